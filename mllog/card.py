@@ -1,0 +1,177 @@
+"""ModelCard: one JSON file beside the model artefact, made from training data in one call."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from mllog.errors import CardError
+from mllog.ruler import CellKey, Ruler
+
+SCHEMA: Final = 1
+
+Task = Literal["classification", "regression"]
+
+SparseCounts = dict[str, dict[CellKey, int]]
+"""Stratum -> cell -> count; cells with a count of 0 are left out."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model was trained on: the ruler, and the training data measured by it.
+
+    Attributes:
+        model: Model's name.
+        version: The version that the card was made for.
+        ruler: How to measure; ``ml.card`` on an event is its hash.
+        training: Counts of the training data by stratum (``"*"`` where the training data has no time).
+        task: Kind of target, where known.
+        target: Name of the target column, which is no feature.
+        policy: Privacy policy: ``texts`` is ``keep`` or ``drop``.
+        created: ISO 8601 time, or None.
+    """
+
+    model: str
+    version: str
+    ruler: Ruler
+    training: SparseCounts = field(default_factory=dict)
+    task: Task | None = None
+    target: str | None = None
+    policy: dict[str, Any] = field(default_factory=lambda: {"texts": "keep"})
+    created: str | None = None
+
+    @classmethod
+    def from_frame(
+        cls,
+        train: Any,
+        model: str,
+        version: str,
+        *,
+        target: str | None = None,
+        predictions: Any = None,
+        text: Sequence[str] = (),
+        segments: Sequence[str] = (),
+        time: str | None = None,
+        previous: ModelCard | None = None,
+        time_zone: str | None = None,
+    ) -> ModelCard:
+        """Make a card from training data.
+
+        Args:
+            train: pandas, polars or pyarrow frame; one row a training example, one column a feature.
+            model: Model's name.
+            version: Its version.
+            target: Name of the target column.
+            predictions: Model's scores or values on ``train`` (array of ``len(train)``), or the name of their column.
+            text: Names of free-text columns; other string columns are categories.
+            segments: Names of category columns by whose values everything is also counted.
+            time: Name of the column of event times, which is no feature. With it, training counts are kept by
+                hour of day and weekday/weekend.
+            previous: Card whose ruler is kept for every feature that still fits it.
+            time_zone: IANA zone in which hours of the day are meant (default: that of ``previous``, else UTC).
+
+        Raises:
+            CardError: a named column isn't in the frame, the frame is empty, or a segment is no category.
+        """
+        from mllog.frames import card_parts  # noqa: PLC0415 - numpy must not be imported with the logger
+
+        parts = card_parts(
+            train, target=target, predictions=predictions, text=text, segments=segments, time=time,
+            previous=previous.ruler if previous else None, time_zone=time_zone,
+        )  # fmt: skip
+        policy = {"policy": dict(previous.policy)} if previous else {}
+        return cls(model=model, version=version, target=target, **parts, **policy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        position = self.ruler.index
+        training = {}
+        for stratum, counts in sorted(self.training.items()):
+            pairs = sorted((position[key], count) for key, count in counts.items())
+            training[stratum] = {"i": [i for i, _ in pairs], "c": [c for _, c in pairs]}
+        return {
+            "schema": SCHEMA,
+            "model": self.model,
+            "version": self.version,
+            "created": self.created,
+            "task": self.task,
+            "target": self.target,
+            "policy": self.policy,
+            "ruler_hash": self.ruler.hash,
+            "ruler": self.ruler.to_dict(),
+            "training": training,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "card") -> ModelCard:
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            CardError: it isn't a card, or of a later schema; the message names ``source``, the field and a remedy.
+        """
+        remedy = "make it anew with ModelCard.from_frame(...).save(...)"
+        if not isinstance(data, Mapping) or "ruler" not in data:
+            raise CardError(f"{source} is no model card: it has no field 'ruler'; {remedy}")
+        if data.get("schema") != SCHEMA:
+            raise CardError(
+                f"{source}: schema is {data.get('schema')!r}, this release reads {SCHEMA}; upgrade mllog-elastic or {remedy}"
+            )
+        try:
+            ruler = Ruler.from_dict(data["ruler"])
+            cells = ruler.cells
+            training: SparseCounts = {
+                stratum: {cells[i]: int(c) for i, c in zip(counts["i"], counts["c"], strict=True)}
+                for stratum, counts in data.get("training", {}).items()
+            }
+            card = cls(
+                model=str(data["model"]),
+                version=str(data["version"]),
+                ruler=ruler,
+                training=training,
+                task=data.get("task"),
+                target=data.get("target"),
+                policy=dict(data.get("policy") or {"texts": "keep"}),
+                created=data.get("created"),
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise CardError(f"{source} is a broken model card ({type(error).__name__}: {error}); {remedy}") from error
+        stated = data.get("ruler_hash")
+        if stated is not None and stated != ruler.hash:
+            raise CardError(f"{source}: field 'ruler_hash' is {stated!r} but its ruler is {ruler.hash}: it was edited; {remedy}")
+        return card
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the card to ``path``; readers see the old file or the new one, never half of it."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(self.to_dict(), file, ensure_ascii=True, separators=(",", ":"))
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(name).chmod(0o666 & ~umask)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ModelCard:
+        """Read a card from ``path``.
+
+        Raises:
+            CardError: the file isn't there, isn't JSON or isn't a card.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CardError(f"card {str(path)!r} can't be read: {error.strerror or error}") from error
+        except ValueError as error:
+            raise CardError(f"card {str(path)!r} is not JSON ({error}); is it the model artefact?") from error
+        return cls.from_dict(data, f"card {str(path)!r}")

@@ -1,0 +1,1 @@
+"""From a record to a durable line: queue, writer, encoder, sinks, spool, ledger."""

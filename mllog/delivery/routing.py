@@ -1,0 +1,117 @@
+"""Inputs sorted into typed maps: ``ml.inputs.{number,keyword,boolean,text,other}``.
+
+Elasticsearch takes "2.5" for a number and 5 for a keyword in silence, so types are decided here and nowhere
+else: by the card where it knows the input and the value fits, else by the value's own type. What is missing
+is in no map.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mllog import values
+from mllog.fields import KEYWORD_LENGTH
+from mllog.ruler import category_key
+
+if TYPE_CHECKING:
+    from mllog.events import Record
+    from mllog.ruler import Ruler
+
+NAMES_WITHOUT_CARD: Final = 300
+"""Each name costs a field of the index for good; beyond these, inputs go to ``ml.inputs.other``."""
+
+_ANY: Final = "any"
+_MISSING: Final = frozenset({"null", "nan", "infinite", "empty"})
+_LEFT_OUT: Final = ""
+
+
+@dataclass(slots=True)
+class Routed:
+    """Inputs of one event by type, and the names of those that are missing by kind."""
+
+    maps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+
+    def set_aside(self, names: list[str]) -> None:
+        """Move inputs to ``other``, where nothing counts them."""
+        for name in names:
+            for target in ("number", "keyword", "boolean", "text"):
+                if name in self.maps.get(target, ()):
+                    self.maps.setdefault("other", {})[name] = self.maps[target].pop(name)
+
+
+class Router:
+    """Decides where an input goes.
+
+    Args:
+        ruler: The card's ruler, where there is a card.
+        keep_texts: Whether the policy lets texts pass.
+    """
+
+    def __init__(self, ruler: Ruler | None, *, keep_texts: bool) -> None:
+        self._kinds = {feature.name: feature.kind for feature in ruler.inputs} if ruler else None
+        self._keep_texts = keep_texts
+        self._seen: set[str] = set()
+
+    def route(self, inputs: dict[str, Any], record: Record) -> Routed:
+        """Sort ``inputs``, whose values may be adjusted: a ``1`` for a boolean becomes ``True``."""
+        routed = Routed()
+        maps = routed.maps
+        kinds = self._kinds
+        for name, given in list(inputs.items()):
+            kind: str | None = kinds.get(name) if kinds is not None else self._kind_without_card(name)
+            value = given
+            if kind is None or kind == "other":
+                target = "other"
+            elif isinstance(value, str):
+                target, value = self._text(name, value, kind, record)
+            elif isinstance(value, float | int):
+                target, value = _number(name, value, kind, record)
+                if target != "keyword":
+                    inputs[name] = value
+            else:
+                target = "null" if value is None else "other"
+            if target in maps:
+                maps[target][name] = value
+            elif target in _MISSING:
+                routed.missing.setdefault(target, []).append(name)
+            elif target != _LEFT_OUT:
+                maps[target] = {name: value}
+        return routed
+
+    def _kind_without_card(self, name: str) -> str | None:
+        if name not in self._seen:
+            if len(self._seen) >= NAMES_WITHOUT_CARD:
+                return None
+            self._seen.add(name)
+        return _ANY
+
+    def _text(self, name: str, value: str, kind: str, record: Record) -> tuple[str, Any]:
+        if not value or value.isspace():
+            return "empty", value
+        if kind == "text":
+            return "text" if self._keep_texts else _LEFT_OUT, value
+        if kind == _ANY and len(value) > KEYWORD_LENGTH:
+            # Nobody has said that this text may be kept.
+            record.truncated = [*(record.truncated or ()), name]
+            return "other", {"length": len(value), "hash": values.text_hash(value)}
+        return "keyword", value
+
+
+def _number(name: str, value: float, kind: str, record: Record) -> tuple[str, Any]:
+    number = value
+    if isinstance(value, bool):
+        return ("keyword", category_key(value)) if kind == "category" else ("boolean", value)
+    if isinstance(value, int) and value not in values.INT64:
+        # Elasticsearch's ``long`` ends there; a wider one is written as the nearest double.
+        record.replaced = [*(record.replaced or ()), name]
+        number = values.float_of(value)
+    if not math.isfinite(number):
+        return "nan" if math.isnan(number) else "infinite", number
+    if kind == "category":
+        return "keyword", category_key(number)
+    if kind == "boolean" and number in (0, 1):
+        return "boolean", bool(number)
+    return "number", number

@@ -1,0 +1,121 @@
+"""What may be set about a logger, from arguments first, ``MLLOG_*`` variables second, defaults last."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from mllog.delivery.queue import OVERFLOWS, Overflow
+from mllog.delivery.spool import SEGMENT_BYTES
+from mllog.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_SINK: Final = "events/"
+MAX_BYTES: Final = 64 * 2**20
+FLUSH_INTERVAL: Final = 0.05
+ROLES: Final = ("champion", "shadow", "canary")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked settings of one logger."""
+
+    role: str
+    service: Mapping[str, str]
+    namespace: str
+    flush_interval: float
+    max_bytes: int
+    overflow: Overflow
+    durable: bool
+    segment_bytes: int
+
+
+def resolve(
+    *,
+    role: str | None,
+    service: str | Mapping[str, str] | None,
+    namespace: str | None,
+    flush_interval: float | None,
+    max_bytes: int | None,
+    overflow: str | None,
+    durable: str | None,
+    segment_bytes: int | None,
+) -> Settings:
+    """Settings from arguments (``None``: not given) and the environment.
+
+    Raises:
+        SettingError: Where a value is impossible.
+    """
+    chosen = _choice("overflow", overflow, OVERFLOWS, "drop_new")
+    return Settings(
+        role=_choice("role", role, ROLES, "champion"),
+        service=_service(service),
+        namespace=_namespace(namespace),
+        flush_interval=_number("flush_interval", flush_interval, FLUSH_INTERVAL),
+        max_bytes=int(_number("max_bytes", max_bytes, MAX_BYTES)),
+        overflow=next(name for name in get_args(Overflow) if name == chosen),
+        durable=_choice("durable", durable, ("each", "interval"), "interval") == "each",
+        segment_bytes=int(_number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
+    )
+
+
+def variable(name: str) -> str | None:
+    """``MLLOG_<NAME>``, where it is set and not empty."""
+    return os.environ.get(f"MLLOG_{name.upper()}") or None
+
+
+def _choice(name: str, value: str | None, choices: tuple[str, ...], default: str) -> str:
+    value = value if value is not None else variable(name)
+    if value is None:
+        return default
+    if value not in choices:
+        raise SettingError(f"{name} {value!r}: write one of {', '.join(choices)}", field=name, value=value)
+    return value
+
+
+def _number(name: str, value: float | None, default: float) -> float:
+    raw: Any = value if value is not None else variable(name) or default
+    try:
+        number = float(raw)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise SettingError(f"{name} {raw!r}: write a number above 0", field=name, value=raw)
+    return number
+
+
+def _namespace(value: str | None) -> str:
+    namespace = value or variable("namespace") or "default"
+    if (
+        not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace)
+        or len(namespace) > 100
+    ):
+        raise SettingError(
+            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
+            field="namespace",
+            value=namespace,
+        )
+    return namespace
+
+
+def _service(value: str | Mapping[str, str] | None) -> dict[str, str]:
+    if isinstance(value, str):
+        return {"name": value}
+    if value is not None:
+        unknown = sorted(set(value) - {"name", "version", "environment"})
+        if unknown:
+            raise SettingError(
+                f"service has {', '.join(unknown)}: write name, version or environment",
+                field="service",
+                value=value,
+            )
+        return {name: str(text) for name, text in value.items()}
+    found = {
+        "name": variable("service"),
+        "version": variable("service_version"),
+        "environment": variable("service_environment"),
+    }
+    return {name: text for name, text in found.items() if text}

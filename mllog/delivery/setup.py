@@ -1,0 +1,79 @@
+"""What a logger does once, when it is made: read and place the card, hash the artefact."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Final
+
+from mllog import environment as environments
+from mllog.delivery.encoder import Constants, Encoder
+from mllog.errors import CardError, MllogError, SettingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mllog.card import ModelCard
+
+_log: Final = logging.getLogger("mllog")
+
+
+def load_card(card: ModelCard | str | os.PathLike[str] | None, model: str) -> ModelCard | None:
+    """The card, read where a path is given.
+
+    Raises:
+        CardError: Where it can't be read or is another model's.
+    """
+    if card is None:
+        return None
+    if isinstance(card, str | os.PathLike):
+        from mllog.card import ModelCard  # noqa: PLC0415 - not every logger has a card
+
+        card = ModelCard.load(card)
+    if card.model != model:
+        raise CardError(
+            f"card of model {card.model!r} given to the logger of model {model!r}: load its own card",
+            field="card",
+            value=card.model,
+        )
+    return card
+
+
+def leave_card(card: ModelCard, folder: Path) -> None:
+    """Put the card beside the events, so that whoever reads them finds it."""
+    path = folder / f"{card.ruler.hash}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{path.name}.{os.getpid()}"
+        card.save(temporary)
+        temporary.replace(path)
+    except (OSError, MllogError) as problem:
+        _log.warning("mllog: the card can't be put beside the events: %s", problem)
+
+
+def artifact_hash(artifact: str | os.PathLike[str]) -> str:
+    """sha256 of the model's file or folder.
+
+    Raises:
+        SettingError: Where it can't be read.
+    """
+    try:
+        return environments.artifact_hash(artifact)
+    except OSError as problem:
+        raise SettingError(
+            f"artifact {str(artifact)!r}: {problem.strerror}; give the model's file or folder",
+            field="artifact",
+            value=artifact,
+        ) from problem
+
+
+def encoder(constants: Constants, card: ModelCard | None) -> Encoder:
+    """The encoder that a card asks for."""
+    if card is None:
+        return Encoder(constants)
+    return Encoder(
+        constants,
+        ruler=card.ruler,
+        regression=card.task == "regression",
+        keep_texts=card.policy.get("texts", "keep") != "drop",
+    )

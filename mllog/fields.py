@@ -1,0 +1,170 @@
+"""THE table of event fields. Index templates, Kibana data views and the reference page derive from it.
+
+Names follow the Elastic Common Schema (https://www.elastic.co/docs/reference/ecs) where it has one; ``ml.*`` are
+custom fields, as ECS allows. A field that isn't in this table isn't searchable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mllog.ruler import MISSING_KINDS
+
+ECS_VERSION: Final = "9.2.0"
+KEYWORD_LENGTH: Final = 256
+"""``ignore_above`` of every keyword: a longer one would refuse the whole document (Lucene's limit is 32,766 bytes)."""
+
+Type = Literal[
+    "date", "keyword", "long", "integer", "double", "float", "boolean", "text", "flattened", "object", "ip",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: dotted name, Elasticsearch type, meaning; ``index`` as in the mapping parameter of that name.
+
+    ``name.*`` stands for a map with names of its own (``subobjects: false``); ``enabled: false`` objects are kept in
+    ``_source`` and not indexed at all.
+    """
+
+    name: str
+    type: Type
+    meaning: str
+    index: bool = True
+    enabled: bool = True
+
+
+_MISSING_MEANING: Final = {
+    "absent": "features of the card whose key was not sent",
+    "null": "features sent as null",
+    "nan": "features sent as NaN",
+    "infinite": "features sent as plus or minus infinity",
+    "empty": "features sent as an empty or blank string",
+    "sentinel": "features sent as a value that stands for missing (-999, N/A)",
+}
+
+EVENT: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "when it happened (event time)"),
+    Field("ecs.version", "keyword", "version of the Elastic Common Schema that names follow"),
+    Field("data_stream.type", "keyword", "always logs"),
+    Field("data_stream.dataset", "keyword", "the same as event.dataset"),
+    Field("data_stream.namespace", "keyword", "environment chosen by the operator"),
+    Field("event.id", "keyword", "ours, time-ordered (UUIDv7, RFC 9562); the document's _id"),
+    Field("event.action", "keyword", "predict, output, explain, outcome, label, deploy, step, kpi, cost"),
+    Field("event.dataset", "keyword", "data stream without type and namespace, e.g. mllog.prediction.flight-delay"),
+    Field("event.outcome", "keyword", "success, failure or unknown"),
+    Field("event.duration", "long", "nanoseconds"),
+    Field("event.ingested", "date", "when Logstash or the direct shipper took it"),
+    Field("service.name", "keyword", "name of the service that runs the model"),
+    Field("service.version", "keyword", "version of that service"),
+    Field("service.environment", "keyword", "production, staging, ..."),
+    Field("host.name", "keyword", "host or pod"),
+    Field("process.pid", "long", "process id"),
+    Field("trace.id", "keyword", "W3C trace id"),
+    Field("span.id", "keyword", "W3C span id"),
+    Field("transaction.id", "keyword", "APM transaction id"),
+    Field("user.id", "keyword", "user, where policy lets it pass"),
+    Field("user.hash", "keyword", "salted hash of the user"),
+    Field("error.type", "keyword", "class of the exception"),
+    Field("error.message", "text", "its message"),
+    Field("error.stack_trace", "text", "its traceback", index=False),
+    Field("labels", "flattened", "the caller's own keys"),
+    Field("message", "text", "log message, where the event came through a logging framework"),
+    Field("ml.model.name", "keyword", "model"),
+    Field("ml.model.version", "keyword", "its version"),
+    Field("ml.model.role", "keyword", "champion, shadow or canary"),
+    Field("ml.model.artifact_hash", "keyword", "sha256 of the artefact that answered"),
+    Field("ml.environment", "keyword", "fingerprint of packages, python and platform; the manifest is an event of its own"),
+    Field("ml.card", "keyword", "hash of the ruler that measured this event"),
+    Field("ml.prediction_id", "keyword", "the caller's id, by which outputs, labels and outcomes are joined"),
+    Field("ml.sequence.process", "keyword", "which process numbered it"),
+    Field("ml.sequence.number", "long", "number after sampling, without gaps"),
+    Field("ml.weight", "float", "1 / sampling rate"),
+    Field("ml.inputs.number.*", "double", "numeric inputs", index=False),
+    Field("ml.inputs.keyword.*", "keyword", "categorical inputs"),
+    Field("ml.inputs.boolean.*", "boolean", "boolean inputs"),
+    Field("ml.inputs.text.*", "text", "texts, where the policy lets them pass"),
+    Field("ml.inputs.other", "object", "inputs that the card doesn't know, kept as they came", enabled=False),
+    Field("ml.outputs.label", "keyword", "predicted class"),
+    Field("ml.outputs.value", "double", "predicted value"),
+    Field("ml.outputs.score", "float", "score in [0, 1]"),
+    Field("ml.outputs.scores", "object", "score of each class", enabled=False),
+    Field("ml.outputs.top_k", "keyword", "best classes, best first"),
+    Field("ml.outputs.other", "object", "further outputs, kept as they came", enabled=False),
+    Field("ml.explanation.features", "keyword", "features of the top attributions"),
+    Field("ml.explanation.values", "object", "their attributions", enabled=False),
+    *(Field(f"ml.missing.{kind}", "keyword", _MISSING_MEANING[kind]) for kind in MISSING_KINDS),
+    Field("ml.violations.range", "keyword", "features outside of the training range"),
+    Field("ml.violations.category", "keyword", "features with a value that training never had"),
+    Field("ml.violations.type", "keyword", "features of another type than in training"),
+    Field("ml.violations.unexpected", "keyword", "names of inputs that the card doesn't know"),
+    Field("ml.violations.renamed", "keyword", "absent>unexpected, where the unexpected input's value fits the absent one"),
+    Field("ml.text.*", "integer", "for each text: tokens, and tokens that training never had (.tokens, .unseen)", index=False),
+    Field("ml.unseen_tokens", "keyword", "some of the tokens that training never had"),
+    Field("ml.bins", "keyword", "feature:bin for every numeric feature, @score and @latency", index=False),
+    Field("ml.truncated", "keyword", "fields that were cut to their size limit"),
+    Field("ml.replaced", "keyword", "inputs whose value could not be written and was replaced"),
+    Field("ml.label.value", "keyword", "the true class or value, as it came"),
+    Field("ml.label.number", "double", "the true value, where it is a number"),
+    Field("ml.label.annotator", "keyword", "who said so"),
+    Field("ml.metric.name", "keyword", "KPI, cost or resource"),
+    Field("ml.metric.value", "double", "its value"),
+    Field("ml.metric.unit", "keyword", "its unit"),
+    Field("ml.step.name", "keyword", "pipeline step"),
+    Field("ml.step.rows_in", "long", "rows that went in"),
+    Field("ml.step.rows_out", "long", "rows that came out"),
+    Field("ml.manifest", "object", "packages, python, platform and git commit behind a fingerprint", enabled=False),
+)
+
+FINDING: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "end of the window that was judged"),
+    Field("check", "keyword", "which check found it"),
+    Field("feature", "keyword", "which feature, null for a whole-model check"),
+    Field("segment", "flattened", "field and value of the segment, null for all"),
+    Field("model", "keyword", "model"),
+    Field("version", "keyword", "model version, null for two frames"),
+    Field("window.start", "date", "start of the window"),
+    Field("window.end", "date", "end of the window"),
+    Field("n", "long", "events in it"),
+    Field("reference", "double", "what was expected"),
+    Field("observed", "double", "what was seen"),
+    Field("effect.name", "keyword", "what the effect measures"),
+    Field("effect.value", "double", "effect size"),
+    Field("effect.low", "double", "lower end of its 95 % interval"),
+    Field("effect.high", "double", "upper end"),
+    Field("p_value", "double", "p value"),
+    Field("q_value", "double", "after Benjamini-Hochberg over the model and window"),
+    Field("state", "keyword", "ok, learning, unknown or alert"),
+    Field("severity", "keyword", "info, warning or critical"),
+    Field("onset", "date", "since when"),
+    Field("documents", "keyword", "event ids of the worst documents"),
+    Field("message", "text", "one plain sentence"),
+)
+
+INCIDENT: Final[tuple[Field, ...]] = (
+    Field("incident.id", "keyword", "stable id"),
+    Field("incident.state", "keyword", "open, acknowledged, snoozed or recovered"),
+    Field("incident.severity", "keyword", "the worst severity of its findings"),
+    Field("incident.opened", "date", "when it was opened"),
+    Field("incident.updated", "date", "last change"),
+    Field("incident.recovered", "date", "when it was over"),
+    Field("incident.acknowledged_by", "keyword", "who took it"),
+    Field("incident.snoozed_until", "date", "until when it is silent"),
+    Field("incident.title", "text", "what broke, in one line"),
+    Field("incident.message", "text", "the leading finding's sentence"),
+    Field("ml.model.name", "keyword", "model"),
+    Field("ml.model.version", "keyword", "versions in its windows"),
+    Field("features", "keyword", "features that its findings name, leading one first"),
+    Field("checks", "keyword", "checks that raised it"),
+    Field("segment.field", "keyword", "segment field"),
+    Field("segment.value", "keyword", "segment value"),
+    Field("onset", "date", "since when"),
+    Field("causes", "object", "ranked causes: kind, value, share", enabled=False),
+    Field("findings", "long", "how many findings stand behind it"),
+    Field("worst.value", "double", "the largest effect"),
+    Field("worst.at", "date", "when"),
+    Field("documents", "keyword", "event ids of the worst documents"),
+)
+
+TABLES: Final = {"event": EVENT, "finding": FINDING, "incident": INCIDENT}

@@ -1,0 +1,1 @@
+"""Front doors: other ways to hand a prediction to the logger. Each gives the same event."""

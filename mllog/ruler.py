@@ -1,0 +1,346 @@
+"""The ruler: one value measured once, the same way everywhere.
+
+A ruler knows a model's features: kind, bin edges, categories, vocabulary. It turns a typed value into a bin, a
+category, a kind of *missing*, a violation or token counts. The writer thread of the logger uses it for each event,
+:mod:`mllog.frames` for whole columns; both give the same counts (a property test holds them together), so counts made
+from events and counts made from training data can be subtracted.
+
+Only the standard library is needed here, since the ruler runs inside of the model's process.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["number", "category", "boolean", "text", "other"]
+
+MISSING_KINDS: Final = ("absent", "null", "nan", "infinite", "empty", "sentinel")
+"""The ways of not being there, kept apart because each has a cause of its own."""
+
+VIOLATION_KINDS: Final = ("range", "category", "type")
+"""Outside the training range, not among the training values, of another type than in training."""
+
+SCORE: Final = "@score"
+VALUE: Final = "@value"
+LABEL: Final = "@label"
+LATENCY: Final = "@latency"
+
+SCORE_EDGES: Final = tuple(k / 20 for k in range(1, 20))
+"""20 bins over [0, 1]."""
+
+LATENCY_EDGES: Final = tuple(1e-4 * 10 ** (k / 8) for k in range(49))
+"""Seconds; eight bins a decade from 0.1 ms to 100 s, and one open bin at either end."""
+
+COUNTED_CATEGORIES: Final = 50
+KNOWN_LIMIT: Final = 10_000
+VOCABULARY_LIMIT: Final = 50_000
+UNSEEN_TOKENS_PER_EVENT: Final = 16
+UNEXPECTED_PER_EVENT: Final = 32
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_DIGITS: Final = re.compile(r"\d+")
+
+CellKey = tuple[str, str, str]
+"""A position in a vector of counts: (feature, what, which), e.g. ``("carrier", "category", "UA")``."""
+
+
+def tokenize(text: str) -> list[str]:
+    """Unicode words of ``text`` in lower case, each run of digits written as ``0``.
+
+    Digits are folded because numbers would make every vocabulary grow for ever.
+    """
+    return [_DIGITS.sub("0", word) for word in _WORD.findall(text.lower())]
+
+
+def category_key(value: object) -> str:
+    """A category as the string it is counted under: ``True`` -> ``"true"``, ``5`` and ``5.0`` -> ``"5"``.
+
+    pandas turns integer columns with gaps into floats; they must meet the integers that the service sends.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What the ruler knows of one input (or of an output: names that begin with ``@``).
+
+    Attributes:
+        name: The input's name as model code sends it.
+        kind: ``number``, ``category``, ``boolean``, ``text`` or ``other`` (only its absence is watched).
+        edges: number: increasing; bin ``k`` holds ``edges[k-1] <= x < edges[k]``, so there are ``len(edges) + 1``.
+        low: number: the least value in training, below which a value is a range violation.
+        high: number: the greatest value in training.
+        categories: category: the most frequent ones (at most 50), each counted under its own name.
+        known: category: all values of training; anything else is *unseen*. Empty with ``open`` set where there
+            were too many to list.
+        open: category: new values are normal (identifiers), so none is called unseen.
+        sentinels: values that stand for *missing*, as keys of :func:`category_key`.
+        vocabulary: text: the tokens of training.
+    """
+
+    name: str
+    kind: Kind
+    edges: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    categories: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
+    open: bool = False
+    sentinels: frozenset[str] = frozenset()
+    vocabulary: frozenset[str] = frozenset()
+
+    @property
+    def is_input(self) -> bool:
+        """Whether model code sends it (and not the ruler's own ``@score`` and the like)."""
+        return not self.name.startswith("@")
+
+    def cells(self) -> list[CellKey]:
+        """Every count that is kept of this feature, in a fixed order."""
+        keys: list[CellKey] = []
+        if self.is_input:
+            keys += [(self.name, "missing", kind) for kind in MISSING_KINDS]
+            keys.append((self.name, "violation", "type"))
+        if self.kind == "number":
+            keys += [(self.name, "bin", str(k)) for k in range(len(self.edges) + 1)]
+            if self.is_input:
+                keys.append((self.name, "violation", "range"))
+        elif self.kind in {"category", "boolean"}:
+            keys += [(self.name, "category", value) for value in self.categories]
+            keys += [(self.name, "other", ""), (self.name, "violation", "category")]
+        elif self.kind == "text":
+            keys += [(self.name, "texts", ""), (self.name, "tokens", ""), (self.name, "unseen_tokens", "")]
+        elif self.kind == "other":
+            keys.append((self.name, "present", ""))
+        return keys
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` looks like one of this feature's: the evidence that a missing feature was renamed."""
+        if self.kind == "number":
+            low, high = self.low, self.high
+            return _is_number(value) and low is not None and high is not None and low <= value <= high  # type: ignore[operator]
+        if self.kind in {"category", "boolean"}:
+            return isinstance(value, str | int | float) and category_key(value) in self.known
+        if self.kind == "text" and isinstance(value, str):
+            words = tokenize(value)
+            return bool(words) and sum(word in self.vocabulary for word in words) >= len(words) / 2
+        return False
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the ruler says of one event; the fields of ``ml.*`` that a card adds to it."""
+
+    bins: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    violations: dict[str, list[str]] = field(default_factory=dict)
+    texts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    unseen_tokens: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """The measuring part of a card. Two versions of a model that share a ruler share their history.
+
+    Attributes:
+        features: Inputs in the card's order, then the outputs (``@score``, ``@value``, ``@label``), ``@latency`` last.
+        segments: Names of category features by whose values every count is also kept.
+        time_zone: IANA name of the zone in which *hour of day* and *weekend* are meant.
+    """
+
+    features: tuple[Feature, ...]
+    segments: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits that name this ruler: ``ml.card`` on an event."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Feature]:
+        """Features by their names."""
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def inputs(self) -> tuple[Feature, ...]:
+        """The features that model code sends."""
+        return tuple(feature for feature in self.features if feature.is_input)
+
+    @cached_property
+    def cells(self) -> tuple[CellKey, ...]:
+        """The layout of a vector of counts: number of events first, of failures second, then cell by cell."""
+        keys: list[CellKey] = [("", "n", ""), ("", "failure", "")]
+        for feature in self.features:
+            keys += feature.cells()
+        return tuple(keys)
+
+    @cached_property
+    def index(self) -> Mapping[CellKey, int]:
+        """Position of each cell in a vector of counts."""
+        return {key: position for position, key in enumerate(self.cells)}
+
+    def stratum(self, time: dt.datetime) -> str:
+        """``"d07"`` for a weekday between 7 and 8 in the ruler's time zone, ``"e07"`` on a weekend.
+
+        Args:
+            time: An aware moment.
+        """
+        local = time.astimezone(ZoneInfo(self.time_zone))
+        return f"{'e' if local.weekday() >= 5 else 'd'}{local.hour:02d}"  # noqa: PLR2004 - Saturday
+
+    def measure(
+        self,
+        inputs: Mapping[str, object],
+        *,
+        score: float | None = None,
+        value: float | None = None,
+        latency: float | None = None,
+    ) -> Measured:
+        """Measure one event.
+
+        Args:
+            inputs: Typed values: ``str``, ``bool``, ``int``, ``float`` (NaN and infinities included) or ``None``;
+                anything else counts as of the wrong type. It is not changed.
+            score: Model's score in [0, 1].
+            value: Predicted value of a regression.
+            latency: Seconds.
+
+        Returns:
+            Bins, missing features by kind, violations and token counts. Never raises for any values of these types.
+        """
+        result = Measured()
+        absent: list[Feature] = []
+        for feature in self.inputs:
+            name = feature.name
+            if name not in inputs:
+                absent.append(feature)
+                result.missing.setdefault("absent", []).append(name)
+            else:
+                self._measure_value(feature, inputs[name], result)
+        if len(inputs) > len(self.inputs) - len(absent):
+            self._measure_unexpected(inputs, absent, result)
+        for name, number in ((SCORE, score), (VALUE, value), (LATENCY, latency)):
+            edges = self._output_edges.get(name)
+            if number is not None and edges is not None and math.isfinite(number):
+                result.bins.append(f"{name}:{bisect_right(edges, number)}")
+        return result
+
+    @cached_property
+    def _output_edges(self) -> dict[str, tuple[float, ...]]:
+        return {f.name: f.edges for f in self.features if not f.is_input and f.kind == "number"}
+
+    @staticmethod
+    def _measure_value(feature: Feature, value: object, result: Measured) -> None:
+        name = feature.name
+        missing = missing_kind(feature, value)
+        if missing is not None:
+            result.missing.setdefault(missing, []).append(name)
+            return
+        kind = feature.kind
+        if kind == "number":
+            if not _is_number(value):
+                result.violations.setdefault("type", []).append(name)
+                return
+            number = float(value)  # type: ignore[arg-type]
+            result.bins.append(f"{name}:{bisect_right(feature.edges, number)}")
+            if feature.low is not None and feature.high is not None and not feature.low <= number <= feature.high:
+                result.violations.setdefault("range", []).append(name)
+        elif kind in {"category", "boolean"}:
+            if not isinstance(value, str | int | float):
+                result.violations.setdefault("type", []).append(name)
+            elif not feature.open and category_key(value) not in feature.known:
+                result.violations.setdefault("category", []).append(name)
+        elif kind == "text":
+            if not isinstance(value, str):
+                result.violations.setdefault("type", []).append(name)
+                return
+            tokens = tokenize(value)
+            vocabulary = feature.vocabulary
+            unseen = [token for token in tokens if token not in vocabulary]
+            result.texts[name] = (len(tokens), len(unseen))
+            for token in unseen[: UNSEEN_TOKENS_PER_EVENT - len(result.unseen_tokens)]:
+                if token not in result.unseen_tokens:
+                    result.unseen_tokens.append(token)
+
+    def _measure_unexpected(self, inputs: Mapping[str, object], absent: Sequence[Feature], result: Measured) -> None:
+        unexpected = [name for name in inputs if name not in self.by_name][:UNEXPECTED_PER_EVENT]
+        if not unexpected:
+            return
+        result.violations["unexpected"] = unexpected
+        # A name that came and a name that went: where the value fits, the pair is evidence of a rename.
+        renamed = [
+            f"{feature.name}>{name}" for feature in absent for name in unexpected if feature.accepts(inputs[name])
+        ]
+        if renamed:
+            result.violations["renamed"] = renamed[:UNEXPECTED_PER_EVENT]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types; what :attr:`hash` is the hash of."""
+        features = []
+        for feature in self.features:
+            # 0.0 == False, so what is left out is told by identity and size.
+            entry = {k: v for k, v in asdict(feature).items() if v is not None and v is not False and v not in ((), frozenset())}
+            for key in ("known", "sentinels", "vocabulary"):
+                if key in entry:
+                    entry[key] = sorted(entry[key])
+            features.append({k: list(v) if isinstance(v, tuple) else v for k, v in entry.items()})
+        return {"features": features, "segments": list(self.segments), "time_zone": self.time_zone}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Ruler:
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: where it isn't a ruler; :meth:`mllog.ModelCard.load` names the file.
+        """
+        features = []
+        for entry in data["features"]:
+            values = dict(entry)
+            for key in ("edges", "categories"):
+                if key in values:
+                    values[key] = tuple(values[key])
+            for key in ("known", "sentinels", "vocabulary"):
+                if key in values:
+                    values[key] = frozenset(values[key])
+            feature = Feature(**values)
+            if list(feature.edges) != sorted(set(feature.edges)):
+                raise ValueError(f"the edges of feature {feature.name!r} must increase")
+            features.append(feature)
+        return cls(tuple(features), tuple(data.get("segments", ())), data.get("time_zone", "UTC"))
+
+
+def missing_kind(feature: Feature, value: object) -> str | None:
+    """How ``value`` is missing (``absent`` aside, which is about the key), or ``None`` where it is there."""
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "nan"
+        if math.isinf(value):
+            return "infinite"
+    elif isinstance(value, str) and not value.strip():
+        return "empty"
+    if feature.sentinels and isinstance(value, str | int | float) and category_key(value) in feature.sentinels:
+        return "sentinel"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

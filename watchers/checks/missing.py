@@ -1,0 +1,44 @@
+"""A feature is missing more often than it is at these hours.
+
+Runbook: look at which kind rose (absent: the caller dropped the key; null: a join found nothing; NaN: a computation
+failed upstream), then at the segment: a single origin, client or host points at the source that feeds it.
+"""
+
+from __future__ import annotations
+
+from mllog.ruler import MISSING_KINDS
+from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.finding import Finding, Severity
+from watchers.history import Contrasts
+from watchers.view import FunctionCheck, Tests, View
+
+FLOOR = 0.005
+
+
+def _severity(finding: Finding) -> Severity:
+    return "critical" if (finding.observed or 0) >= 0.5 else "warning"
+
+
+def _sentence(view: View, finding: Finding, where: str) -> str:
+    feature = finding.feature or ""
+    counts = {kind: view.at(view.total, (feature, "missing", kind)) for kind in MISSING_KINDS}
+    before = {kind: view.at(view.past_total, (feature, "missing", kind)) for kind in MISSING_KINDS}
+    scale = view.n / max(int(view.past_total[0]), 1)
+    worst = max(counts, key=lambda kind: counts[kind] - scale * before[kind])
+    return f"`{feature}` is {worst} in {percent(finding.observed)} of requests ({percent(finding.reference)} expected){where}"
+
+
+def _run(view: View) -> list[Tests]:
+    index = view.ruler.index
+
+    def build() -> Contrasts:
+        names = [feature.name for feature in view.ruler.inputs]
+        tops = [[index[name, "missing", kind] for kind in MISSING_KINDS] for name in names]
+        return indicators(names, tops, [[0] for _ in names])
+
+    return rate_tests(
+        view, "missing", build, floor=FLOOR, sentence=_sentence, query="missing", severity=_severity, segmented=True
+    )
+
+
+check = FunctionCheck("missing", _run)

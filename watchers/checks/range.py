@@ -1,0 +1,43 @@
+"""Numbers outside of the range that training had, more often than usual.
+
+Runbook: far outside by a constant factor is a unit; by a constant value, a sentinel; just outside, growth.
+"""
+
+from __future__ import annotations
+
+from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.finding import Finding, Severity
+from watchers.history import Contrasts
+from watchers.view import FunctionCheck, Tests, View, inputs_of
+
+FLOOR = 0.002
+
+
+FAR = 0.02
+"""Just outside of what training happened to have is recorded; this share *far* outside (a whole range away) pages."""
+
+
+def _sentence(view: View, finding: Finding, where: str) -> str:
+    feature = view.ruler.by_name[finding.feature or ""]
+    return (
+        f"`{finding.feature}` is outside of [{feature.low:g}, {feature.high:g}] in {percent(finding.observed)} of requests "
+        f"({percent(finding.reference)} expected){where}"
+    )
+
+
+def _run(view: View) -> list[Tests]:
+    index = view.ruler.index
+
+    def build() -> Contrasts:
+        names = [feature.name for feature in inputs_of(view.ruler, "number")]
+        return indicators(names, [[index[name, "violation", "range"]] for name in names], [[0] for _ in names])
+
+    def severity(finding: Finding) -> Severity:
+        feature = view.ruler.by_name[finding.feature or ""]
+        far = view.at(view.total, (feature.name, "bin", "0"), (feature.name, "bin", str(len(feature.edges))))
+        return "warning" if far >= FAR * view.n else "info"
+
+    return rate_tests(view, "range", build, floor=FLOOR, sentence=_sentence, query="range", severity=severity)
+
+
+check = FunctionCheck("range", _run)

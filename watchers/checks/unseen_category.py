@@ -1,0 +1,45 @@
+"""A category that training never had, or more of such than usual.
+
+Runbook: the finding lists the new values. One new value beside a vanished old one is a renamed code; many are a new
+source, another encoding, or an identifier that slipped into the column.
+"""
+
+from __future__ import annotations
+
+from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.finding import Finding, Severity
+from watchers.history import Contrasts
+from watchers.view import FunctionCheck, Tests, View, inputs_of
+
+FLOOR = 0.001
+NOTABLE = 0.02
+"""An unseen value in fewer requests is recorded, and pages nobody."""
+
+
+def _severity(finding: Finding) -> Severity:
+    return "warning" if (finding.observed or 0) - (finding.reference or 0) >= NOTABLE else "info"
+
+
+def _sentence(view: View, finding: Finding, where: str) -> str:
+    top = view.names(f"unseen:{finding.feature}").most_common(3)
+    values = ", ".join(f"{value!r} ({count})" for value, count in top)
+    finding.evidence["query"]["values"] = [value for value, _ in top]
+    return (
+        f"`{finding.feature}` has values that training never had in {percent(finding.observed)} of requests "
+        f"({percent(finding.reference)} expected){where}: {values}"
+    )
+
+
+def _run(view: View) -> list[Tests]:
+    index = view.ruler.index
+
+    def build() -> Contrasts:
+        names = [f.name for f in inputs_of(view.ruler, "category", "boolean") if not f.open]
+        return indicators(names, [[index[name, "violation", "category"]] for name in names], [[0] for _ in names])
+
+    return rate_tests(
+        view, "unseen_category", build, floor=FLOOR, sentence=_sentence, query="unseen", severity=_severity
+    )
+
+
+check = FunctionCheck("unseen_category", _run)

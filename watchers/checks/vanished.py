@@ -1,0 +1,56 @@
+"""A feature is gone: missing in (nearly) every request, while it used to be there.
+
+Runbook: see which deployment of the caller precedes the onset. If another input appeared at the same time, the finding
+``renamed`` says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from mllog.ruler import MISSING_KINDS
+from watchers.checks._rates import percent
+from watchers.finding import Effect, Finding
+from watchers.history import Contrasts
+from watchers.statistics import rate_low
+from watchers.view import FunctionCheck, Tests, View
+
+GONE = 0.95
+USUALLY = 0.5
+
+
+def _run(view: View) -> list[Tests]:
+    features = view.ruler.inputs
+    n, past_n = view.n, max(int(view.past_total[0]), 1)
+    gone = np.array([view.missing(view.total, f.name) for f in features], dtype=np.float64)
+    usual = np.array([view.missing(view.past_total, f.name) / past_n for f in features])
+    # Under its usual rate, how probable is it that so many are missing? No history of variance is needed.
+    p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
+    share = gone / max(n, 1)
+    passes = (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
+    index = view.ruler.index
+
+    def build() -> Contrasts:
+        from watchers.checks._rates import indicators  # noqa: PLC0415
+
+        names = [f.name for f in features]
+        tops = [[index[name, "missing", kind] for kind in MISSING_KINDS] for name in names]
+        return indicators(names, tops, [[0] for _ in names])
+
+    def make(i: int) -> Finding:
+        name = features[i].name
+        kinds = {kind: view.at(view.total, (name, "missing", kind)) for kind in MISSING_KINDS}
+        kind = max(kinds, key=lambda k: kinds[k])
+        since = view.onset("missing", build, i) if passes[i] and not view.learning else view.profile.window.start
+        return view.finding(
+            "vanished", feature=name, n=n, observed=float(share[i]), reference=float(usual[i]), p_value=float(p_value[i]),
+            effect=Effect("difference in share", float(share[i] - usual[i]), float(rate_low(gone, np.full_like(gone, n))[i] - usual[i]), 1 - float(usual[i])),
+            severity="critical", onset=since, evidence={"query": {"kind": "missing", "feature": name}},
+            message=f"`{name}` has vanished: {kind} in {percent(share[i])} of requests ({percent(usual[i])} expected){view.since(since)}",
+        )  # fmt: skip
+
+    return [Tests([f.name for f in features], np.asarray(p_value, dtype=np.float64), passes, share - usual, make)]
+
+
+check = FunctionCheck("vanished", _run, immediate=True)

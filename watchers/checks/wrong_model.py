@@ -1,0 +1,68 @@
+"""Another model answers on this stream: its scores look more like another card's than like its own.
+
+Runbook: compare the artefact that is deployed with the registry; the finding names the model that it looks like.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mllog.card import ModelCard
+from mllog.ruler import SCORE
+from watchers.finding import Effect, Finding
+from watchers.history import Contrasts
+from watchers.view import FunctionCheck, Tests, View
+
+FLOOR = 0.05
+"""Nats of log likelihood a request."""
+
+
+def _shares(card: ModelCard) -> np.ndarray | None:
+    feature = card.ruler.by_name.get(SCORE)
+    if feature is None:
+        return None
+    counts = np.zeros(len(feature.edges) + 1)
+    for cells in card.training.values():
+        for k in range(len(counts)):
+            counts[k] += cells.get((SCORE, "bin", str(k)), 0)
+    # Half a count in each bin keeps a score that training never gave from being impossible.
+    return (counts + 0.5) / (counts.sum() + 0.5 * len(counts)) if counts.sum() else None
+
+
+def _run(view: View) -> list[Tests]:
+    if view.learning or not view.others:
+        return []
+    own = _shares(view.card)
+    candidates = [(card, shares) for card in view.others if (shares := _shares(card)) is not None]
+    if own is None or not candidates:
+        return []
+    cells = tuple(view.ruler.index[SCORE, "bin", str(k)] for k in range(len(own)))
+
+    def build() -> Contrasts:
+        weights = tuple(
+            tuple((cell, float(a)) for cell, a in zip(cells, np.log(shares / own), strict=True)) for _, shares in candidates
+        )
+        names = tuple(f"{card.model} {card.version}" for card, _ in candidates)
+        return Contrasts((SCORE,) * len(names), names, weights, (cells,) * len(names))
+
+    key = "wrong_model:" + ",".join(sorted(f"{card.model}/{card.version}" for card, _ in candidates))
+    contrasts, c = view.contrast(key, build)
+    # Unlike history's windows, and more like the other model than like this one, by a lot.
+    passes = c.beyond & (c.r > 0) & (c.observed - (c.high - c.r) > FLOOR) & (c.observed * c.n > np.log(1e4))
+
+    def make(i: int) -> Finding:
+        since = view.onset(key, build, i)
+        odds = float(c.observed[i] * c.n[i])
+        return view.finding(
+            "wrong_model", feature=SCORE, n=int(c.n[i]), observed=float(c.observed[i]), reference=float(c.expected[i]),
+            p_value=float(c.p_value[i]), severity="critical", onset=since,
+            effect=Effect("log likelihood ratio a request", float(c.observed[i]), float(c.low[i] + c.expected[i]), float(c.high[i] + c.expected[i])),
+            message=f"the scores look like those of {contrasts.labels[i]}, not of {view.card.model} {view.card.version} "
+            f"(log likelihood ratio {odds:.0f}){view.since(since)}",
+            evidence={"looks_like": contrasts.labels[i], "query": {"kind": "any", "feature": None}},
+        )  # fmt: skip
+
+    return [Tests(contrasts.features, np.where(c.r > 0, c.p_value, 1.0), passes, c.observed, make)]
+
+
+check = FunctionCheck("wrong_model", _run)

@@ -1,0 +1,342 @@
+"""`watchers`: cards, profiles, runs, incidents, reports."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mllog.card import ModelCard
+from mllog.errors import MllogError
+from watchers.config import Config
+from watchers.finding import Finding
+
+FINE: Final = 0
+FINDINGS: Final = 1
+USAGE: Final = 2
+FAILED: Final = 3
+
+LENGTHS: Final = "judged on windows of 1, 4 and 24 hours"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 fine, 1 findings, 2 usage, 3 could not judge or failed.
+    """
+    args = _parser().parse_args(argv)
+    handler: Callable[[argparse.Namespace], int] = args.handler
+    try:
+        return handler(args)
+    except (MllogError, ValueError) as error:
+        _fail(args, str(error))
+        return USAGE
+    except OSError as error:
+        _fail(args, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _fail(args: argparse.Namespace, message: str) -> None:
+    if getattr(args, "json", False):
+        print(json.dumps({"error": message}))
+    print(f"watchers {args.command}: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="watchers", description="Scheduled jobs that say which feature broke, since when and for whom.",
+        epilog="example: watchers run --once --store events/",
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}")
+        sub.set_defaults(handler=handler)
+        sub.add_argument("--json", action="store_true", help="print one JSON document")
+        return sub
+
+    def place(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--store", required=True, metavar="PLACE", help="where the events are: a folder (file:FOLDER)")
+
+    card = add("card", "make a model card from training data", "watchers card train.parquet --model fraud --version 7 --target is_fraud", _card)
+    card.add_argument("file", help="CSV or Parquet file")
+    card.add_argument("--model", required=True)
+    card.add_argument("--version", required=True)
+    card.add_argument("--out", default="card.json", help="file to write (default: card.json)")
+    card.add_argument("--target", help="name of the target column")
+    card.add_argument("--predictions", help="name of the column of the model's scores")
+    card.add_argument("--time", help="name of the column of event times")
+    card.add_argument("--time-zone", help="IANA zone in which hours are meant (default: UTC)")
+    card.add_argument("--text", action="append", default=[], metavar="COLUMN", help="a free-text column (repeatable)")
+    card.add_argument("--segment", action="append", default=[], metavar="COLUMN", help="a segment column (repeatable)")
+    card.add_argument("--previous", metavar="CARD", help="card whose ruler is kept wherever the features still fit")
+
+    profile = add("profile", "print the counts of a span", "watchers profile --store events/ --model fraud", _profile)
+    place(profile)
+    profile.add_argument("--model", help="which (default: the only one)")
+    profile.add_argument("--card", help="card to measure by (default: the one beside the events)")
+    profile.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: the first event)")
+    profile.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: the last event)")
+
+    run = add("run", f"judge all closed, unjudged hours, {LENGTHS}", "watchers run --once --store events/ --card card.json", _run)
+    place(run)
+    run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
+    run.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
+    run.add_argument("--notify", action="append", default=[], metavar="URL", help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)")
+
+    schedule = add("schedule", "judge every hour, for ever", "watchers schedule --store events/", _schedule)
+    place(schedule)
+    schedule.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    schedule.add_argument("--notify", action="append", default=[], metavar="URL", help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)")
+    schedule.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look (default: 60)")
+
+    incidents = add("incidents", "list incidents, show one, or take one", "watchers incidents --store events/ show 3f2a", _incidents)
+    place(incidents)
+    incidents.add_argument("action", nargs="?", choices=("list", "show", "ack"), default="list")
+    incidents.add_argument("id", nargs="?", help="the incident's id, or its first letters")
+    incidents.add_argument("--by", default="", help="ack: who takes it")
+    incidents.add_argument("--as-normal", action="store_true", help="ack: the new level is right; learn it")
+
+    report = add("report", "write the HTML report", "watchers report --store events/ --out report.html", _report)
+    place(report)
+    report.add_argument("--out", required=True, metavar="FILE")
+    report.add_argument("--model", help="which (default: the only one)")
+    return parser
+
+
+def _read_table(path: str) -> Any:
+    import pandas as pd  # noqa: PLC0415 - only where a table is read
+
+    if not Path(path).is_file():
+        raise ValueError(f"file {path!r} isn't there")
+    try:
+        return pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else pd.read_csv(path)
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise ValueError(f"file {path!r} is no readable {'Parquet' if path.endswith(('.parquet', '.pq')) else 'CSV'}: {error}") from error
+
+
+def _card(args: argparse.Namespace) -> int:
+    card = ModelCard.from_frame(
+        _read_table(args.file), args.model, args.version, target=args.target, predictions=args.predictions, text=args.text,
+        segments=args.segment, time=args.time, time_zone=args.time_zone,
+        previous=ModelCard.load(args.previous) if args.previous else None,
+    )  # fmt: skip
+    card.save(args.out)
+    features = {feature.name: feature.kind for feature in card.ruler.inputs}
+    if args.json:
+        print(json.dumps({"card": args.out, "ruler": card.ruler.hash, "features": features}))
+    else:
+        print(f"{args.out}: {card.model} {card.version}, ruler {card.ruler.hash}, {len(features)} features")
+        for name, kind in features.items():
+            print(f"  {name}: {kind}")
+    return FINE
+
+
+def _time(text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time; write ISO 8601, such as 2026-11-23T14:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _one_model(models: Sequence[str], asked: str | None) -> str:
+    if asked is None and len(models) == 1:
+        return models[0]
+    if asked in models:
+        return asked
+    listed = ", ".join(models) or "none"
+    raise ValueError(f"--model {asked!r} isn't in the store; it has: {listed}" if asked else f"choose one with --model; the store has: {listed}")
+
+
+def _profile(args: argparse.Namespace) -> int:
+    from watchers.profile import merge  # noqa: PLC0415 - numpy and duckdb load with what needs them
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    store = open_store(args.store)
+    model = _one_model(store.models(), args.model)
+    cards = [ModelCard.load(args.card)] if args.card else [card for card in store.cards() if card.model == model]
+    if not cards:
+        raise ValueError(f"no card of model {model!r} lies beside the events; give one with --card FILE")
+    span = store.span(model)
+    assert span is not None
+    start = _time(args.start) if args.start else span[0].replace(minute=0, second=0, microsecond=0)
+    end = _time(args.end) if args.end else span[1].replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
+    if start >= end:
+        raise ValueError(f"--from {start.isoformat()} isn't before --to {end.isoformat()}")
+    ruler = cards[-1].ruler
+    whole = merge(store.profiles(model, ruler, start, end))
+    counts = whole.total()
+    found = {"|".join(key): int(counts[i]) for i, key in enumerate(ruler.cells) if counts.size and counts[i]}
+    document = {"model": model, "ruler": ruler.hash, "start": start.isoformat(), "end": end.isoformat(), "n": whole.n,
+                "counts": found, "names": {kind: dict(names.most_common(20)) for kind, names in whole.names.items()}}  # fmt: skip
+    print(json.dumps(document, indent=None if args.json else 1))
+    return FINE if whole.n else FAILED
+
+
+def _run(args: argparse.Namespace) -> int:
+    from watchers.schedule import run  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    store = open_store(args.store)
+    now = _time(args.now) if args.now else dt.datetime.now(dt.UTC)
+    cards = [ModelCard.load(path) for path in args.card]
+    with _Bar(quiet=args.json) as bar:
+        report = run(store, now, cards=cards, config=Config(notify=tuple(args.notify)), progress=bar, place=args.store)
+    if args.json:
+        print(json.dumps({
+            "findings": [finding.to_dict() for finding in report.findings],
+            "incidents": [event.to_dict() for event in report.events],
+            "hours": report.hours, "rejected": report.rejected, "problems": report.problems,
+        }))  # fmt: skip
+    else:
+        _print_run(store, report)
+    if report.problems:
+        return FAILED
+    return FINDINGS if report.findings else FINE
+
+
+def _print_run(store: Any, report: Any) -> None:
+    from watchers.schedule import incidents_of  # noqa: PLC0415
+
+    for model, hours in sorted(report.hours.items()):
+        print(f"{model}: {hours} hours judged")
+    if not report.hours:
+        print("nothing is due: every closed hour is judged")
+    for rejected in store.rejected()[:5]:
+        print(f"rejected line: {rejected.place}:{rejected.line}: {rejected.reason}")
+    if report.rejected > 5:
+        print(f"... {report.rejected} rejected lines in all")
+    incidents = incidents_of(store)
+    for name in dict.fromkeys(event.incident for event in report.events):
+        print(f"incident {name} {incidents[name].state}: {incidents[name].message}")
+    print(f"{len(report.findings)} findings, {len({e.incident for e in report.events})} incidents touched")
+    for problem in report.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+
+
+class _Bar:
+    """Progress on the terminal, nothing elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import Progress  # noqa: PLC0415
+
+        self._progress = Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done)
+
+
+def _schedule(args: argparse.Namespace) -> int:
+    from watchers.schedule import run  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    cards = [ModelCard.load(path) for path in args.card]
+    while True:
+        store = open_store(args.store)
+        report = run(store, dt.datetime.now(dt.UTC), cards=cards, config=Config(notify=tuple(args.notify)), place=args.store)
+        if report.hours:
+            _print_run(store, report)
+            sys.stdout.flush()
+        time.sleep(args.every)
+
+
+def _incidents(args: argparse.Namespace) -> int:
+    from watchers.incidents import Incident, acknowledged  # noqa: PLC0415
+    from watchers.schedule import incidents_of  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    store = open_store(args.store)
+    incidents = incidents_of(store)
+    if args.action == "list":
+        _list(args, sorted(incidents.values(), key=lambda incident: incident.opened))
+        return FINDINGS if any(incident.state != "recovered" for incident in incidents.values()) else FINE
+    matching = [incident for name, incident in incidents.items() if args.id and name.startswith(args.id)]
+    if len(matching) != 1:
+        raise ValueError(f"incident {args.id!r}: {'none' if not matching else 'several'} of {len(incidents)} incidents match; see `watchers incidents list`")
+    incident: Incident = matching[0]
+    if args.action == "ack":
+        if not args.by:
+            raise ValueError("--by is missing: say who takes the incident")
+        event = acknowledged(incident, args.by, dt.datetime.now(dt.UTC), as_normal=args.as_normal)
+        store.write_incident_events([event.to_dict()])
+        incident = incidents_of(store)[incident.id]
+    related = [Finding.from_dict(f) for f in store.findings(incident.model) if _belongs(f, incident)]
+    if args.json:
+        print(json.dumps({"incident": incident.to_dict(), "findings": [finding.to_dict() for finding in related]}))
+    else:
+        _show(args, incident, related)
+    return FINE
+
+
+def _belongs(finding: dict[str, Any], incident: Any) -> bool:
+    end = (incident.recovered or incident.updated).isoformat()
+    named = finding["feature"] in incident.features or (finding["feature"] is None and finding["check"] in incident.checks)
+    return bool(named and incident.onset.isoformat() <= str(finding["window"]["end"]) and str(finding["window"]["start"]) <= end)
+
+
+def _list(args: argparse.Namespace, incidents: Sequence[Any]) -> None:
+    if args.json:
+        print(json.dumps({"incidents": [incident.to_dict() for incident in incidents]}))
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("id", "state", "severity", "model", "since", "what")
+    for incident in incidents:
+        table.add_row(
+            incident.id, incident.state, incident.severity, escape(incident.model), f"{incident.onset:%Y-%m-%d %H:%M}", escape(incident.title)
+        )
+    Console().print(table if incidents else "no incidents")
+
+
+def _show(args: argparse.Namespace, incident: Any, findings: Sequence[Finding]) -> None:
+    print(f"{incident.id}  {incident.state}  {incident.severity}  {incident.model} {', '.join(incident.versions)}")
+    print(incident.title)
+    print(incident.message)
+    print(f"since {incident.onset.isoformat()}, opened {incident.opened.isoformat()}, recovered {incident.recovered.isoformat() if incident.recovered else '-'}")
+    for cause in incident.causes:
+        print(f"cause: {cause['kind']} {cause['value']} ({cause['share']:.0%})" if cause.get("share") is not None else f"cause: {cause['kind']} {cause['value']}")
+    for finding in findings[:10]:
+        print(f"- {finding.window.end}: {finding.message}")
+    for document in incident.documents:
+        print(f"document: mllog show {document} --store {args.store}")
+
+
+def _report(args: argparse.Namespace) -> int:
+    from watchers.reporting import write_report  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    store = open_store(args.store)
+    model = _one_model(store.models(), args.model)
+    write_report(store, model, Path(args.out), now=dt.datetime.now(dt.UTC))
+    if args.json:
+        print(json.dumps({"report": args.out}))
+    else:
+        print(args.out)
+    return FINE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""`watchers.profile` and `watchers.compare`: frames and profiles judged without any store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final
+
+from mllog.card import ModelCard
+from mllog.errors import CardError
+from mllog.frames import columns, count_columns, to_times
+from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
+from watchers.finding import Finding, Window
+from watchers.history import History
+from watchers.judge import judge
+from watchers.profile import WindowProfile
+from watchers.view import LEARNING_WINDOWS, View
+
+_OUTPUTS: Final = (SCORE, VALUE, LABEL, LATENCY)
+
+
+def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfile:
+    """Count a frame by a card's ruler.
+
+    Args:
+        frame: pandas, polars or pyarrow frame, or a dict of columns; one row an event. Columns named ``@score``,
+            ``@value``, ``@label`` or ``@latency`` (seconds) are outputs.
+        card: Its ruler measures.
+        time: Name of the column of event times (never a feature).
+
+    Returns:
+        The profile; its window ends just after the greatest time.
+
+    Raises:
+        mllog.CardError: ``time`` is no column, or its values are no times.
+    """
+    data = columns(frame)
+    if time is not None and time not in data:
+        raise CardError(f"time={time!r} is no column of the frame; its columns are {sorted(data)}")
+    times = to_times(data.pop(time), time) if time else None
+    data.pop(card.target or "", None)
+    outputs = {name: data.pop(name) for name in _OUTPUTS if name in data}
+    counted = count_columns(card.ruler, data, times=times, outputs=outputs)
+    return WindowProfile(
+        model=card.model, ruler=card.ruler.hash, window=Window(counted.start, counted.end), cells=counted.cells, names=counted.names
+    )
+
+
+def compare(
+    reference: ModelCard | Any,
+    current: WindowProfile | Any,
+    *,
+    history: Sequence[Any] | None = None,
+    time: str | None = None,
+    all: bool = False,  # noqa: A002 - the contract's word
+    **card_options: Any,
+) -> list[Finding]:
+    """Judge one window.
+
+    Args:
+        reference: The model's card, or a reference frame.
+        current: A profile where ``reference`` is a card, or a frame.
+        history: What is usual: profiles (or frames), oldest first, windows of like length. With fewer than 8 only what
+            needs no variance is judged. None: a card is compared with training by sampling variance alone and
+            larger floors; a reference frame is cut into consecutive windows of ``current``'s length, where it holds
+            8 or more of them.
+        time: Name of the time column of frames (never a feature).
+        all: Return every check with its state, not the alerts alone.
+        **card_options: For two frames: ``text``, ``segments``, ``target``, ``time_zone`` of ``ModelCard.from_frame``.
+
+    Returns:
+        Findings; alerts only, unless ``all``. An empty window gives one finding of state ``unknown``.
+
+    Raises:
+        mllog.CardError: a frame or a named column is unusable.
+        ValueError: a profile was made by another ruler.
+    """
+    two_frames = not isinstance(reference, ModelCard)
+    card = reference if not two_frames else ModelCard.from_frame(reference, "reference", "-", time=time, **card_options)
+    window = current if isinstance(current, WindowProfile) else profile(current, card, time)
+    if history is None:
+        past = _cut(reference, card, window, time) if two_frames else []
+        history_known = len(past) >= LEARNING_WINDOWS
+    else:
+        past = [item if isinstance(item, WindowProfile) else profile(item, card, time) for item in history]
+        history_known = True
+    book = History(card.ruler, [*(past if history_known else []), window])
+    last = len(book) - 1
+    view = View(card, book, past=(0, last), now=(last, last + 1), larger_floors=not history_known)
+    findings = judge(view, every=all)
+    for finding in findings:
+        if two_frames:
+            finding.model, finding.version = "", None
+        if not history_known and finding.state != "unknown":
+            finding.message += " (judged by sampling variance alone, with larger floors: there is no history)"
+    return findings
+
+
+def _cut(frame: Any, card: ModelCard, window: WindowProfile, time: str | None) -> list[WindowProfile]:
+    """The reference as consecutive windows of the current one's length: by time where there is one, else by rows."""
+    data = columns(frame)
+    n = len(next(iter(data.values()), ()))
+    if time is None:
+        size = window.n
+        if size == 0 or n < LEARNING_WINDOWS * size:
+            return []
+        bounds = [(first, first + size) for first in range(n % size, n, size)]
+        return [profile({name: values[a:b] for name, values in data.items()}, card) for a, b in bounds]
+    times = to_times(data[time], time)
+    order = sorted(range(n), key=times.__getitem__)
+    length = (window.window.end - window.window.start) if window.window.start and window.window.end else dt.timedelta(0)
+    if not order or length <= dt.timedelta(0):
+        return []
+    first, last = times[order[0]], times[order[-1]]
+    count = int((last - first) / length)
+    if count < LEARNING_WINDOWS:
+        return []
+    groups: dict[int, list[int]] = {}
+    for row in order:
+        groups.setdefault(int((last - times[row]) / length), []).append(row)
+    return [
+        profile({name: [values[row] for row in rows] for name, values in data.items()}, card, time)
+        for age, rows in sorted(groups.items(), reverse=True)
+        if age < count
+    ]

@@ -1,0 +1,190 @@
+"""The demonstration's drive: flights are scored in event time, logged as any service logs, and judged as any stream is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+import mllog
+from mllog.card import ModelCard
+from mllog.environment import Manifest, current
+from mllog.events import moment
+from watchers.demo import faults as planted
+from watchers.demo.faults import Fault
+from watchers.demo.flights import FEATURES, load
+from watchers.demo.model import Models, score, train
+from watchers.demo.replay import Request, requests
+from watchers.schedule import RunReport, run
+from watchers.stores.files import FilesStore
+
+MODEL: Final = "flight-delay"
+OTHER: Final = "flight-delay-hour"
+VERSION: Final = "2013.01.28"
+ZONE: Final = ZoneInfo("America/New_York")
+TRAINING: Final = (dt.datetime(2013, 1, 1, tzinfo=ZONE), dt.datetime(2013, 1, 29, tzinfo=ZONE))
+SERVING: Final = (dt.datetime(2013, 1, 29, tzinfo=ZONE), dt.datetime(2013, 4, 15, tzinfo=ZONE))
+CHANGED_PACKAGE: Final = ("scikit-learn", "1.3.9")
+
+Progress = Callable[[str, int, int], None]
+"""Told of (what is done, steps done, steps to do)."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """The logger's clock, set to the flight's time."""
+
+    now: int = 0
+
+    def __call__(self) -> int:
+        """Nanoseconds since 1970."""
+        return self.now
+
+
+@dataclass(slots=True)
+class Drive:
+    """What the demonstration did.
+
+    Attributes:
+        faults: What was planted.
+        frame: The flights that were served.
+        cards: The served model's card, and that of the model that served by mistake.
+        predictions: How many were logged.
+        report: What the watchers found.
+        store: Where it all is.
+        logged: Seconds that logging took.
+        judged: Seconds that judging took.
+    """
+
+    faults: list[Fault]
+    frame: pd.DataFrame
+    cards: list[ModelCard]
+    predictions: int
+    report: RunReport
+    store: FilesStore
+    logged: float
+    judged: float
+
+
+def drive(folder: Path, seed: int = 0, progress: Progress | None = None) -> Drive:
+    """Replay the flights into ``folder`` with faults planted, and judge every hour of them.
+
+    Args:
+        folder: Where events go; it must be empty or not there.
+        seed: Of the faults: another seed plants them elsewhere, on other days.
+        progress: Told how far it is.
+    """
+    tell = progress or (lambda *_: None)
+    tell("read the flights of New York, 2013, and train the models", 0, 1)
+    flights = load(carry_hours=1)
+    training = flights[(flights["time"] >= TRAINING[0]) & (flights["time"] < TRAINING[1])]
+    frame = flights[(flights["time"] >= SERVING[0]) & (flights["time"] < SERVING[1])].reset_index(drop=True)
+    models = train(training)
+    cards = make_cards(training, models)
+    faults = planted.plan(seed)
+    stream = planted.apply(faults, frame, models, seed)
+    tell("read the flights of New York, 2013, and train the models", 1, 1)
+    started = time.perf_counter()
+    for card, name in zip(cards, ("card.json", "other-card.json"), strict=True):
+        card.save(folder.parent / name)
+    predictions = replay(stream, cards[0], folder, seed, tell)
+    logged = time.perf_counter()
+    store = FilesStore(folder)
+    report = run(
+        store, SERVING[1] + dt.timedelta(hours=1), cards=[cards[1]],
+        progress=lambda _, done, total: tell("judge hour by hour", done, total),
+    )  # fmt: skip
+    return Drive(
+        faults, frame, cards, predictions, report, store, logged - started, time.perf_counter() - logged
+    )
+
+
+def make_cards(training: pd.DataFrame, models: Models) -> list[ModelCard]:
+    """The cards of the model that serves and of the one that serves by mistake."""
+    frame = training[[*FEATURES, "time", "late"]]
+    frame = frame.assign(late=frame["late"].map({True: "late", False: "on time"}))
+    return [
+        ModelCard.from_frame(
+            frame, name, VERSION, target="late", predictions=score(model, training), text=["remarks"],
+            segments=["carrier", "origin"], time="time", time_zone=ZONE.key,
+        )
+        for name, model in ((MODEL, models.right), (OTHER, models.wrong))
+    ]  # fmt: skip
+
+
+def environments() -> tuple[Manifest, Manifest]:
+    """This process's manifest, and the same with one package at another version."""
+    usual = current()
+    return usual, usual.replace(packages={**usual.packages, CHANGED_PACKAGE[0]: CHANGED_PACKAGE[1]})
+
+
+def replay(stream: pd.DataFrame, card: ModelCard, folder: Path, seed: int, tell: Progress) -> int:
+    """Log the stream through :class:`mllog.ModelLogger`, labels when they are known; returns how many predictions."""
+    clock = Clock()
+    manifests = environments()
+    log: mllog.ModelLogger | None = None
+    environment = -1
+    waiting: list[tuple[int, str, str]] = []
+    total = len(stream)
+    done = 0
+    for done, request in enumerate(requests(stream, seed), 1):
+        clock.now = moment(request.time)
+        if request.environment != environment or log is None:
+            # Another environment is another process: the service was deployed anew.
+            if log is not None:
+                log.close()
+            environment = request.environment
+            log = _logger(card, folder, clock, manifests[environment])
+        waiting = _side_events(log, clock.now, request, waiting)
+        _serve(log, request)
+        if request.late is not None and request.label_time is not None:
+            waiting.append(
+                (moment(request.label_time), request.prediction_id, "late" if request.late else "on time")
+            )
+        if done % 1000 == 0 or done == total:
+            tell("log the predictions", done, total)
+    if log is not None:
+        for known, flight, value in sorted(waiting):
+            log.label(flight, value, at=known)
+        log.close()
+    return done
+
+
+def _logger(card: ModelCard, folder: Path, clock: Clock, manifest: Manifest) -> mllog.ModelLogger:
+    # A replay is faster than any service: it waits for the writer instead of dropping.
+    return mllog.ModelLogger(
+        MODEL, version=VERSION, card=card, sink=str(folder), clock=clock, environment=manifest, service="demo",
+        overflow="block",
+    )  # fmt: skip
+
+
+def _serve(log: mllog.ModelLogger, request: Request) -> None:
+    output: dict[str, Any] = {"label": request.label, "score": request.score}
+    log.prediction(request.inputs, output, request.prediction_id, latency=request.latency_seconds)
+
+
+def _side_events(
+    log: mllog.ModelLogger, now: int, request: Request, waiting: list[tuple[int, str, str]]
+) -> list[tuple[int, str, str]]:
+    """Once an hour what isn't a prediction: labels that came, a pipeline step, a KPI and a cost."""
+    hour = request.time.replace(minute=0, second=0, microsecond=0)
+    if _HOURS.get(id(log)) == hour:
+        return waiting
+    _HOURS[id(log)] = hour
+    due = sorted(entry for entry in waiting if entry[0] <= now)
+    for known, flight, value in due:
+        log.label(flight, value, at=known)
+    log.step("join weather", rows_in=len(due) + 1, rows_out=len(due) + 1, at=now)
+    on_time = sum(value == "on time" for _, _, value in due)
+    log.kpi("on-time arrivals", on_time, unit="flights", at=now)
+    log.cost("serving", 0.0004 * (len(due) + 1), unit="USD", at=now)
+    return [entry for entry in waiting if entry[0] > now]
+
+
+_HOURS: dict[int, dt.datetime] = {}

@@ -1,0 +1,226 @@
+"""History: profiles in time order, stacked so that any contrast's sums are arrays, computed once a row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from mllog.ruler import Ruler
+from watchers.profile import ALL, Segment, WindowProfile
+from watchers.statistics.contrast import Array, Index, Rows
+
+Quarantine = Sequence[tuple[frozenset[str], dt.datetime, dt.datetime | None]]
+"""Spans whose rows must not teach what is normal of some features: (features, from, until)."""
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Weighted shares to compare: each column has weights for its numerator and marks for its denominator.
+
+    Attributes:
+        features: The feature that each contrast is about, length C.
+        labels: What each contrast measures, e.g. a category or ``location``, length C.
+        weights: Per contrast the (position, weight) pairs of its numerator in a vector of counts.
+        base: Per contrast the positions that its denominator sums.
+        inflation: Design effect of the sampling.
+    """
+
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+    weights: tuple[tuple[tuple[int, float], ...], ...]
+    base: tuple[tuple[int, ...], ...]
+    inflation: float = 1.0
+    _cache: dict[int, tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def sums(self, counts: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """Numerators, their squares' sums and denominators.
+
+        Args:
+            counts: shape (..., len(ruler.cells)).
+
+        Returns:
+            Three arrays of shape (..., C).
+        """
+        flat = counts.reshape(-1, counts.shape[-1]).astype(np.float64)
+        shape = (*counts.shape[:-1], len(self))
+        x, x2, n = ((matrix @ flat.T).T.reshape(shape) for matrix in self._matrices(counts.shape[-1]))
+        return x, x2, n
+
+    def _matrices(self, size: int) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
+        """Numerator, squares and denominator as sparse (C, size) matrices."""
+        held = self._cache.get(size)
+        if held is None:
+            top = [(c, i, a) for c, pairs in enumerate(self.weights) for i, a in pairs]
+            bottom = [(c, i, 1.0) for c, positions in enumerate(self.base) for i in positions]
+            squares = [(c, i, a * a) for c, i, a in top]
+            held = self._cache[size] = tuple(_sparse(part, (len(self), size)) for part in (top, squares, bottom))  # type: ignore[assignment]
+        return held
+
+
+def _sparse(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:
+    rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+    return sparse.csr_array((np.array(values, dtype=np.float64), (np.array(rows, int), np.array(columns, int))), shape=shape)
+
+
+Builder = Callable[[], Contrasts]
+
+STRATA: Final[dict[str, int]] = {
+    "*": 0,
+    **{f"{day}{hour:02d}": 1 + hour + 24 * (day == "e") for day in "de" for hour in range(24)},
+}
+"""Strata as small integers."""
+
+
+class History:
+    """Profiles of one model and ruler, oldest first, as rows of counts.
+
+    A profile of one hour is one row; a profile with several strata is several rows of one window. Overlapping and
+    repeated spans are kept as they are: history is a list, not a set.
+    """
+
+    def __init__(self, ruler: Ruler, profiles: Iterable[WindowProfile] = ()) -> None:
+        self.ruler = ruler
+        self.profiles: list[WindowProfile] = []
+        self.segments: list[Segment] = [
+            (name, value) for name in ruler.segments for value in ruler.by_name[name].categories
+        ]
+        self._starts: list[float] = []
+        self._totals = np.zeros((1, len(ruler.cells)), dtype=np.int64)
+        self._trained: dict[str, Rows] = {}
+        self._row_profile: list[int] = []
+        self._stratum: list[int] = []
+        self._sums: dict[tuple[str, bool], _Growing] = {}
+        self._contrasts: dict[str, Contrasts] = {}
+        for profile in profiles:
+            self.append(profile)
+
+    def append(self, profile: WindowProfile) -> None:
+        """Add the next profile.
+
+        Raises:
+            ValueError: it was laid out by another ruler.
+        """
+        if profile.ruler != self.ruler.hash:
+            raise ValueError(f"profile of ruler {profile.ruler} can't join a history of ruler {self.ruler.hash}")
+        strata = sorted({stratum for stratum, _ in profile.cells})
+        if not strata:
+            strata = [self.ruler.stratum(profile.window.start) if profile.window.start else "*"]
+        for stratum in strata:
+            self._row_profile.append(len(self.profiles))
+            self._stratum.append(STRATA[stratum])
+        start = profile.window.start
+        self._starts.append(start.timestamp() if start else np.nan)
+        self.profiles.append(profile)
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def rows_of(self, first: int, last: int) -> slice:
+        """The rows of profiles ``first`` up to, not including, ``last``."""
+        low, high = np.searchsorted(self._row_profile, [first, last])
+        return slice(int(low), int(high))
+
+    def row_profile(self, rows: slice) -> Index:
+        """For each row the position of its profile."""
+        return np.asarray(self._row_profile[rows], dtype=np.intp)
+
+    def strata(self, rows: slice) -> Index:
+        """Stratum of each row, as in :data:`STRATA`."""
+        return np.asarray(self._stratum[rows], dtype=np.intp)
+
+    def contrasts(self, key: str, build: Builder) -> Contrasts:
+        """The contrasts named ``key``, built once."""
+        if key not in self._contrasts:
+            self._contrasts[key] = build()
+        return self._contrasts[key]
+
+    def sums(self, key: str, contrasts: Contrasts, *, segmented: bool = False) -> tuple[Array, Array, Array]:
+        """Contrast sums of every row: each of shape (rows, C), or (rows, segments * C) with ``segmented``."""
+        width = len(contrasts) * (len(self.segments) if segmented else 1)
+        held = self._sums.setdefault((key, segmented), _Growing(width))
+        total = len(self._row_profile)
+        if held.rows < total:
+            held.extend(contrasts.sums(self._stack(held.rows, total, segmented=segmented)), total)
+        return held.x[:total], held.x2[:total], held.n[:total]
+
+    def _stack(self, first: int, last: int, *, segmented: bool) -> npt.NDArray[np.int64]:
+        size = len(self.ruler.cells)
+        names = {number: name for name, number in STRATA.items()}
+        wanted = self.segments if segmented else [ALL]
+        block = np.zeros((last - first, len(wanted), size), dtype=np.int64)
+        for row in range(first, last):
+            cells = self.profiles[self._row_profile[row]].cells
+            stratum = names[self._stratum[row]]
+            for s, segment in enumerate(wanted):
+                counts = cells.get((stratum, segment))
+                if counts is not None:
+                    block[row - first, s] = counts
+        return block if segmented else block[:, 0, :]
+
+    def rows(self, key: str, contrasts: Contrasts, span: slice, *, segmented: bool = False) -> Rows:
+        """Rows of a span of profiles for :func:`watchers.statistics.contrast`."""
+        x, x2, n = self.sums(key, contrasts, segmented=segmented)
+        return Rows(x[span], x2[span], n[span], self.strata(span))
+
+    def quarantined(self, rows: slice, features: Sequence[str], spans: Quarantine) -> npt.NDArray[np.bool_]:
+        """Which rows must not teach which features; shape (rows, features)."""
+        mask = np.zeros((rows.stop - rows.start, len(features)), dtype=bool)
+        if not spans or not mask.size:
+            return mask
+        starts = np.asarray(self._starts)[self._row_profile[rows]]
+        for names, start, end in spans:
+            hit = np.array([feature in names for feature in features])
+            if hit.any():
+                until = end.timestamp() if end else np.inf
+                mask |= np.outer((starts >= start.timestamp()) & (starts < until), hit)
+        return mask
+
+    def total(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Counts of all events of profiles ``first`` up to, not including, ``last``."""
+        known = len(self._totals) - 1
+        if known < len(self.profiles):
+            # Running sums: any span is one subtraction. They grow by doubling.
+            fresh = [p.total() if p.cells else np.zeros(len(self.ruler.cells), np.int64) for p in self.profiles[known:]]
+            sums = self._totals[-1] + np.cumsum(fresh, axis=0, dtype=np.int64)
+            self._totals = np.concatenate([self._totals, sums])
+        difference: npt.NDArray[np.int64] = self._totals[last] - self._totals[first]
+        return difference
+
+    def trained(self, key: str, make: Callable[[], Rows]) -> Rows:
+        """Training counts as rows of the contrasts named ``key``, made once."""
+        if key not in self._trained:
+            self._trained[key] = make()
+        return self._trained[key]
+
+
+@dataclass
+class _Growing:
+    """Three tables that grow by rows."""
+
+    width: int
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.x, self.x2, self.n = (np.zeros((0, self.width)) for _ in range(3))
+
+    def extend(self, parts: tuple[Array, Array, Array], total: int) -> None:
+        if total > len(self.x):
+            capacity = max(64, 2 * total)
+            for name in ("x", "x2", "n"):
+                table = np.zeros((capacity, self.width))
+                table[: self.rows] = getattr(self, name)[: self.rows]
+                setattr(self, name, table)
+        for name, part in zip(("x", "x2", "n"), parts, strict=True):
+            getattr(self, name)[self.rows : total] = part.reshape(total - self.rows, self.width)
+        self.rows = total

@@ -1,0 +1,89 @@
+"""Where messages go: a list of Apprise URLs, each for some models and from some severity on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from watchers.finding import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from watchers.incidents.incident import Incident
+
+VARIABLE: Final = "MLLOG_NOTIFY"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One receiver.
+
+    Attributes:
+        url: Apprise URL; it may hold secrets, so it appears in no message, log or ``repr``.
+        models: Patterns of model names (``fraud-*``).
+        severity: The least severity it's told of.
+    """
+
+    url: str
+    models: tuple[str, ...] = ("*",)
+    severity: Severity = "warning"
+
+    @property
+    def name(self) -> str:
+        """Its service; all that may be shown of it."""
+        scheme = self.url.partition("://")[0].lower()
+        return scheme if scheme.isalnum() and scheme != self.url.lower() else "unknown service"
+
+    def __repr__(self) -> str:
+        return f"Route({self.name}://…, models={self.models}, severity={self.severity!r})"
+
+    def takes(self, incident: Incident) -> bool:
+        """Whether its receiver wants to know of ``incident``."""
+        severe = SEVERITIES.index(incident.severity) >= SEVERITIES.index(self.severity)
+        return severe and any(fnmatchcase(incident.model, pattern) for pattern in self.models)
+
+
+def routes(
+    configured: Iterable[str | Mapping[str, Any]] = (), environ: Mapping[str, str] | None = None
+) -> list[Route]:
+    """Routes of the configuration, then those of the environment.
+
+    Args:
+        configured: URLs, or ``{"url", "models", "severity"}``.
+        environ: Environment (default: the process's). ``MLLOG_NOTIFY`` holds URLs, blanks between them, or
+            a JSON list of what ``configured`` takes.
+
+    Raises:
+        ValueError: something in it is no route; the message says which, without its URL.
+    """
+    text = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            raise ValueError(f"{VARIABLE} begins with '[' but isn't a JSON list") from None
+    else:
+        listed = text.split()
+    result = []
+    for number, entry in enumerate([*configured, *listed], start=1):
+        route = _route({"url": entry} if isinstance(entry, str) else entry, number)
+        if route not in result:
+            result.append(route)
+    return result
+
+
+def _route(entry: Any, number: int) -> Route:
+    if not isinstance(entry, Mapping) or "://" not in str(entry.get("url", "")):
+        raise ValueError(
+            f"notification route {number} has no URL; expected for example slack://… or mailto://…"
+        )
+    severity = entry.get("severity", "warning")
+    if severity not in SEVERITIES:
+        raise ValueError(f"notification route {number}: severity must be one of {', '.join(SEVERITIES)}")
+    models = entry.get("models", "*")
+    return Route(
+        str(entry["url"]), (models,) if isinstance(models, str) else tuple(map(str, models)), severity
+    )

@@ -1,0 +1,244 @@
+"""The scheduled job: every closed hour that nobody judged yet, in order, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mllog.card import ModelCard
+from mllog.errors import CardError
+from watchers.config import Config
+from watchers.finding import SEVERITIES, Finding, Window
+from watchers.history import History
+from watchers.incidents import Engine, Incident, IncidentEvent, fold
+from watchers.judge import judge
+from watchers.notify import Notifier, notify, routes
+from watchers.profile import WindowProfile
+from watchers.stores.base import DocumentQuery, Store
+from watchers.view import View
+
+HOUR: Final = dt.timedelta(hours=1)
+DOCUMENTS: Final = 5
+BOOTSTRAP_HOURS: Final = 24
+BOOTSTRAP_ROWS: Final = 20_000
+
+Progress = Callable[[str, int, int], None]
+"""Told of (model, hours judged, hours to judge)."""
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        findings: Alerts of this run, in time order.
+        events: Changes of incidents.
+        hours: Hours judged, by model.
+        rejected: Lines that are no events, in the whole store.
+        problems: What could not be done (a model without a card, a notification that failed).
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    events: list[IncidentEvent] = field(default_factory=list)
+    hours: dict[str, int] = field(default_factory=dict)
+    rejected: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def run(
+    store: Store,
+    now: dt.datetime,
+    *,
+    cards: Sequence[ModelCard] = (),
+    config: Config | None = None,
+    notifier: Notifier | None = None,
+    progress: Progress | None = None,
+    place: str = "PLACE",
+) -> RunReport:
+    """Judge all closed, unjudged hours of every model in a store.
+
+    Args:
+        store: Events and results.
+        now: The moment as of which to judge; hours that ended ``config.lateness`` before are closed.
+        cards: Cards, in addition to those that the store holds; also of models that aren't on this store, by which a
+            wrong model is recognised.
+        config: Settings.
+        notifier: Who brings messages to ``config.notify`` (default: Apprise).
+        progress: Told how far the run is.
+        place: The store as commands in messages name it.
+
+    Returns:
+        What was found. A second run as of the same moment finds nothing and changes nothing.
+    """
+    config = config or Config()
+    report = RunReport(rejected=len(store.rejected()))
+    known = [*store.cards(), *cards]
+    for model in store.models():
+        try:
+            card = _card_of(model, known, store)
+        except CardError as error:
+            report.problems.append(f"model {model!r}: {error}")
+            continue
+        others = [other for other in _newest(known) if other.model != model]
+        _ModelRun(store, card, others, config, report).run(now, progress)
+    if config.notify and report.events:
+        _notify(store, report, config, notifier, place)
+    return report
+
+
+def _newest(cards: Sequence[ModelCard]) -> list[ModelCard]:
+    return list({card.model: card for card in cards}.values())
+
+
+def _card_of(model: str, known: Sequence[ModelCard], store: Store) -> ModelCard:
+    for card in reversed(known):
+        if card.model == model:
+            return card
+    span = store.span(model)
+    assert span is not None, "a model of the store has predictions"
+    start = span[0]
+    end = start + BOOTSTRAP_HOURS * HOUR
+    if span[1] < end:
+        raise CardError(f"no card, and no {BOOTSTRAP_HOURS} hours of events yet to make one from; give one with --card FILE")
+    card = _card_of_events(model, store.sample(model, start, end, BOOTSTRAP_ROWS))
+    store.save_card(card)
+    return card
+
+
+def _card_of_events(model: str, events: Sequence[Mapping[str, Any]]) -> ModelCard:
+    """A card from what a model saw in its first hours, where nobody made one from training data."""
+    rows = [event["ml"].get("inputs") or {} for event in events]
+    names = sorted({name for row in rows for kind in ("number", "keyword", "boolean", "text") for name in row.get(kind) or {}})
+    flat = [{name: value for kind in row.values() if isinstance(kind, dict) for name, value in kind.items()} for row in rows]
+    texts = sorted({name for row in rows for name in row.get("text") or {}})
+    frame = {name: [row.get(name) for row in flat] for name in names}
+    scores = [(event["ml"].get("outputs") or {}).get("score") for event in events]
+    frame["@time"] = [event["@timestamp"] for event in events]
+    complete = all(isinstance(score, int | float) for score in scores)
+    return ModelCard.from_frame(
+        frame, model, "observed", text=texts, time="@time", predictions=scores if complete and scores else None
+    )
+
+
+class _ModelRun:
+    """One model's share of a run."""
+
+    def __init__(self, store: Store, card: ModelCard, others: Sequence[ModelCard], config: Config, report: RunReport) -> None:
+        self.store, self.card, self.others, self.config, self.report = store, card, others, config, report
+        self.state = store.state(card.model)
+        events = [IncidentEvent.from_dict(e) for e in store.incident_events()]
+        own = [e for e in events if e.incident in _ids_of(card.model, events)]
+        self.engine = Engine.restore(card.model, own, self.state.get("engine"))
+        self.recent: deque[WindowProfile] = deque(maxlen=48)
+
+    def run(self, now: dt.datetime, progress: Progress | None) -> None:
+        """Judge what is due."""
+        model, store = self.card.model, self.store
+        span = store.span(model)
+        if span is None:
+            return
+        end = _floor(now - self.config.lateness)
+        first = _floor(span[0])
+        start = max(dt.datetime.fromisoformat(self.state["judged"]), first) if "judged" in self.state else first
+        if start >= end:
+            return
+        longest = max(length for length, _ in self.config.lengths)
+        back = start - self.config.history - longest * HOUR
+        self.history = History(self.card.ruler, _gapless(store.stored_profiles(model, self.card.ruler, back, start), self.card, start))
+        fresh: list[WindowProfile] = []
+        documents: list[dict[str, Any]] = []
+        total = int((end - start) / HOUR)
+        for done, profile in enumerate(store.profiles(model, self.card.ruler, start, end), 1):
+            self.history.append(profile)
+            fresh.append(profile)
+            self.recent.append(profile)
+            documents += self._judge_hour()
+            if progress is not None:
+                progress(model, done, total)
+        store.write_profiles(fresh, self.card.ruler)
+        store.write_findings(model, documents)
+        store.write_incident_events([event.to_dict() for event in self.report.events])
+        # The state last: a run that dies before it is done again, to the same ids.
+        store.write_state(model, {"judged": end.isoformat(), "ruler": self.card.ruler.hash, "engine": self.engine.state()})
+        self.report.hours[model] = total
+
+    def _judge_hour(self) -> list[dict[str, Any]]:
+        """Judge every window that ends with the newest hour; its findings as documents."""
+        last = len(self.history)
+        newest = self.history.profiles[-1].window.end
+        assert newest is not None
+        documents = []
+        for length, every in self.config.lengths:
+            if int(newest.timestamp() // 3600) % every or last < length:
+                continue
+            first = last - length
+            past = max(0, first - int(self.config.history / HOUR))
+            view = View(
+                self.card, self.history, past=(past, first), now=(first, last), length=length,
+                spans=self.engine.quarantine(), others=self.others,
+            )  # fmt: skip
+            findings = judge(view)
+            window = Window(view.profile.window.start, newest)
+            for finding in findings:
+                if finding.state == "alert" and SEVERITIES.index(finding.severity) >= 1:
+                    finding.documents = self._documents(finding)
+            events = self.engine.update(findings, window, length, profiles=list(self.recent))
+            self.report.events += events
+            for finding in findings:
+                if finding.state == "alert":
+                    self.report.findings.append(finding)
+                    documents.append({"id": _finding_id(finding, length), "length": length, **finding.to_dict()})
+        return documents
+
+    def _documents(self, finding: Finding) -> list[str]:
+        asked = finding.evidence.get("query")
+        if not asked:
+            return []
+        query = DocumentQuery(
+            asked["kind"], asked.get("feature"), tuple(asked.get("values", ())), asked.get("side", "high")
+        )
+        start = max(t for t in (finding.window.start, finding.onset) if t is not None)
+        window = Window(start, finding.window.end)
+        return self.store.documents(self.card.model, window, query, finding.segment, DOCUMENTS)
+
+
+def _ids_of(model: str, events: Sequence[IncidentEvent]) -> set[str]:
+    return {incident.id for incident in fold(events).values() if incident.model == model}
+
+
+def _gapless(profiles: Sequence[WindowProfile], card: ModelCard, end: dt.datetime) -> list[WindowProfile]:
+    """Stored hours with empty ones in the gaps, so that windows are runs of hours."""
+    filled: list[WindowProfile] = []
+    held = {profile.window.start: profile for profile in profiles}
+    if not held:
+        return filled
+    hour = min(start for start in held if start is not None)
+    while hour < end:
+        filled.append(held.get(hour) or WindowProfile(card.model, card.ruler.hash, Window(hour, hour + HOUR)))
+        hour += HOUR
+    return filled
+
+
+def _finding_id(finding: Finding, length: int) -> str:
+    window = finding.window
+    parts = (finding.model, finding.check, finding.feature, str(window.start), str(window.end), str(length))
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _floor(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def incidents_of(store: Store) -> dict[str, Incident]:
+    """All incidents of a store by id: the fold of its events."""
+    return fold(IncidentEvent.from_dict(event) for event in store.incident_events())
+
+
+def _notify(store: Store, report: RunReport, config: Config, notifier: Notifier | None, place: str) -> None:
+    """Tell of what opened, reopened or recovered; what doesn't arrive is a problem of the run, not its end."""
+    failures = notify(report.events, incidents_of(store), routes(list(config.notify)), notifier=notifier, store=place)
+    report.problems += [f"incident {f.incident}: notification by {f.route} failed: {f.reason}" for f in failures]

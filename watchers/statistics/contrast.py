@@ -1,0 +1,254 @@
+"""Is a window further from what is expected at its hours than windows ever are?
+
+A contrast is a weighted share, ``sum_k a_k x_k / n``: the share of missing values, of one category, the mean normal
+score of a number. It is additive, so windows of any length are sums of rows (one row an hour).
+
+Expectation is post-stratified: each row is compared with other rows of its stratum (hour of day, weekday or weekend),
+shrunk towards the pooled share (direct standardisation: Fleiss, Levin & Paik, Statistical Methods for Rates and
+Proportions, 3rd ed. 2003, ch. 19). To sampling variance the natural variance between windows is added, estimated by
+moments from history, separately for each contrast (DerSimonian & Laird 1986, Controlled Clinical Trials 7:177).
+The reference distribution is Student's t with Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2:110).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse, stats
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
+
+PRIOR: Final = 50.0
+"""Weight, in events, of the pooled share in the expectation of a stratum."""
+
+MIN_EVENTS: Final = 20
+"""A window with fewer is not compared: a longer one will be."""
+
+KNOWN_HOURS: Final = 0.8
+"""Share of a window's events that must fall into strata that history has seen."""
+
+CONFIDENCE: Final = 0.95
+
+WINDOWS_PER_OUTLIER: Final = 256
+"""One window in so many may lie outside of the envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Contrast sums by row; a row is one (window, stratum) cell, for hourly profiles one hour.
+
+    Attributes:
+        x: Weighted counts ``sum_k a_k x_k``, shape (rows, contrasts).
+        x2: ``sum_k a_k^2 x_k``, same shape; equal to ``x`` for indicators.
+        n: Denominators, same shape. A row with ``n == 0`` says nothing.
+        stratum: Stratum of each row, shape (rows,), small non-negative integers.
+    """
+
+    x: Array
+    x2: Array
+    n: Array
+    stratum: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasted:
+    """What the window says beside its history; arrays of shape (contrasts,).
+
+    Attributes:
+        n: Denominator in the window.
+        observed: Contrast in the window.
+        expected: What history expects at these hours.
+        r: ``observed - expected``.
+        se: Standard error of ``r``: sampling and natural variance together.
+        t: ``r / se``.
+        p_value: Two-sided.
+        low: Lower end of a one-sided 95 % bound on ``|r|``; negative where the sign is uncertain.
+        high: Upper end.
+        extreme: Greatest ``|t|`` of history's windows, each judged without itself (see ``WINDOWS_PER_OUTLIER``).
+        kappa: By how much ``|t|`` must exceed ``extreme``: more where natural variance rules.
+        windows: Number of history windows that could be compared.
+        history_x: Sum over history, for tests of rare events.
+        history_n: Its denominator.
+        phi: Variance over mean of the history windows' counts, at least 1.
+        worst_rate: Greatest contrast of comparable history windows, as for ``extreme``.
+    """
+
+    n: Array
+    observed: Array
+    expected: Array
+    r: Array
+    se: Array
+    t: Array
+    p_value: Array
+    low: Array
+    high: Array
+    extreme: Array
+    kappa: Array
+    windows: Array
+    history_x: Array
+    history_n: Array
+    phi: Array
+    worst_rate: Array
+
+    @property
+    def beyond(self) -> npt.NDArray[np.bool_]:
+        """Whether the window lies outside of the envelope of history."""
+        return np.abs(self.t) > self.kappa * self.extreme
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Rows less what the other windows' rows of their stratum expect; sums of these give windows of any length."""
+
+    e: Array
+    variance: Array
+
+
+def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
+    """``x``, ``x2`` and ``n`` summed by stratum, each of shape (size, contrasts)."""
+    count = len(rows.stratum)
+    member = sparse.csr_array((np.ones(count), (rows.stratum, np.arange(count))), shape=(size, count))
+    return member @ rows.x, member @ rows.x2, member @ rows.n
+
+
+def residuals(rows: Rows, totals: tuple[Array, Array, Array], *, leave_out: bool, inflation: float = 1.0) -> Residuals:
+    """Residual and sampling variance of each row.
+
+    Args:
+        rows: The rows to judge.
+        totals: What :func:`strata_totals` gave of history.
+        leave_out: Whether ``rows`` are part of that history and must be left out of their own expectation.
+        inflation: Design effect: by how much sampling variance exceeds that of independent draws.
+    """
+    tx, tx2, tn = totals
+    n_all = tn.sum(axis=0)
+    safe = np.maximum(n_all, 1.0)
+    pooled, pooled2 = tx.sum(axis=0) / safe, tx2.sum(axis=0) / safe
+    sx, sx2, sn = tx[rows.stratum], tx2[rows.stratum], tn[rows.stratum]
+    if leave_out:
+        sx, sx2, sn = sx - rows.x, sx2 - rows.x2, sn - rows.n
+    weight = sn + PRIOR
+    p = (sx + PRIOR * pooled) / weight
+    variance = (sx2 + PRIOR * pooled2) / weight - p * p
+    variance = np.maximum(variance, 0.05 * np.maximum(pooled2 - pooled * pooled, 0.0))
+    return Residuals(rows.x - rows.n * p, inflation * variance * (rows.n + rows.n * rows.n / weight))
+
+
+def contrast(
+    history: Rows,
+    windows: Index,
+    current: Rows,
+    *,
+    inflation: float = 1.0,
+    natural: bool = True,
+    cached: tuple[tuple[Array, Array, Array], Residuals] | None = None,
+) -> Contrasted:
+    """Compare the sum of ``current`` rows with windows of ``history``.
+
+    Args:
+        history: Rows of the past.
+        windows: The window that each row belongs to, shape (rows,), numbered from 0; -1 leaves a row out of the
+            windows (it still helps the expectation).
+        current: Rows of the window to judge.
+        inflation: Design effect of the sampling (2 for words of one document).
+        natural: Whether history's windows are like the current one, so that natural variance can be learnt.
+        cached: Totals and residuals of ``history``, where the caller has them already.
+
+    Returns:
+        The comparison; contrasts without data in the window or in history have ``p_value`` 1 and ``t`` 0.
+    """
+    size = int(max(history.stratum.max(initial=0), current.stratum.max(initial=0))) + 1
+    if cached is None:
+        totals = strata_totals(history, size)
+        past = residuals(history, totals, leave_out=True, inflation=inflation)
+    else:
+        totals, past = cached
+    now = residuals(current, totals, leave_out=False, inflation=inflation)
+    n = current.n.sum(axis=0)
+    safe_n = np.maximum(n, 1.0)
+    r = now.e.sum(axis=0) / safe_n
+    v = now.variance.sum(axis=0) / safe_n**2
+    observed = current.x.sum(axis=0) / safe_n
+
+    member = windows >= 0
+    count = int(windows.max(initial=-1)) + 1
+    e_h, var_h, n_h, x_h = (
+        _by_window(part[member], windows[member], count) for part in (past.e, past.variance, history.n, history.x)
+    )
+    # A window much thinner than the judged one says little of what the judged one does naturally.
+    usable = n_h >= np.maximum(MIN_EVENTS / 2, 0.1 * n)
+    many = usable.sum(axis=0).astype(np.float64)
+    safe_h = np.where(usable, np.maximum(n_h, 1.0), 1.0)
+    r_h = np.where(usable, e_h / safe_h, 0.0)
+    v_h = np.where(usable, var_h / safe_h**2, 0.0)
+    weight = np.where(usable, np.minimum(n_h, n), 0.0)
+    total_weight = np.maximum(weight.sum(axis=0), 1e-12)
+    if natural:
+        moments = (weight * (r_h**2 - v_h)).sum(axis=0) / total_weight
+        tau2 = np.maximum(moments, 0.5 * v * np.sqrt(2 / np.maximum(many, 2)))
+    else:
+        tau2 = np.zeros_like(v)
+    variance = v + tau2
+    se = np.sqrt(np.maximum(variance, 1e-300))
+    # Hours that history doesn't know can't be expected anything of.
+    known = (current.n * (totals[2][current.stratum] > 0)).sum(axis=0) >= KNOWN_HOURS * n
+    judged = (n >= MIN_EVENTS) & known & (totals[2].sum(axis=0) > 0) & (variance > 0)
+    t = np.where(judged, r / se, 0.0)
+    nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(many - 1, 1), 1e-300), 1.0, 1e6)
+    p_value = np.where(judged, 2 * stats.t.sf(np.abs(t), nu), 1.0)
+    reach = stats.t.ppf(CONFIDENCE, nu) * se
+    t_h = np.where(usable, r_h / np.sqrt(np.maximum(v_h + tau2, 1e-300)), 0.0)
+    mean_h = (x_h * usable).sum(axis=0) / np.maximum(many, 1)
+    spread_h = np.where(usable, (x_h - mean_h) ** 2, 0.0).sum(axis=0) / np.maximum(many - 1, 1)
+    return Contrasted(
+        n=n,
+        observed=observed,
+        expected=observed - r,
+        r=r,
+        se=se,
+        t=t,
+        p_value=p_value,
+        low=np.where(judged, np.abs(r) - reach, -1.0),
+        high=np.abs(r) + reach,
+        extreme=_envelope(np.abs(t_h)),
+        kappa=1.25 + 0.5 * tau2 / np.maximum(variance, 1e-300),
+        windows=many,
+        history_x=totals[0].sum(axis=0),
+        history_n=totals[2].sum(axis=0),
+        phi=np.maximum(spread_h / np.maximum(mean_h, 1e-12), 1.0),
+        worst_rate=_envelope(np.where(usable, x_h / safe_h, 0.0)),
+    )
+
+
+def _envelope(by_window: Array) -> Array:
+    """The greatest value of history's windows, where they are hundreds without the very greatest few.
+
+    One broken hour that was over before anybody believed it must not blind a month of hours; two in three windows
+    have to lie outside before anybody is told.
+    """
+    count = len(by_window)
+    if count == 0:
+        return np.zeros(by_window.shape[1])
+    left_out = count // WINDOWS_PER_OUTLIER
+    result: Array = np.partition(by_window, count - 1 - left_out, axis=0)[count - 1 - left_out]
+    return result
+
+
+def _by_window(part: Array, windows: Index, count: int) -> Array:
+    """Sums of rows by window; windows are numbered in the order of the rows, so each is one run."""
+    if count == 0:
+        return np.zeros((0, part.shape[1]))
+    if len(windows) == count:
+        return part
+    starts = np.flatnonzero(np.diff(windows, prepend=-1))
+    if len(starts) == count:
+        summed: Array = np.add.reduceat(part, starts, axis=0)
+        return summed
+    rows = len(windows)
+    member = sparse.csr_array((np.ones(rows), (windows, np.arange(rows))), shape=(count, rows))
+    scattered: Array = member @ part
+    return scattered

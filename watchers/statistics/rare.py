@@ -1,0 +1,40 @@
+"""Rare things: first nulls, a category that never was, values far outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Array = npt.NDArray[np.float64]
+
+
+def rare_events(x: Array, n: Array, history_x: Array, history_n: Array, phi: Array) -> Array:
+    """How surprising ``x`` events among ``n`` are after ``history_x`` among ``history_n``.
+
+    Gamma-Poisson predictive with Jeffreys' prior, counts divided by the overdispersion ``phi`` (quasi-Poisson):
+    ``P(NB(S/phi + 1/2, N/(N+n)) >= x/phi)``.
+
+    Args:
+        x: Events in the window, shape (contrasts,).
+        n: Events that could have been.
+        history_x: The same of history.
+        history_n: The same of history.
+        phi: Variance over mean of counts of like windows, at least 1.
+
+    Returns:
+        p values, one-sided (more than expected); 1 where the window has no such event or history no data.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        prob = history_n / np.maximum(history_n + n, 1.0)
+        p = stats.nbinom.sf(np.ceil(x / phi) - 1, history_x / phi + 0.5, np.clip(prob, 1e-12, 1.0))
+    usable = (x > 0) & (history_n > 0) & (n > 0)
+    result: Array = np.where(usable, np.clip(p, 0.0, 1.0), 1.0)
+    return result
+
+
+def rate_low(x: Array, n: Array, confidence: float = 0.95) -> Array:
+    """Lower one-sided bound of a rate (Jeffreys interval: Brown, Cai & DasGupta 2001, Statistical Science 16:101)."""
+    bound = stats.beta.ppf(1 - confidence, x + 0.5, np.maximum(n - x, 0) + 0.5)
+    result: Array = np.where(x > 0, bound, 0.0)
+    return result

@@ -1,0 +1,237 @@
+"""The embedded store: a folder of NDJSON segments, counted by DuckDB in memory, results beside them.
+
+There is no database file: a second process could not open it, not even to read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from mllog.card import ModelCard
+from mllog.errors import PlaceError
+from mllog.events import dataset
+from mllog.ruler import MISSING_KINDS, Ruler
+from watchers.finding import Window
+from watchers.profile import WindowProfile
+from watchers.stores._counting import HOUR, PredictionTable, connect, naive, raw_events
+from watchers.stores._results import locked, read_lines, upsert, write_atomically
+from watchers.stores._segments import RESULTS, Segments
+from watchers.stores.base import DocumentQuery, Rejected
+
+_CARDS: Final = "_cards"
+
+
+class FilesStore:
+    """Events below a folder, as ``mllog.ModelLogger(sink="FOLDER")`` writes them.
+
+    Args:
+        folder: It must be there.
+
+    Raises:
+        mllog.errors.PlaceError: it isn't.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise PlaceError(f"store {str(folder)!r} is no folder; give the folder that the logger writes to (its sink)")
+        self._segments = Segments(self.folder)
+        self._segments.refresh()
+        self._table: PredictionTable | None = None
+
+    def refresh(self) -> None:
+        """Look for events that came since."""
+        self._segments.refresh()
+        self._table = None
+
+    def _results(self, *parts: str) -> Path:
+        return self.folder.joinpath(RESULTS, *parts)
+
+    def models(self) -> list[str]:
+        """Models that have predictions, by name."""
+        return sorted({model for entry in self._segments.files.values() for model in entry.spans})
+
+    def cards(self) -> list[ModelCard]:
+        """Cards that the loggers left, oldest first."""
+        paths = sorted((self.folder / _CARDS).glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [ModelCard.load(path) for path in paths]
+
+    def save_card(self, card: ModelCard) -> None:
+        """Keep a card that the watchers made."""
+        card.save(self.folder / _CARDS / f"{card.ruler.hash}.json")
+
+    def span(self, model: str) -> tuple[dt.datetime, dt.datetime] | None:
+        """Least and greatest event time of a model's predictions."""
+        spans = [entry.spans[model] for entry in self._segments.files.values() if model in entry.spans]
+        if not spans:
+            return None
+        return dt.datetime.fromisoformat(min(s[0] for s in spans)), dt.datetime.fromisoformat(max(s[1] for s in spans))
+
+    def latest(self) -> dt.datetime | None:
+        """Greatest event time of any event."""
+        latest = max((entry.latest for entry in self._segments.files.values()), default="")
+        return dt.datetime.fromisoformat(latest) if latest else None
+
+    def sample(self, model: str, start: dt.datetime, end: dt.datetime, limit: int) -> list[dict[str, Any]]:
+        """Up to ``limit`` predictions of a span, spread evenly."""
+        found = []
+        for path in self._segments.paths(model, start, end):
+            for line in Path(path).read_bytes().splitlines():
+                event = orjson.loads(line)
+                if event["event"].get("action") == "predict" and event["ml"]["model"]["name"] == model:
+                    time = dt.datetime.fromisoformat(event["@timestamp"])
+                    if start <= time < end:
+                        found.append(event)
+        step = max(len(found) // limit, 1)
+        return found[::step][:limit]
+
+    def profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
+        """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
+        # A day before is loaded too: findings of long windows want documents from it.
+        early = start - 24 * HOUR
+        self._table = PredictionTable(self._segments.paths(model, early, end), model, ruler, start, end, load_from=early)
+        deployed = sorted((time, f) for entry in self._segments.files.values() for time, f in entry.deployed)
+        manifests = {f: m for entry in self._segments.files.values() for f, m in entry.manifests.items()}
+        for profile in self._table.profiles():
+            window = profile.window
+            assert window.start is not None
+            assert window.end is not None
+            low, high = window.start.isoformat(), window.end.isoformat()
+            for time, fingerprint in deployed:
+                if low <= time < high or fingerprint in profile.names.get("environment", {}):
+                    profile.manifests[fingerprint] = dict((manifests[fingerprint] or {}).get("packages", {}))
+            yield profile
+
+    def _profile_file(self, model: str, day: dt.date) -> Path:
+        return self._results("profiles", dataset("prediction", model), f"{day:%Y-%m-%d}.ndjson")
+
+    def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
+        """Profiles written before, in order; those of another ruler are left aside."""
+        found = []
+        day = start.astimezone(dt.UTC).date()
+        while day <= end.astimezone(dt.UTC).date():
+            for document in read_lines(self._profile_file(model, day)):
+                if document["ruler"] == ruler.hash and start.isoformat() <= document["window"]["start"] < end.isoformat():
+                    found.append(WindowProfile.from_dict(document, ruler))
+            day += dt.timedelta(days=1)
+        return sorted(found, key=lambda profile: str(profile.window.start))
+
+    def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
+        """Keep profiles; writing the same hour again replaces it."""
+        days: dict[Path, list[dict[str, Any]]] = {}
+        for profile in profiles:
+            assert profile.window.start is not None
+            document = {"id": f"{profile.ruler}-{profile.window.start.isoformat()}", **profile.to_dict(ruler)}
+            days.setdefault(self._profile_file(profile.model, profile.window.start.date()), []).append(document)
+        for path, documents in days.items():
+            upsert(path, documents)
+
+    def documents(
+        self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int
+    ) -> list[str]:
+        """Ids of the events that show a finding best; of the span that :meth:`profiles` counted last."""
+        if self._table is None or self._table.model != model:
+            return []
+        assert window.start is not None
+        assert window.end is not None
+        where, order = _conditions(query)
+        clauses, values = ["ts >= $start", "ts < $end", where], {"start": naive(window.start), "end": naive(window.end)}
+        for number, (field, value) in enumerate((segment or {}).items()):
+            clauses.append(f"coalesce(keyword[$field{number}], CAST(boolean[$field{number}] AS VARCHAR)) = $value{number}")
+            values |= {f"field{number}": field, f"value{number}": value}
+        if "$feature" in where + order:
+            values["feature"] = query.feature
+        if "$values" in where:
+            values["values"] = list(query.values)
+        return self._table.ids(f"{' AND '.join(clauses)} ORDER BY {order}, id LIMIT {int(limit)}", values)
+
+    def events(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Events by their ids."""
+        with connect() as connection:
+            return {event["event"]["id"]: event for event in raw_events(connection, self._segments.paths(), ids)}
+
+    def events_of(self, prediction_id: str) -> list[dict[str, Any]]:
+        """Every event of one prediction (by ``ml.prediction_id`` or ``event.id``), in time order."""
+        files = self._segments.paths()
+        if not files:
+            return []
+        with connect() as connection:
+            rows = connection.execute(
+                "SELECT json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 67108864) "
+                "WHERE json_extract_string(json, '$.ml.prediction_id') = $id OR json_extract_string(json, '$.event.id') = $id",
+                {"files": files, "id": prediction_id},
+            ).fetchall()
+        events = {event["event"]["id"]: event for event in (orjson.loads(text) for (text,) in rows)}
+        return sorted(events.values(), key=lambda event: str(event["@timestamp"]))
+
+    def manifest(self, fingerprint: str) -> dict[str, Any] | None:
+        """The environment manifest behind a fingerprint."""
+        for entry in self._segments.files.values():
+            if fingerprint in entry.manifests:
+                held: dict[str, Any] | None = entry.manifests[fingerprint]
+                return held
+        return None
+
+    def rejected(self) -> list[Rejected]:
+        """Lines that are no events."""
+        return list(self._segments.rejected())
+
+    def _findings_file(self, model: str) -> Path:
+        return self._results("findings", f"{dataset('prediction', model)}.ndjson")
+
+    def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Keep findings (documents with an ``id``); writing one again replaces it."""
+        if findings:
+            upsert(self._findings_file(model), findings)
+
+    def findings(self, model: str) -> list[dict[str, Any]]:
+        """Findings of a model in time order."""
+        return sorted(read_lines(self._findings_file(model)), key=lambda finding: str(finding["window"]["end"]))
+
+    def write_incident_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Append incident events (documents with an ``id``); one that is there already is left as it is."""
+        if events:
+            with locked(self._results("incidents.lock")):
+                upsert(self._results("incidents.ndjson"), events, keep=True)
+
+    def incident_events(self) -> list[dict[str, Any]]:
+        """All incident events in order."""
+        return read_lines(self._results("incidents.ndjson"))
+
+    def _state_file(self, model: str) -> Path:
+        return self._results("state", f"{dataset('prediction', model)}.json")
+
+    def state(self, model: str) -> dict[str, Any]:
+        """What the last run left for the next."""
+        path = self._state_file(model)
+        return dict(orjson.loads(path.read_bytes())) if path.exists() else {}
+
+    def write_state(self, model: str, state: Mapping[str, Any]) -> None:
+        """Keep that, all or nothing."""
+        write_atomically(self._state_file(model), orjson.dumps(state))
+
+
+def _conditions(query: DocumentQuery) -> tuple[str, str]:
+    """SQL condition and order for a query, with ``$feature`` and ``$values`` as parameters."""
+    if query.kind == "missing":
+        return " OR ".join(f'list_contains(missing."{kind}", $feature)' for kind in MISSING_KINDS).join("()"), "ts"
+    if query.kind == "unseen":
+        return "list_contains(violations.category, $feature)", "ts"
+    if query.kind in {"range", "type"}:
+        return f'list_contains(violations."{query.kind}", $feature)', "ts"
+    if query.kind == "tokens":
+        return "text[$feature].unseen > 0", "text[$feature].unseen DESC"
+    if query.kind == "category":
+        return "list_contains($values, coalesce(keyword[$feature], CAST(boolean[$feature] AS VARCHAR)))", "ts"
+    if query.kind == "number":
+        return "number[$feature] IS NOT NULL", f"number[$feature] {'DESC' if query.side == 'high' else 'ASC'}"
+    if query.kind == "latency":
+        return "duration IS NOT NULL", "duration DESC"
+    if query.kind == "environment":
+        return "list_contains($values, environment)", "ts"
+    return "true", "ts"

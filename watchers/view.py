@@ -1,0 +1,327 @@
+"""What a check sees: one window, its history, the card; and how it answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mllog.card import ModelCard
+from mllog.ruler import MISSING_KINDS, CellKey, Feature, Ruler
+from watchers.finding import Effect, Finding, Severity, Window
+from watchers.history import STRATA, Builder, Contrasts, History, Quarantine
+from watchers.profile import Segment, WindowProfile, merge
+from watchers.statistics import Contrasted, Rows, contrast, onset
+from watchers.statistics.contrast import Array, Index, residuals, strata_totals
+
+LEARNING_WINDOWS: Final = 8
+"""Fewer windows of history than this, and only what needs no variance is judged."""
+
+ONSET_REACH: Final = 96
+"""How many rows back an onset is looked for."""
+
+CONCENTRATED: Final = 0.9
+"""A segment is named where it holds this share of all excess events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """A check's answer: every test that it made, and how to say what a test found.
+
+    Attributes:
+        features: What each test is about, length T.
+        p_values: shape (T,).
+        passes: Whether envelope and floor are passed too; an alert needs this and a small enough q value.
+        size: What to rank a feature's tests by, shape (T,).
+        finding: From the position of a test to its finding (state and q value are filled in by the judge).
+        family: ``all``, or ``segment`` for tests within segments, which have a family of their own.
+        facts: Findings that no test stands behind (a fingerprint that was never seen); alerts as they are.
+    """
+
+    features: Sequence[str | None] = ()
+    p_values: Array = field(default_factory=lambda: np.zeros(0))
+    passes: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    size: Array = field(default_factory=lambda: np.zeros(0))
+    finding: Callable[[int], Finding] | None = None
+    family: str = "all"
+    facts: Sequence[Finding] = ()
+
+
+class Check(Protocol):
+    """One way to break. A new check is one new file in ``watchers/checks`` with a ``check`` of this shape."""
+
+    @property
+    def name(self) -> str:
+        """As in ``Finding.check``."""
+
+    @property
+    def immediate(self) -> bool:
+        """Whether one window is enough: no variance could explain it."""
+
+    def __call__(self, view: View) -> Sequence[Tests]:
+        """Judge a window."""
+
+
+@dataclass(frozen=True)
+class FunctionCheck:
+    """A check made of a function."""
+
+    name: str
+    run: Callable[[View], Sequence[Tests]]
+    immediate: bool = False
+
+    def __call__(self, view: View) -> Sequence[Tests]:
+        """Judge a window."""
+        return self.run(view)
+
+
+@dataclass
+class View:
+    """One window of a model beside its history.
+
+    Attributes:
+        card: The model's card.
+        history: All profiles; ``past`` and ``now`` are ranges of it.
+        past: First and one past the last profile of the past.
+        now: The same of the window.
+        length: Profiles in a window of the past (the current one may be shorter, it is compared by rates).
+        spans: What must not teach what is normal.
+        others: Cards of other models, for telling which model answered.
+        larger_floors: Whether natural variance is unknown, so that only large effects count.
+    """
+
+    card: ModelCard
+    history: History
+    past: tuple[int, int]
+    now: tuple[int, int]
+    length: int = 1
+    spans: Quarantine = ()
+    others: Sequence[ModelCard] = ()
+    larger_floors: bool = False
+    _held: dict[tuple[str, bool], Contrasted] = field(default_factory=dict, repr=False)
+
+    @property
+    def ruler(self) -> Ruler:
+        """The card's ruler."""
+        return self.card.ruler
+
+    @cached_property
+    def profile(self) -> WindowProfile:
+        """The window's own profile."""
+        return merge(self.history.profiles[self.now[0] : self.now[1]])
+
+    @cached_property
+    def total(self) -> npt.NDArray[np.int64]:
+        """Counts of all events of the window, by the ruler's layout."""
+        return self.history.total(*self.now)
+
+    @property
+    def n(self) -> int:
+        """Events in the window."""
+        return int(self.total[0])
+
+    @property
+    def windows(self) -> int:
+        """Windows of history."""
+        return (self.past[1] - self.past[0]) // self.length
+
+    @property
+    def learning(self) -> bool:
+        """Whether there is too little history for anything that needs a variance."""
+        return self.windows < LEARNING_WINDOWS and not self.larger_floors
+
+    @property
+    def _short(self) -> bool:
+        """Whether history doesn't reach a week back."""
+        first, last = self.past
+        if last - first < LEARNING_WINDOWS:
+            return True
+        begin, end = self.history.profiles[first].window.start, self.history.profiles[last - 1].window.end
+        return begin is not None and end is not None and end - begin < dt.timedelta(days=7)
+
+    @cached_property
+    def past_total(self) -> npt.NDArray[np.int64]:
+        """Counts of all events of history; where there is none, of training."""
+        total = self.history.total(*self.past)
+        return total if total[0] else self.training
+
+    @cached_property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Counts of the training data, all strata together."""
+        total = np.zeros(len(self.ruler.cells), dtype=np.int64)
+        for counts in self.card.training.values():
+            for key, count in counts.items():
+                total[self.ruler.index[key]] += count
+        return total
+
+    def names(self, kind: str) -> Counter[str]:
+        """Names counted in the window, see ``WindowProfile.names``."""
+        return self.profile.names.get(kind, Counter())
+
+    def past_names(self, kind: str) -> Counter[str]:
+        """Names counted in history."""
+        total: Counter[str] = Counter()
+        for profile in self.history.profiles[self.past[0] : self.past[1]]:
+            if kind in profile.names:
+                total.update(profile.names[kind])
+        return total
+
+    def at(self, counts: npt.NDArray[np.int64], *keys: CellKey) -> int:
+        """Sum of the named cells."""
+        return int(sum(counts[self.ruler.index[key]] for key in keys))
+
+    def missing(self, counts: npt.NDArray[np.int64], feature: str) -> int:
+        """How often ``feature`` was missing, in any way."""
+        return self.at(counts, *((feature, "missing", kind) for kind in MISSING_KINDS))
+
+    def _sides(self, key: str, contrasts: Contrasts, *, segmented: bool) -> tuple[Rows, Index, Rows]:
+        past, now = self.history.rows_of(*self.past), self.history.rows_of(*self.now)
+        rows = self.history.rows(key, contrasts, past, segmented=segmented)
+        mask = self.history.quarantined(past, contrasts.features, self.spans)
+        if mask.any():
+            keep = ~np.tile(mask, (1, rows.n.shape[1] // max(len(contrasts), 1)))
+            rows = Rows(rows.x * keep, rows.x2 * keep, rows.n * keep, rows.stratum)
+        count = self.windows
+        position = self.history.row_profile(past) - (self.past[1] - count * self.length)
+        windows = np.where(position >= 0, position // self.length, -1)
+        if self._short and not segmented:
+            # Too little history to know every hour of the week: what training had stands in.
+            trained = self.history.trained(key, lambda: self._trained(contrasts))
+            rows = Rows(
+                np.concatenate([trained.x, rows.x]), np.concatenate([trained.x2, rows.x2]),
+                np.concatenate([trained.n, rows.n]), np.concatenate([trained.stratum, rows.stratum]),
+            )  # fmt: skip
+            windows = np.concatenate([np.full(len(trained.n), -1), windows])
+        current = self.history.rows(key, contrasts, now, segmented=segmented)
+        if self.larger_floors and not set(current.stratum) <= set(rows.stratum):
+            # One side knows the hours and the other doesn't: compare without them.
+            rows, current = (replace(side, stratum=np.zeros_like(side.stratum)) for side in (rows, current))
+        return rows, windows, current
+
+    def _trained(self, contrasts: Contrasts) -> Rows:
+        """Training counts as rows, one a stratum; they belong to no window."""
+        index = self.ruler.index
+        table = np.zeros((len(self.card.training), len(self.ruler.cells)), dtype=np.int64)
+        for row, counts in enumerate(self.card.training.values()):
+            for key, count in counts.items():
+                table[row, index[key]] = count
+        return Rows(*contrasts.sums(table), np.array([STRATA[s] for s in self.card.training], dtype=np.intp))
+
+    def contrast(self, key: str, build: Builder, *, segmented: bool = False) -> tuple[Contrasts, Contrasted]:
+        """Compare the window with history in contrasts that ``build`` makes of the ruler (kept under ``key``).
+
+        With ``segmented`` there is a column for each segment and contrast: ``column = segment * C + contrast``.
+        """
+        contrasts = self.history.contrasts(key, build)
+        held = self._held.get((key, segmented))
+        if held is None:
+            rows, windows, current = self._sides(key, contrasts, segmented=segmented)
+            held = contrast(rows, windows, current, inflation=contrasts.inflation, natural=not self.larger_floors)
+            self._held[key, segmented] = held
+        return contrasts, held
+
+    def onset(self, key: str, build: Builder, column: int, *, segmented: bool = False) -> dt.datetime | None:
+        """Since when the contrast in ``column`` is shifted; None where the data has no time."""
+        contrasts = self.history.contrasts(key, build)
+        start = self.now[0] - max(ONSET_REACH - (self.now[1] - self.now[0]), 0)
+        first = max(start, self.past[0])
+        past, recent = self.history.rows_of(*self.past), self.history.rows_of(first, self.now[1])
+        every = self.history.sums(key, contrasts, segmented=segmented)
+        strata = self.history.strata
+        before = Rows(*(part[past, column : column + 1] for part in every), strata(past))
+        lately = Rows(*(part[recent, column : column + 1] for part in every), strata(recent))
+        if not len(lately.n) or self.history.profiles[first].window.start is None:
+            return self.profile.window.start
+        totals = strata_totals(before, int(max(before.stratum.max(initial=0), lately.stratum.max(initial=0))) + 1)
+        past_r = residuals(before, totals, leave_out=True, inflation=contrasts.inflation)
+        n = np.maximum(before.n, 1)
+        spread = np.where(before.n > 0, (past_r.e**2 - past_r.variance) / n**2, 0.0)
+        natural = max(float(spread.sum()) / max(int((before.n > 0).sum()), 1), 0.0)
+        now_r = residuals(lately, totals, leave_out=False, inflation=contrasts.inflation)
+        row = onset(now_r.e[:, 0], now_r.variance[:, 0], lately.n[:, 0], natural)
+        return self.history.profiles[int(self.history.row_profile(recent)[row])].window.start
+
+    def concentrated(self, key: str, build: Builder, column: int) -> tuple[Segment, int, float, float] | None:
+        """The smallest segment that holds nearly all of what is too much in a contrast.
+
+        Returns:
+            Segment, its events, observed and expected contrast in it; None where the excess is everywhere.
+        """
+        contrasts = self.history.contrasts(key, build)
+        if not self.history.segments:
+            return None
+        rows, _, now = self._sides(key, contrasts, segmented=True)
+        whole, _, whole_now = self._sides(key, contrasts, segmented=False)
+        width = len(contrasts)
+        n = now.n.sum(axis=0)[column::width]
+        x = now.x.sum(axis=0)[column::width]
+        past_n = np.maximum(rows.n.sum(axis=0)[column::width], 1)
+        expected = rows.x.sum(axis=0)[column::width] / past_n
+        all_n, all_x = whole_now.n.sum(axis=0)[column], whole_now.x.sum(axis=0)[column]
+        all_expected = whole.x.sum(axis=0)[column] / max(whole.n.sum(axis=0)[column], 1)
+        excess = x - n * expected
+        everywhere = all_x - all_n * all_expected
+        about = contrasts.features[column]
+        fits = [
+            s for s, (name, _) in enumerate(self.history.segments)
+            if name != about and n[s] and n[s] < 0.8 * all_n and everywhere and excess[s] / everywhere >= CONCENTRATED
+        ]  # fmt: skip
+        if not fits:
+            return None
+        best = max(fits, key=lambda s: abs(excess[s]) / n[s])
+        return self.history.segments[best], int(n[best]), float(x[best] / n[best]), float(expected[best])
+
+    def finding(
+        self,
+        check: str,
+        *,
+        feature: str | None,
+        n: int,
+        message: str,
+        observed: float | None = None,
+        reference: float | None = None,
+        effect: Effect | None = None,
+        p_value: float | None = None,
+        segment: Segment | None = None,
+        severity: Severity = "warning",
+        onset: dt.datetime | None = None,
+        evidence: dict[str, Any] | None = None,
+    ) -> Finding:
+        """A finding about this window."""
+        versions = self.names("version")
+        return Finding(
+            check=check,
+            feature=feature,
+            segment=None if segment is None else {segment[0]: segment[1]},
+            model=self.card.model,
+            version=next(iter(versions)) if len(versions) == 1 else None,
+            window=Window(self.profile.window.start, self.profile.window.end),
+            n=n,
+            reference=reference,
+            observed=observed,
+            effect=effect,
+            p_value=p_value,
+            severity=severity,
+            onset=onset or self.profile.window.start,
+            message=message,
+            evidence=evidence or {},
+        )
+
+    def since(self, moment: dt.datetime | None) -> str:
+        """" since 2013-02-05 14:00" in the ruler's time zone, or nothing without a time."""
+        if moment is None:
+            return ""
+        from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+        return f" since {moment.astimezone(ZoneInfo(self.ruler.time_zone)):%Y-%m-%d %H:%M}"
+
+
+def inputs_of(ruler: Ruler, *kinds: str) -> list[Feature]:
+    """The ruler's inputs of some kinds."""
+    return [feature for feature in ruler.inputs if feature.kind in kinds]
