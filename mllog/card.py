@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from mllog.errors import CardError
-from mllog.ruler import CellKey, Ruler
+from mllog.ruler import Ruler, SparseCounts, Task
 
 SCHEMA: Final = 1
 
-Task = Literal["classification", "regression"]
-
-SparseCounts = dict[str, dict[CellKey, int]]
-"""Stratum -> cell -> count; cells with a count of 0 are left out."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +76,18 @@ class ModelCard:
         """
         from mllog.frames import card_parts  # noqa: PLC0415 - numpy must not be imported with the logger
 
-        parts = card_parts(
-            train, target=target, predictions=predictions, text=text, segments=segments, time=time,
-            previous=previous.ruler if previous else None, time_zone=time_zone,
-        )  # fmt: skip
-        policy = {"policy": dict(previous.policy)} if previous else {}
-        return cls(model=model, version=version, target=target, **parts, **policy)
+        ruler, training, task = card_parts(
+            train,
+            target=target,
+            predictions=predictions,
+            text=text,
+            segments=segments,
+            time=time,
+            previous=previous.ruler if previous else None,
+            time_zone=time_zone,
+        )
+        policy = dict(previous.policy) if previous else {"texts": "keep"}
+        return cls(model, version, ruler, training, task, target, policy)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -116,21 +118,39 @@ class ModelCard:
         """
         remedy = "make it anew with ModelCard.from_frame(...).save(...)"
         if not isinstance(data, Mapping) or "ruler" not in data:
-            raise CardError(f"{source} is no model card: it has no field 'ruler'; {remedy}")
+            raise CardError(f"{source} is no model card: it has no field 'ruler'; {remedy}", field="ruler")
         if data.get("schema") != SCHEMA:
             raise CardError(
-                f"{source}: schema is {data.get('schema')!r}, this release reads {SCHEMA}; upgrade mllog-elastic or {remedy}"
+                f"{source}: schema is {data.get('schema')!r}, this release reads {SCHEMA}; upgrade mllog-elastic or {remedy}",
+                field="schema",
+                value=data.get("schema"),
             )
         try:
             ruler = Ruler.from_dict(data["ruler"])
-            cells = ruler.cells
-            training: SparseCounts = {
-                stratum: {cells[i]: int(c) for i, c in zip(counts["i"], counts["c"], strict=True)}
-                for stratum, counts in data.get("training", {}).items()
-            }
-            card = cls(
-                model=str(data["model"]),
-                version=str(data["version"]),
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise _broken(source, "ruler", error, remedy) from error
+        stated = data.get("ruler_hash")
+        if stated is not None and stated != ruler.hash:
+            raise CardError(
+                f"{source}: field 'ruler_hash' is {stated!r} but its ruler is {ruler.hash}: it was edited; {remedy}",
+                field="ruler_hash",
+                value=stated,
+            )
+        for name in ("model", "version"):
+            if not isinstance(data.get(name), str) or not data[name]:
+                raise CardError(
+                    f"{source} is a broken model card: field {name!r} is {data.get(name)!r}, not a text; {remedy}",
+                    field=name,
+                    value=data.get(name),
+                )
+        try:
+            training = _training(ruler, data.get("training") or {})
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise _broken(source, "training", error, remedy) from error
+        try:
+            return cls(
+                model=data["model"],
+                version=data["version"],
                 ruler=ruler,
                 training=training,
                 task=data.get("task"),
@@ -138,12 +158,8 @@ class ModelCard:
                 policy=dict(data.get("policy") or {"texts": "keep"}),
                 created=data.get("created"),
             )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise CardError(f"{source} is a broken model card ({type(error).__name__}: {error}); {remedy}") from error
-        stated = data.get("ruler_hash")
-        if stated is not None and stated != ruler.hash:
-            raise CardError(f"{source}: field 'ruler_hash' is {stated!r} but its ruler is {ruler.hash}: it was edited; {remedy}")
-        return card
+        except (TypeError, ValueError) as error:
+            raise _broken(source, "policy", error, remedy) from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the card to ``path``; readers see the old file or the new one, never half of it."""
@@ -171,7 +187,26 @@ class ModelCard:
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise CardError(f"card {str(path)!r} can't be read: {error.strerror or error}") from error
-        except ValueError as error:
-            raise CardError(f"card {str(path)!r} is not JSON ({error}); is it the model artefact?") from error
+            raise CardError(
+                f"card {str(path)!r} can't be read: {error.strerror or error}; give the file that ModelCard.save wrote", field="card"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise CardError(
+                f"card {str(path)!r} is not JSON ({error}); is it the model artefact? Give the file that ModelCard.save wrote",
+                field="card",
+            ) from error
         return cls.from_dict(data, f"card {str(path)!r}")
+
+
+def _broken(source: str, name: str, error: Exception, remedy: str) -> CardError:
+    return CardError(f"{source} is a broken model card: field {name!r} ({type(error).__name__}: {error}); {remedy}", field=name)
+
+
+def _training(ruler: Ruler, data: Mapping[str, Any]) -> SparseCounts:
+    cells = ruler.cells
+    training: SparseCounts = {}
+    for stratum, counts in data.items():
+        if any(not 0 <= i < len(cells) for i in counts["i"]):
+            raise ValueError(f"stratum {stratum!r} counts cells that the ruler doesn't have")
+        training[stratum] = {cells[i]: int(c) for i, c in zip(counts["i"], counts["c"], strict=True)}
+    return training

@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 Kind = Literal["number", "category", "boolean", "text", "other"]
@@ -65,15 +65,22 @@ def tokenize(text: str) -> list[str]:
 def category_key(value: object) -> str:
     """A category as the string it is counted under: ``True`` -> ``"true"``, ``5`` and ``5.0`` -> ``"5"``.
 
-    pandas turns integer columns with gaps into floats; they must meet the integers that the service sends.
+    pandas turns integer columns with gaps into floats; they must meet the integers that the service sends. Lone
+    surrogates become ``?``, as they do on the wire.
     """
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+Task = Literal["classification", "regression"]
+
+SparseCounts = dict[str, dict[CellKey, int]]
+"""Stratum -> cell -> count; cells with a count of 0 are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +136,19 @@ class Feature:
             keys.append((self.name, "present", ""))
         return keys
 
+    def key(self, value: object) -> str:
+        """The category that ``value`` is counted under: :func:`category_key`, and 0 and 1 are booleans for a boolean."""
+        if self.kind == "boolean" and isinstance(value, int | float) and value in (0, 1):
+            return "true" if value else "false"
+        return category_key(value)
+
     def accepts(self, value: object) -> bool:
         """Whether ``value`` looks like one of this feature's: the evidence that a missing feature was renamed."""
         if self.kind == "number":
             low, high = self.low, self.high
             return _is_number(value) and low is not None and high is not None and low <= value <= high  # type: ignore[operator]
         if self.kind in {"category", "boolean"}:
-            return isinstance(value, str | int | float) and category_key(value) in self.known
+            return isinstance(value, str | int | float) and self.key(value) in self.known
         if self.kind == "text" and isinstance(value, str):
             words = tokenize(value)
             return bool(words) and sum(word in self.vocabulary for word in words) >= len(words) / 2
@@ -158,7 +171,8 @@ class Ruler:
     """The measuring part of a card. Two versions of a model that share a ruler share their history.
 
     Attributes:
-        features: Inputs in the card's order, then the outputs (``@score``, ``@value``, ``@label``), ``@latency`` last.
+        features: Inputs in the card's order (by which values without names are named), then the outputs (``@score``,
+            ``@value``, ``@label``), ``@latency`` last. Neither hash nor layout depends on the order.
         segments: Names of category features by whose values every count is also kept.
         time_zone: IANA name of the zone in which *hour of day* and *weekend* are meant.
     """
@@ -170,7 +184,10 @@ class Ruler:
     @cached_property
     def hash(self) -> str:
         """16 hex digits that name this ruler: ``ml.card`` on an event."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        data = self.to_dict()
+        data["features"].sort(key=lambda entry: entry["name"])
+        data["segments"].sort()
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @cached_property
@@ -185,9 +202,9 @@ class Ruler:
 
     @cached_property
     def cells(self) -> tuple[CellKey, ...]:
-        """The layout of a vector of counts: number of events first, of failures second, then cell by cell."""
+        """The layout of a vector of counts: number of events first, of failures second, then features by name."""
         keys: list[CellKey] = [("", "n", ""), ("", "failure", "")]
-        for feature in self.features:
+        for feature in sorted(self.features, key=lambda feature: feature.name):
             keys += feature.cells()
         return tuple(keys)
 
@@ -199,10 +216,14 @@ class Ruler:
     def stratum(self, time: dt.datetime) -> str:
         """``"d07"`` for a weekday between 7 and 8 in the ruler's time zone, ``"e07"`` on a weekend.
 
+        An hour is an hour of UTC, since stores count by those; its name is the local time at which it begins, so that
+        in zones which are off by half an hour it has one name as well.
+
         Args:
             time: An aware moment.
         """
-        local = time.astimezone(ZoneInfo(self.time_zone))
+        hour = time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+        local = hour.astimezone(ZoneInfo(self.time_zone))
         return f"{'e' if local.weekday() >= 5 else 'd'}{local.hour:02d}"  # noqa: PLR2004 - Saturday
 
     def measure(
@@ -258,14 +279,18 @@ class Ruler:
             if not _is_number(value):
                 result.violations.setdefault("type", []).append(name)
                 return
-            number = float(value)  # type: ignore[arg-type]
+            try:
+                number = float(value)  # type: ignore[arg-type]
+            except OverflowError:  # an integer beyond the largest double, which the logger writes as infinity
+                result.missing.setdefault("infinite", []).append(name)
+                return
             result.bins.append(f"{name}:{bisect_right(feature.edges, number)}")
             if feature.low is not None and feature.high is not None and not feature.low <= number <= feature.high:
                 result.violations.setdefault("range", []).append(name)
         elif kind in {"category", "boolean"}:
             if not isinstance(value, str | int | float):
                 result.violations.setdefault("type", []).append(name)
-            elif not feature.open and category_key(value) not in feature.known:
+            elif not feature.open and feature.key(value) not in feature.known:
                 result.violations.setdefault("category", []).append(name)
         elif kind == "text":
             if not isinstance(value, str):
@@ -275,7 +300,9 @@ class Ruler:
             vocabulary = feature.vocabulary
             unseen = [token for token in tokens if token not in vocabulary]
             result.texts[name] = (len(tokens), len(unseen))
-            for token in unseen[: UNSEEN_TOKENS_PER_EVENT - len(result.unseen_tokens)]:
+            for token in dict.fromkeys(unseen):
+                if len(result.unseen_tokens) >= UNSEEN_TOKENS_PER_EVENT:
+                    break
                 if token not in result.unseen_tokens:
                     result.unseen_tokens.append(token)
 
@@ -320,10 +347,18 @@ class Ruler:
                 if key in values:
                     values[key] = frozenset(values[key])
             feature = Feature(**values)
-            if list(feature.edges) != sorted(set(feature.edges)):
-                raise ValueError(f"the edges of feature {feature.name!r} must increase")
+            if feature.kind not in get_args(Kind):
+                raise ValueError(f"the kind of feature {feature.name!r} is {feature.kind!r}, not one of {get_args(Kind)}")
+            if not all(map(_is_number, feature.edges)) or list(feature.edges) != sorted(set(feature.edges)):
+                raise ValueError(f"the edges of feature {feature.name!r} must be numbers that increase")
             features.append(feature)
-        return cls(tuple(features), tuple(data.get("segments", ())), data.get("time_zone", "UTC"))
+        ruler = cls(tuple(features), tuple(data.get("segments", ())), data.get("time_zone", "UTC"))
+        if len(ruler.by_name) < len(features):
+            raise ValueError("two features have the same name")
+        for name in ruler.segments:
+            if name not in ruler.by_name:
+                raise ValueError(f"segments names {name!r}, which is no feature")
+        return ruler
 
 
 def missing_kind(feature: Feature, value: object) -> str | None:

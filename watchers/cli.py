@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mllog.card import ModelCard
 from mllog.errors import MllogError
@@ -52,13 +52,18 @@ def _fail(args: argparse.Namespace, message: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="watchers", description="Scheduled jobs that say which feature broke, since when and for whom.",
+        prog="watchers",
+        description="Scheduled jobs that say which feature broke, since when and for whom.",
         epilog="example: watchers run --once --store events/",
-    )  # fmt: skip
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}")
+    def add(
+        name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}"
+        )
         sub.set_defaults(handler=handler)
         sub.add_argument("--json", action="store_true", help="print one JSON document")
         return sub
@@ -66,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     def place(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--store", required=True, metavar="PLACE", help="where the events are: a folder (file:FOLDER)")
 
-    card = add("card", "make a model card from training data", "watchers card train.parquet --model fraud --version 7 --target is_fraud", _card)
+    card = add(
+        "card",
+        "make a model card from training data",
+        "watchers card train.parquet --model fraud --version 7 --target is_fraud",
+        _card,
+    )
     card.add_argument("file", help="CSV or Parquet file")
     card.add_argument("--model", required=True)
     card.add_argument("--version", required=True)
@@ -86,20 +96,44 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: the first event)")
     profile.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: the last event)")
 
-    run = add("run", f"judge all closed, unjudged hours, {LENGTHS}", "watchers run --once --store events/ --card card.json", _run)
+    run = add(
+        "run",
+        f"judge all closed, unjudged hours, {LENGTHS}",
+        "watchers run --once --store events/ --card card.json",
+        _run,
+    )
     place(run)
     run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
     run.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
     run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
-    run.add_argument("--notify", action="append", default=[], metavar="URL", help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)")
+    run.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
+    )
 
     schedule = add("schedule", "judge every hour, for ever", "watchers schedule --store events/", _schedule)
     place(schedule)
     schedule.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
-    schedule.add_argument("--notify", action="append", default=[], metavar="URL", help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)")
-    schedule.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look (default: 60)")
+    schedule.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
+    )
+    schedule.add_argument(
+        "--every", type=float, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
+    )
 
-    incidents = add("incidents", "list incidents, show one, or take one", "watchers incidents --store events/ show 3f2a", _incidents)
+    incidents = add(
+        "incidents",
+        "list incidents, show one, or take one",
+        "watchers incidents --store events/ show 3f2a",
+        _incidents,
+    )
     place(incidents)
     incidents.add_argument("action", nargs="?", choices=("list", "show", "ack"), default="list")
     incidents.add_argument("id", nargs="?", help="the incident's id, or its first letters")
@@ -121,15 +155,24 @@ def _read_table(path: str) -> Any:
     try:
         return pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else pd.read_csv(path)
     except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise ValueError(f"file {path!r} is no readable {'Parquet' if path.endswith(('.parquet', '.pq')) else 'CSV'}: {error}") from error
+        raise ValueError(
+            f"file {path!r} is no readable {'Parquet' if path.endswith(('.parquet', '.pq')) else 'CSV'}: {error}"
+        ) from error
 
 
 def _card(args: argparse.Namespace) -> int:
     card = ModelCard.from_frame(
-        _read_table(args.file), args.model, args.version, target=args.target, predictions=args.predictions, text=args.text,
-        segments=args.segment, time=args.time, time_zone=args.time_zone,
+        _read_table(args.file),
+        args.model,
+        args.version,
+        target=args.target,
+        predictions=args.predictions,
+        text=args.text,
+        segments=args.segment,
+        time=args.time,
+        time_zone=args.time_zone,
         previous=ModelCard.load(args.previous) if args.previous else None,
-    )  # fmt: skip
+    )
     card.save(args.out)
     features = {feature.name: feature.kind for feature in card.ruler.inputs}
     if args.json:
@@ -152,10 +195,14 @@ def _time(text: str) -> dt.datetime:
 def _one_model(models: Sequence[str], asked: str | None) -> str:
     if asked is None and len(models) == 1:
         return models[0]
-    if asked in models:
+    if asked is not None and asked in models:
         return asked
     listed = ", ".join(models) or "none"
-    raise ValueError(f"--model {asked!r} isn't in the store; it has: {listed}" if asked else f"choose one with --model; the store has: {listed}")
+    raise ValueError(
+        f"--model {asked!r} isn't in the store; it has: {listed}"
+        if asked
+        else f"choose one with --model; the store has: {listed}"
+    )
 
 
 def _profile(args: argparse.Namespace) -> int:
@@ -177,8 +224,15 @@ def _profile(args: argparse.Namespace) -> int:
     whole = merge(store.profiles(model, ruler, start, end))
     counts = whole.total()
     found = {"|".join(key): int(counts[i]) for i, key in enumerate(ruler.cells) if counts.size and counts[i]}
-    document = {"model": model, "ruler": ruler.hash, "start": start.isoformat(), "end": end.isoformat(), "n": whole.n,
-                "counts": found, "names": {kind: dict(names.most_common(20)) for kind, names in whole.names.items()}}  # fmt: skip
+    document = {
+        "model": model,
+        "ruler": ruler.hash,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "n": whole.n,
+        "counts": found,
+        "names": {kind: dict(names.most_common(20)) for kind, names in whole.names.items()},
+    }
     print(json.dumps(document, indent=None if args.json else 1))
     return FINE if whole.n else FAILED
 
@@ -193,11 +247,17 @@ def _run(args: argparse.Namespace) -> int:
     with _Bar(quiet=args.json) as bar:
         report = run(store, now, cards=cards, config=Config(notify=tuple(args.notify)), progress=bar, place=args.store)
     if args.json:
-        print(json.dumps({
-            "findings": [finding.to_dict() for finding in report.findings],
-            "incidents": [event.to_dict() for event in report.events],
-            "hours": report.hours, "rejected": report.rejected, "problems": report.problems,
-        }))  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "findings": [finding.to_dict() for finding in report.findings],
+                    "incidents": [event.to_dict() for event in report.events],
+                    "hours": report.hours,
+                    "rejected": report.rejected,
+                    "problems": report.problems,
+                }
+            )
+        )
     else:
         _print_run(store, report)
     if report.problems:
@@ -231,10 +291,12 @@ class _Bar:
         from rich.console import Console  # noqa: PLC0415
         from rich.progress import Progress  # noqa: PLC0415
 
-        self._progress = Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True)
+        self._progress = Progress(
+            console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True
+        )
         self._tasks: dict[str, Any] = {}
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -254,7 +316,13 @@ def _schedule(args: argparse.Namespace) -> int:
     cards = [ModelCard.load(path) for path in args.card]
     while True:
         store = open_store(args.store)
-        report = run(store, dt.datetime.now(dt.UTC), cards=cards, config=Config(notify=tuple(args.notify)), place=args.store)
+        report = run(
+            store,
+            dt.datetime.now(dt.UTC),
+            cards=cards,
+            config=Config(notify=tuple(args.notify)),
+            place=args.store,
+        )
         if report.hours:
             _print_run(store, report)
             sys.stdout.flush()
@@ -273,7 +341,10 @@ def _incidents(args: argparse.Namespace) -> int:
         return FINDINGS if any(incident.state != "recovered" for incident in incidents.values()) else FINE
     matching = [incident for name, incident in incidents.items() if args.id and name.startswith(args.id)]
     if len(matching) != 1:
-        raise ValueError(f"incident {args.id!r}: {'none' if not matching else 'several'} of {len(incidents)} incidents match; see `watchers incidents list`")
+        raise ValueError(
+            f"incident {args.id!r}: {'several' if matching else 'none'} of {len(incidents)} incidents match; "
+            "`watchers incidents list` names them"
+        )
     incident: Incident = matching[0]
     if args.action == "ack":
         if not args.by:
@@ -291,8 +362,12 @@ def _incidents(args: argparse.Namespace) -> int:
 
 def _belongs(finding: dict[str, Any], incident: Any) -> bool:
     end = (incident.recovered or incident.updated).isoformat()
-    named = finding["feature"] in incident.features or (finding["feature"] is None and finding["check"] in incident.checks)
-    return bool(named and incident.onset.isoformat() <= str(finding["window"]["end"]) and str(finding["window"]["start"]) <= end)
+    named = finding["feature"] in incident.features or (
+        finding["feature"] is None and finding["check"] in incident.checks
+    )
+    return bool(
+        named and incident.onset.isoformat() <= str(finding["window"]["end"]) and str(finding["window"]["start"]) <= end
+    )
 
 
 def _list(args: argparse.Namespace, incidents: Sequence[Any]) -> None:
@@ -306,7 +381,12 @@ def _list(args: argparse.Namespace, incidents: Sequence[Any]) -> None:
     table = Table("id", "state", "severity", "model", "since", "what")
     for incident in incidents:
         table.add_row(
-            incident.id, incident.state, incident.severity, escape(incident.model), f"{incident.onset:%Y-%m-%d %H:%M}", escape(incident.title)
+            incident.id,
+            incident.state,
+            incident.severity,
+            escape(incident.model),
+            f"{incident.onset:%Y-%m-%d %H:%M}",
+            escape(incident.title),
         )
     Console().print(table if incidents else "no incidents")
 
@@ -315,9 +395,14 @@ def _show(args: argparse.Namespace, incident: Any, findings: Sequence[Finding]) 
     print(f"{incident.id}  {incident.state}  {incident.severity}  {incident.model} {', '.join(incident.versions)}")
     print(incident.title)
     print(incident.message)
-    print(f"since {incident.onset.isoformat()}, opened {incident.opened.isoformat()}, recovered {incident.recovered.isoformat() if incident.recovered else '-'}")
+    recovered = incident.recovered.isoformat() if incident.recovered else "-"
+    print(f"since {incident.onset.isoformat()}, opened {incident.opened.isoformat()}, recovered {recovered}")
     for cause in incident.causes:
-        print(f"cause: {cause['kind']} {cause['value']} ({cause['share']:.0%})" if cause.get("share") is not None else f"cause: {cause['kind']} {cause['value']}")
+        print(
+            f"cause: {cause['kind']} {cause['value']} ({cause['share']:.0%})"
+            if cause.get("share") is not None
+            else f"cause: {cause['kind']} {cause['value']}"
+        )
     for finding in findings[:10]:
         print(f"- {finding.window.end}: {finding.message}")
     for document in incident.documents:

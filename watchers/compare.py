@@ -16,7 +16,7 @@ from watchers.judge import judge
 from watchers.profile import WindowProfile
 from watchers.view import LEARNING_WINDOWS, View
 
-_OUTPUTS: Final = (SCORE, VALUE, LABEL, LATENCY)
+_OUTPUTS: Final[tuple[str, ...]] = (SCORE, VALUE, LABEL, LATENCY)
 
 
 def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfile:
@@ -42,7 +42,11 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
     outputs = {name: data.pop(name) for name in _OUTPUTS if name in data}
     counted = count_columns(card.ruler, data, times=times, outputs=outputs)
     return WindowProfile(
-        model=card.model, ruler=card.ruler.hash, window=Window(counted.start, counted.end), cells=counted.cells, names=counted.names
+        model=card.model,
+        ruler=card.ruler.hash,
+        window=Window(counted.start, counted.end),
+        cells=counted.cells,
+        names=counted.names,
     )
 
 

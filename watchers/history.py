@@ -64,7 +64,8 @@ class Contrasts:
             top = [(c, i, a) for c, pairs in enumerate(self.weights) for i, a in pairs]
             bottom = [(c, i, 1.0) for c, positions in enumerate(self.base) for i in positions]
             squares = [(c, i, a * a) for c, i, a in top]
-            held = self._cache[size] = tuple(_sparse(part, (len(self), size)) for part in (top, squares, bottom))  # type: ignore[assignment]
+            shape = (len(self), size)
+            held = self._cache[size] = (_sparse(top, shape), _sparse(squares, shape), _sparse(bottom, shape))
         return held
 
 
@@ -97,6 +98,7 @@ class History:
         ]
         self._starts: list[float] = []
         self._totals = np.zeros((1, len(ruler.cells)), dtype=np.int64)
+        self._summed = 0
         self._trained: dict[str, Rows] = {}
         self._row_profile: list[int] = []
         self._stratum: list[int] = []
@@ -173,27 +175,30 @@ class History:
         x, x2, n = self.sums(key, contrasts, segmented=segmented)
         return Rows(x[span], x2[span], n[span], self.strata(span))
 
-    def quarantined(self, rows: slice, features: Sequence[str], spans: Quarantine) -> npt.NDArray[np.bool_]:
-        """Which rows must not teach which features; shape (rows, features)."""
-        mask = np.zeros((rows.stop - rows.start, len(features)), dtype=bool)
-        if not spans or not mask.size:
-            return mask
+    def within(self, rows: slice, spans: Quarantine) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
+        """For each span that touches the rows: its features, and which of the rows lie in it."""
         starts = np.asarray(self._starts)[self._row_profile[rows]]
+        found = []
         for names, start, end in spans:
-            hit = np.array([feature in names for feature in features])
-            if hit.any():
-                until = end.timestamp() if end else np.inf
-                mask |= np.outer((starts >= start.timestamp()) & (starts < until), hit)
-        return mask
+            inside = (starts >= start.timestamp()) & (starts < (end.timestamp() if end else np.inf))
+            if inside.any():
+                found.append((names, inside))
+        return found
 
     def total(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Counts of all events of profiles ``first`` up to, not including, ``last``."""
-        known = len(self._totals) - 1
-        if known < len(self.profiles):
+        known, wanted = self._summed, len(self.profiles)
+        if known < wanted:
             # Running sums: any span is one subtraction. They grow by doubling.
-            fresh = [p.total() if p.cells else np.zeros(len(self.ruler.cells), np.int64) for p in self.profiles[known:]]
-            sums = self._totals[-1] + np.cumsum(fresh, axis=0, dtype=np.int64)
-            self._totals = np.concatenate([self._totals, sums])
+            if wanted >= len(self._totals):
+                grown = np.zeros((max(64, 2 * wanted), self._totals.shape[1]), dtype=np.int64)
+                grown[: known + 1] = self._totals[: known + 1]
+                self._totals = grown
+            for row, profile in enumerate(self.profiles[known:], known):
+                self._totals[row + 1] = self._totals[row]
+                if profile.cells:
+                    self._totals[row + 1] += profile.total()
+            self._summed = wanted
         difference: npt.NDArray[np.int64] = self._totals[last] - self._totals[first]
         return difference
 

@@ -48,7 +48,11 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
 
 
 def _judge_family(
-    members: Sequence[tuple[Check, Tests]], findings: dict[tuple[str, str | None], Finding], *, every: bool, learning: bool
+    members: Sequence[tuple[Check, Tests]],
+    findings: dict[tuple[str, str | None], Finding],
+    *,
+    every: bool,
+    learning: bool,
 ) -> None:
     p_values = np.concatenate([tests.p_values for _, tests in members] or [np.zeros(0)])
     if not p_values.size:
@@ -60,11 +64,11 @@ def _judge_family(
         offset += len(tests.p_values)
         alert = tests.passes & (q <= Q_VALUE)
         best: dict[str | None, int] = {}
-        for i in np.flatnonzero(alert) if not every else range(len(q)):
+        for i in range(len(q)) if every else np.flatnonzero(alert).tolist():
             name = tests.features[i]
             held = best.get(name)
             if held is None or (alert[i], tests.size[i]) > (alert[held], tests.size[held]):
-                best[name] = int(i)
+                best[name] = i
         for name, i in best.items():
             key = (check.name, name)
             # What all events show already needs no second finding from its segments.

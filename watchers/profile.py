@@ -64,7 +64,10 @@ class WindowProfile:
         return int(sum(int(counts[0]) for (_, segment), counts in self.cells.items() if segment == ALL))
 
     def total(self, segment: Segment = ALL) -> Counts:
-        """Counts of ``segment`` over all strata, shape ``(len(ruler.cells),)``; zeros where it has no events."""
+        """Counts of ``segment`` over all strata, shape ``(len(ruler.cells),)``; zeros where it has no events.
+
+        A profile without any cell doesn't know how many there would be: its total has the shape ``(0,)``.
+        """
         vectors = [counts for (_, other), counts in self.cells.items() if other == segment]
         if vectors:
             summed: Counts = np.sum(vectors, axis=0, dtype=np.int64)

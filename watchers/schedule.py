@@ -18,6 +18,7 @@ from watchers.incidents import Engine, Incident, IncidentEvent, fold
 from watchers.judge import judge
 from watchers.notify import Notifier, notify, routes
 from watchers.profile import WindowProfile
+from watchers.statistics.contrast import MIN_EVENTS
 from watchers.stores.base import DocumentQuery, Store
 from watchers.view import View
 
@@ -103,7 +104,9 @@ def _card_of(model: str, known: Sequence[ModelCard], store: Store) -> ModelCard:
     start = span[0]
     end = start + BOOTSTRAP_HOURS * HOUR
     if span[1] < end:
-        raise CardError(f"no card, and no {BOOTSTRAP_HOURS} hours of events yet to make one from; give one with --card FILE")
+        raise CardError(
+            f"no card, and no {BOOTSTRAP_HOURS} hours of events yet to make one from; give one with --card FILE"
+        )
     card = _card_of_events(model, store.sample(model, start, end, BOOTSTRAP_ROWS))
     store.save_card(card)
     return card
@@ -112,22 +115,33 @@ def _card_of(model: str, known: Sequence[ModelCard], store: Store) -> ModelCard:
 def _card_of_events(model: str, events: Sequence[Mapping[str, Any]]) -> ModelCard:
     """A card from what a model saw in its first hours, where nobody made one from training data."""
     rows = [event["ml"].get("inputs") or {} for event in events]
-    names = sorted({name for row in rows for kind in ("number", "keyword", "boolean", "text") for name in row.get(kind) or {}})
-    flat = [{name: value for kind in row.values() if isinstance(kind, dict) for name, value in kind.items()} for row in rows]
+    names = sorted(
+        {name for row in rows for kind in ("number", "keyword", "boolean", "text") for name in row.get(kind) or {}}
+    )
+    flat = [
+        {name: value for kind in row.values() if isinstance(kind, dict) for name, value in kind.items()} for row in rows
+    ]
     texts = sorted({name for row in rows for name in row.get("text") or {}})
     frame = {name: [row.get(name) for row in flat] for name in names}
     scores = [(event["ml"].get("outputs") or {}).get("score") for event in events]
     frame["@time"] = [event["@timestamp"] for event in events]
     complete = all(isinstance(score, int | float) for score in scores)
     return ModelCard.from_frame(
-        frame, model, "observed", text=texts, time="@time", predictions=scores if complete and scores else None
+        frame,
+        model,
+        "observed",
+        text=texts,
+        time="@time",
+        predictions=scores if complete and scores else None,
     )
 
 
 class _ModelRun:
     """One model's share of a run."""
 
-    def __init__(self, store: Store, card: ModelCard, others: Sequence[ModelCard], config: Config, report: RunReport) -> None:
+    def __init__(
+        self, store: Store, card: ModelCard, others: Sequence[ModelCard], config: Config, report: RunReport
+    ) -> None:
         self.store, self.card, self.others, self.config, self.report = store, card, others, config, report
         self.state = store.state(card.model)
         events = [IncidentEvent.from_dict(e) for e in store.incident_events()]
@@ -148,7 +162,10 @@ class _ModelRun:
             return
         longest = max(length for length, _ in self.config.lengths)
         back = start - self.config.history - longest * HOUR
-        self.history = History(self.card.ruler, _gapless(store.stored_profiles(model, self.card.ruler, back, start), self.card, start))
+        self.history = History(
+            self.card.ruler,
+            _gapless(store.stored_profiles(model, self.card.ruler, back, start), self.card, start),
+        )
         fresh: list[WindowProfile] = []
         documents: list[dict[str, Any]] = []
         total = int((end - start) / HOUR)
@@ -163,7 +180,9 @@ class _ModelRun:
         store.write_findings(model, documents)
         store.write_incident_events([event.to_dict() for event in self.report.events])
         # The state last: a run that dies before it is done again, to the same ids.
-        store.write_state(model, {"judged": end.isoformat(), "ruler": self.card.ruler.hash, "engine": self.engine.state()})
+        store.write_state(
+            model, {"judged": end.isoformat(), "ruler": self.card.ruler.hash, "engine": self.engine.state()}
+        )
         self.report.hours[model] = total
 
     def _judge_hour(self) -> list[dict[str, Any]]:
@@ -178,14 +197,22 @@ class _ModelRun:
             first = last - length
             past = max(0, first - int(self.config.history / HOUR))
             view = View(
-                self.card, self.history, past=(past, first), now=(first, last), length=length,
-                spans=self.engine.quarantine(), others=self.others,
-            )  # fmt: skip
+                self.card,
+                self.history,
+                past=(past, first),
+                now=(first, last),
+                length=length,
+                spans=self.engine.quarantine(),
+                others=self.others,
+            )
             findings = judge(view)
             window = Window(view.profile.window.start, newest)
             for finding in findings:
                 if finding.state == "alert" and SEVERITIES.index(finding.severity) >= 1:
                     finding.documents = self._documents(finding)
+            if view.n >= MIN_EVENTS:
+                # The engine must hear of quiet windows too, or nothing would ever be over.
+                findings.append(view.finding("judged", feature=None, n=view.n, message="judged", severity="info"))
             events = self.engine.update(findings, window, length, profiles=list(self.recent))
             self.report.events += events
             for finding in findings:

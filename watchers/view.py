@@ -17,7 +17,17 @@ from mllog.ruler import MISSING_KINDS, CellKey, Feature, Ruler
 from watchers.finding import Effect, Finding, Severity, Window
 from watchers.history import STRATA, Builder, Contrasts, History, Quarantine
 from watchers.profile import Segment, WindowProfile, merge
-from watchers.statistics import Contrasted, Rows, contrast, onset
+from watchers.statistics import (
+    MIN_EVENTS,
+    Contrasted,
+    Rows,
+    contrast,
+    onset,
+    onset_of_events,
+    rate_low,
+    spread_out,
+    take,
+)
 from watchers.statistics.contrast import Array, Index, residuals, strata_totals
 
 LEARNING_WINDOWS: Final = 8
@@ -26,8 +36,14 @@ LEARNING_WINDOWS: Final = 8
 ONSET_REACH: Final = 96
 """How many rows back an onset is looked for."""
 
-CONCENTRATED: Final = 0.9
-"""A segment is named where it holds this share of all excess events."""
+GAP: Final = 12
+"""A name that didn't come for so many profiles, and comes again, comes anew."""
+
+RARE: Final = 0.005
+"""Below this expected rate the t approximation fails, and counts are judged as rare events."""
+
+CONCENTRATED: Final = 0.88
+"""A segment is named where, with 95 % confidence, it holds this share of all excess: 18 events of 18 do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,29 +192,56 @@ class View:
         """Sum of the named cells."""
         return int(sum(counts[self.ruler.index[key]] for key in keys))
 
+    def events_in(self, segment: Segment, span: tuple[int, int]) -> int:
+        """Events of a segment in a range of profiles."""
+        profiles = self.history.profiles[span[0] : span[1]]
+        return sum(int(counts[0]) for p in profiles for (_, held), counts in p.cells.items() if held == segment)
+
     def missing(self, counts: npt.NDArray[np.int64], feature: str) -> int:
         """How often ``feature`` was missing, in any way."""
         return self.at(counts, *((feature, "missing", kind) for kind in MISSING_KINDS))
 
-    def _sides(self, key: str, contrasts: Contrasts, *, segmented: bool) -> tuple[Rows, Index, Rows]:
-        past, now = self.history.rows_of(*self.past), self.history.rows_of(*self.now)
+    @cached_property
+    def _past_rows(self) -> tuple[slice, Index, list[tuple[frozenset[str], npt.NDArray[np.bool_]]]]:
+        """Rows of history, the window that each belongs to, and what of them must not teach."""
+        past = self.history.rows_of(*self.past)
+        position = self.history.row_profile(past) - (self.past[1] - self.windows * self.length)
+        return (
+            past,
+            np.where(position >= 0, position // self.length, -1),
+            self.history.within(past, self.spans),
+        )
+
+    def _sides(
+        self, key: str, contrasts: Contrasts, *, segmented: bool, columns: Index | None = None
+    ) -> tuple[Rows, Index, Rows]:
+        """Rows of history (its windows beside them) and of the window; of some ``columns`` only, where given."""
+        past, windows, tainted = self._past_rows
         rows = self.history.rows(key, contrasts, past, segmented=segmented)
-        mask = self.history.quarantined(past, contrasts.features, self.spans)
-        if mask.any():
-            keep = ~np.tile(mask, (1, rows.n.shape[1] // max(len(contrasts), 1)))
-            rows = Rows(rows.x * keep, rows.x2 * keep, rows.n * keep, rows.stratum)
-        count = self.windows
-        position = self.history.row_profile(past) - (self.past[1] - count * self.length)
-        windows = np.where(position >= 0, position // self.length, -1)
+        current = self.history.rows(key, contrasts, self.history.rows_of(*self.now), segmented=segmented)
+        about = np.resize(np.arange(len(contrasts)), rows.n.shape[1])
+        if columns is not None:
+            rows, current, about = take(rows, columns), take(current, columns), about[columns]
+        out = np.zeros(rows.n.shape, dtype=bool)
+        for names, inside in tainted:
+            hit = np.array([feature in names for feature in contrasts.features], dtype=bool)[about]
+            if hit.any():
+                out[np.ix_(inside, hit)] = True
+        if out.any():
+            x, x2, n = (np.where(out, 0.0, part) for part in (rows.x, rows.x2, rows.n))
+            rows = Rows(x, x2, n, rows.stratum)
         if self._short and not segmented:
             # Too little history to know every hour of the week: what training had stands in.
             trained = self.history.trained(key, lambda: self._trained(contrasts))
+            if columns is not None:
+                trained = take(trained, columns)
             rows = Rows(
-                np.concatenate([trained.x, rows.x]), np.concatenate([trained.x2, rows.x2]),
-                np.concatenate([trained.n, rows.n]), np.concatenate([trained.stratum, rows.stratum]),
-            )  # fmt: skip
+                np.concatenate([trained.x, rows.x]),
+                np.concatenate([trained.x2, rows.x2]),
+                np.concatenate([trained.n, rows.n]),
+                np.concatenate([trained.stratum, rows.stratum]),
+            )
             windows = np.concatenate([np.full(len(trained.n), -1), windows])
-        current = self.history.rows(key, contrasts, now, segmented=segmented)
         if self.larger_floors and not set(current.stratum) <= set(rows.stratum):
             # One side knows the hours and the other doesn't: compare without them.
             rows, current = (replace(side, stratum=np.zeros_like(side.stratum)) for side in (rows, current))
@@ -221,8 +264,12 @@ class View:
         contrasts = self.history.contrasts(key, build)
         held = self._held.get((key, segmented))
         if held is None:
-            rows, windows, current = self._sides(key, contrasts, segmented=segmented)
-            held = contrast(rows, windows, current, inflation=contrasts.inflation, natural=not self.larger_floors)
+            n = self.history.rows(key, contrasts, self.history.rows_of(*self.now), segmented=segmented).n.sum(axis=0)
+            # A window with few events is left to the longer ones.
+            columns = np.flatnonzero(n >= MIN_EVENTS)
+            rows, windows, current = self._sides(key, contrasts, segmented=segmented, columns=columns)
+            part = contrast(rows, windows, current, inflation=contrasts.inflation, natural=not self.larger_floors)
+            held = spread_out(part, columns, len(n), n)
             self._held[key, segmented] = held
         return contrasts, held
 
@@ -232,10 +279,9 @@ class View:
         start = self.now[0] - max(ONSET_REACH - (self.now[1] - self.now[0]), 0)
         first = max(start, self.past[0])
         past, recent = self.history.rows_of(*self.past), self.history.rows_of(first, self.now[1])
-        every = self.history.sums(key, contrasts, segmented=segmented)
-        strata = self.history.strata
-        before = Rows(*(part[past, column : column + 1] for part in every), strata(past))
-        lately = Rows(*(part[recent, column : column + 1] for part in every), strata(recent))
+        one = np.array([column])
+        before = take(self.history.rows(key, contrasts, past, segmented=segmented), one)
+        lately = take(self.history.rows(key, contrasts, recent, segmented=segmented), one)
         if not len(lately.n) or self.history.profiles[first].window.start is None:
             return self.profile.window.start
         totals = strata_totals(before, int(max(before.stratum.max(initial=0), lately.stratum.max(initial=0))) + 1)
@@ -244,8 +290,25 @@ class View:
         spread = np.where(before.n > 0, (past_r.e**2 - past_r.variance) / n**2, 0.0)
         natural = max(float(spread.sum()) / max(int((before.n > 0).sum()), 1), 0.0)
         now_r = residuals(lately, totals, leave_out=False, inflation=contrasts.inflation)
-        row = onset(now_r.e[:, 0], now_r.variance[:, 0], lately.n[:, 0], natural)
+        rate = totals[0].sum() / max(float(totals[2].sum()), 1.0)
+        plain = all(weight == 1.0 for _, weight in contrasts.weights[column % len(contrasts)])
+        if plain and rate < RARE:
+            row = onset_of_events(lately.x[:, 0], lately.x[:, 0] - now_r.e[:, 0], lately.n[:, 0])
+        else:
+            row = onset(now_r.e[:, 0], now_r.variance[:, 0], lately.n[:, 0], natural)
         return self.history.profiles[int(self.history.row_profile(recent)[row])].window.start
+
+    def first_seen(self, kind: str, name: str) -> dt.datetime | None:
+        """When a name counted in the window began to come, without a gap of :data:`GAP` profiles; None if it didn't."""
+        earliest, gap = None, 0
+        for profile in reversed(self.history.profiles[max(self.now[1] - ONSET_REACH, 0) : self.now[1]]):
+            if name in profile.names.get(kind, ()):
+                earliest, gap = profile.window.start, 0
+            elif gap == GAP:
+                break
+            else:
+                gap += 1
+        return earliest
 
     def concentrated(self, key: str, build: Builder, column: int) -> tuple[Segment, int, float, float] | None:
         """The smallest segment that holds nearly all of what is too much in a contrast.
@@ -268,10 +331,14 @@ class View:
         excess = x - n * expected
         everywhere = all_x - all_n * all_expected
         about = contrasts.features[column]
+        # The share's lower bound: of a handful of events chance often puts all into one segment.
+        whole_excess = np.maximum(np.full(len(n), abs(everywhere)), 1e-9)
+        share = rate_low(np.clip(np.sign(everywhere) * excess, 0, whole_excess), whole_excess)
         fits = [
-            s for s, (name, _) in enumerate(self.history.segments)
-            if name != about and n[s] and n[s] < 0.8 * all_n and everywhere and excess[s] / everywhere >= CONCENTRATED
-        ]  # fmt: skip
+            s
+            for s, (name, _) in enumerate(self.history.segments)
+            if name != about and n[s] and n[s] < 0.8 * all_n and share[s] >= CONCENTRATED
+        ]
         if not fits:
             return None
         best = max(fits, key=lambda s: abs(excess[s]) / n[s])
@@ -314,7 +381,7 @@ class View:
         )
 
     def since(self, moment: dt.datetime | None) -> str:
-        """" since 2013-02-05 14:00" in the ruler's time zone, or nothing without a time."""
+        """The words "since 2013-02-05 14:00" in the ruler's time zone, a blank before them; empty without a time."""
         if moment is None:
             return ""
         from zoneinfo import ZoneInfo  # noqa: PLC0415

@@ -12,7 +12,9 @@ from watchers.view import Check
 @cache
 def all_checks() -> tuple[Check, ...]:
     """Every check, by name."""
-    modules = (importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
+    modules = (
+        importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name[0] != "_"
+    )
     return tuple(sorted((module.check for module in modules), key=lambda check: check.name))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,23 +12,26 @@ import numpy.typing as npt
 
 from watchers.finding import Effect, Finding, Severity
 from watchers.history import Builder, Contrasts
-from watchers.profile import Segment
-from watchers.statistics import Contrasted, rare_events, rate_low
-from watchers.view import Tests, View
-
-RARE: Final = 0.005
-"""Below this expected rate the t approximation fails, and counts are judged as rare events."""
+from watchers.statistics import MIN_EVENTS, Contrasted, rare_events, rate_low
+from watchers.statistics.contrast import Array
+from watchers.view import RARE, Tests, View
 
 SEGMENT_KAPPA: Final = 1.5
 """Within segments the window must exceed the largest ``|t|`` of history by this factor."""
 
+SEGMENT_FLOOR: Final = 20
+"""A segment must show so many times what all events must: there are many segments."""
+
 FEW: Final = 10
 """With fewer expected events the normal approximation fails in the tail, whatever the rate."""
 
-Sentence = Callable[[View, Finding, str], str]
+LEAST: Final = 3
+"""Fewer events than this are an anecdote."""
 
 
-def indicators(features: list[str], tops: list[list[int]], bottoms: list[list[int]], *, inflation: float = 1.0) -> Contrasts:
+def indicators(
+    features: list[str], tops: list[list[int]], bottoms: list[list[int]], *, inflation: float = 1.0
+) -> Contrasts:
     """Contrasts that are plain rates: positions that count over positions that could."""
     return Contrasts(
         tuple(features),
@@ -37,99 +42,118 @@ def indicators(features: list[str], tops: list[list[int]], bottoms: list[list[in
     )
 
 
-def rate_tests(
-    view: View,
-    name: str,
-    build: Builder,
-    *,
-    floor: float,
-    sentence: Sentence,
-    query: str,
-    severity: Callable[[Finding], Severity],
-    segmented: bool = False,
-) -> list[Tests]:
-    """Tests of "more often than at these hours": of all events, and with ``segmented`` within each segment.
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Rates of a window, common and rare ones judged each in its way."""
 
-    Args:
-        view: The window.
-        name: The check's name, under which its contrasts are kept.
+    c: Contrasted
+    p_value: Array
+    low: Array
+    passes: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Tests of "more often than at these hours".
+
+    Attributes:
+        check: The check's name, under which its contrasts are kept.
         build: Makes the contrasts of :func:`indicators`.
         floor: The lower bound of the increase must exceed this share.
-        sentence: The finding's message.
+        sentence: The finding's message, from the view, the finding, and the words that say since when and where.
         query: Which documents show it (see ``Finding.evidence``).
         severity: How bad a finding is.
-        segmented: Whether segments are tested too.
+        segmented: Whether each segment is tested too.
+        first_seen: A better onset than the step that fits best, where the check knows one.
     """
-    contrasts, whole = view.contrast(name, build)
-    results = [_tests(view, name, build, contrasts, whole, floor, sentence, query, severity, segmented=False)]
-    if segmented and view.history.segments and not view.learning:
-        _, parts = view.contrast(name, build, segmented=True)
-        # A segment must show much more than the whole would have to: there are many of them.
-        results.append(_tests(view, name, build, contrasts, parts, 20 * floor, sentence, query, severity, segmented=True))
-    return results
 
+    check: str
+    build: Builder
+    floor: float
+    sentence: Callable[[View, Finding, str], str]
+    query: str
+    severity: Callable[[Finding], Severity]
+    segmented: bool = False
+    first_seen: Callable[[View, str], dt.datetime | None] | None = None
 
-def _tests(
-    view: View,
-    name: str,
-    build: Builder,
-    contrasts: Contrasts,
-    c: Contrasted,
-    floor: float,
-    sentence: Sentence,
-    query: str,
-    severity: Callable[[Finding], Severity],
-    *,
-    segmented: bool,
-) -> Tests:
-    width = len(contrasts)
-    x = c.observed * c.n
-    history = c.history_x / np.maximum(c.history_n, 1)
-    rare = (history < RARE) | (c.expected * c.n < FEW)
-    if view.larger_floors:
-        floor = max(10 * floor, 0.05) if not segmented else floor
-    p_rare = rare_counts(c)
-    low_rare = rate_low(x, c.n) - history
-    # Where training is all there is, only "never there, now there" needs no variance.
-    if view.learning:
-        rare &= history < RARE / 5
-        c_p = np.ones_like(c.p_value)
-    else:
-        c_p = np.where(c.t > 0, c.p_value, 1.0)
-    p_value = np.where(rare, p_rare, c_p)
-    low = np.where(rare, low_rare, c.low)
-    outside = np.where(rare, c.observed > 1.25 * c.worst_rate, c.beyond)
-    if segmented:
-        outside &= rare | (np.abs(c.t) > SEGMENT_KAPPA * c.extreme)
-    passes = outside & (low > floor) & (c.observed > c.expected) & (x >= 3)
+    def tests(self, view: View) -> list[Tests]:
+        """Test all events, and the segments where that is wanted and there is history enough."""
+        if view.n < MIN_EVENTS:
+            return []
+        results = [self._tests(view, segmented=False)]
+        if self.segmented and view.history.segments and not view.learning:
+            results.append(self._tests(view, segmented=True))
+        return results
 
-    def make(i: int) -> Finding:
-        column = i % width
-        feature = contrasts.features[column]
-        segment: Segment | None = view.history.segments[i // width] if segmented else None
+    def _judge(self, view: View, c: Contrasted, *, segmented: bool) -> _Judged:
+        x = c.observed * c.n
+        history = c.history_x / np.maximum(c.history_n, 1)
+        rare = (history < RARE) | (c.expected * c.n < FEW)
+        floor = self.floor * SEGMENT_FLOOR if segmented else self.floor
+        if view.larger_floors:
+            floor = max(10 * floor, 0.05)
+        common = np.where(c.t > 0, c.p_value, 1.0)
+        if view.learning:
+            # Where training is all there is, only "never there, now there" needs no variance.
+            rare &= history < RARE / 5
+            common = np.ones_like(common)
+        low = np.where(rare, rate_low(x, c.n) - history, c.low)
+        outside = np.where(rare, c.observed > 1.25 * c.worst_rate, c.beyond)
+        if segmented:
+            outside &= rare | (np.abs(c.t) > SEGMENT_KAPPA * c.extreme)
+        passes = outside & (low > floor) & (c.observed > c.expected) & (x >= LEAST)
+        return _Judged(c, np.where(rare, rare_counts(c), common), low, passes)
+
+    def _tests(self, view: View, *, segmented: bool) -> Tests:
+        contrasts, c = view.contrast(self.check, self.build, segmented=segmented)
+        judged = self._judge(view, c, segmented=segmented)
+
+        def make(i: int) -> Finding:
+            return self._finding(view, judged, i, segmented=segmented)
+
+        features = list(contrasts.features) * (len(c.n) // max(len(contrasts), 1))
+        family = "segment" if segmented else "all"
+        return Tests(features, judged.p_value, judged.passes, np.abs(c.r), make, family)
+
+    def _finding(self, view: View, judged: _Judged, i: int, *, segmented: bool) -> Finding:
+        contrasts, c = view.history.contrasts(self.check, self.build), judged.c
+        column = i % len(contrasts)
         n, observed, expected = int(c.n[i]), float(c.observed[i]), float(c.expected[i])
-        place = None if segmented else view.concentrated(name, build, column)
+        effect = Effect("difference in share", float(c.r[i]), float(judged.low[i]), float(max(c.high[i], c.r[i])))
+        segment = view.history.segments[i // len(contrasts)] if segmented else None
+        where = "" if segment is None else f" in {segment[0]}={segment[1]}"
+        place = view.concentrated(self.check, self.build, column) if judged.passes[i] and not segmented else None
         if place is not None:
             segment, n, observed, expected = place
+            bound = float(rate_low(np.array([observed * n]), np.array([float(n)]))[0])
+            effect = Effect(effect.name, observed - expected, bound - expected, 1 - expected)
+            where = f"; nearly all of them have {segment[0]}={segment[1]}"
+        since = view.onset(self.check, self.build, i, segmented=segmented) if judged.passes[i] else None
+        if since is not None and self.first_seen is not None:
+            since = min(since, self.first_seen(view, contrasts.features[column]) or since)
         finding = view.finding(
-            name, feature=feature, segment=segment, n=n, observed=observed, reference=expected, p_value=float(p_value[i]),
-            effect=Effect("difference in share", float(c.r[i]), float(low[i]), float(max(c.high[i], c.r[i]))), message="",
-            onset=view.onset(name, build, i, segmented=segmented) if passes[i] else None,
-            evidence={"query": {"kind": query, "feature": feature}},
-        )  # fmt: skip
-        where = "" if segment is None else (
-            f" in {segment[0]}={segment[1]}" if segmented else f"; nearly all of them have {segment[0]}={segment[1]}"
+            self.check,
+            feature=contrasts.features[column],
+            segment=segment,
+            n=n,
+            observed=observed,
+            reference=expected,
+            p_value=float(judged.p_value[i]),
+            effect=effect,
+            message="",
+            onset=since,
+            evidence={
+                "query": {"kind": self.query, "feature": contrasts.features[column]},
+                "concentrated": place is not None,
+            },
         )
-        finding.severity = severity(finding)
-        finding.message = sentence(view, finding, view.since(finding.onset) + where)
+        finding.severity = self.severity(finding)
+        finding.message = self.sentence(view, finding, view.since(since) + where)
         return finding
 
-    features = list(contrasts.features) * (len(p_value) // max(width, 1))
-    return Tests(features, p_value, passes, np.abs(c.r), make, "segment" if segmented else "all")
 
-
-def rare_counts(c: Contrasted) -> npt.NDArray[np.float64]:
-    """p values of "more than expected at these hours" for counts too small for a t test."""
+def rare_counts(c: Contrasted) -> Array:
+    """P values of "more than expected at these hours" for counts too small for a t test."""
     hours = np.maximum(c.expected, c.history_x / np.maximum(c.history_n, 1))
     return rare_events(c.observed * c.n, c.n, hours * c.history_n, c.history_n, c.phi)
 

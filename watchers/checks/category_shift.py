@@ -6,8 +6,8 @@ the world. Shares are of requests that carry a value, so missing values don't mo
 
 from __future__ import annotations
 
-from watchers.checks._shift import shift_tests
 from watchers.checks._rates import percent
+from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View, inputs_of
@@ -45,10 +45,16 @@ def _run(view: View) -> list[Tests]:
             f"({percent(finding.reference)} expected){where}"
         )
 
-    return shift_tests(
-        view, "category_shift", build, floor=FLOOR, larger=0.05, describe=describe, shares=True,
+    return Shift(
+        "category_shift",
+        "category_shift",
+        build,
+        floor=FLOOR,
+        larger=0.05,
+        describe=describe,
+        shares=True,
         effect=lambda r, low, high: Effect("difference in share", r, low, high),
-    )  # fmt: skip
+    ).tests(view)
 
 
 check = FunctionCheck("category_shift", _run)

@@ -14,7 +14,11 @@ LISTED = 5
 
 def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """What changed, e.g. ``["scikit-learn 1.4.0 -> 1.5.0", "+ onnx 1.16", "- joblib 1.3"]``."""
-    changed = [f"{name} {before[name]} -> {after[name]}" for name in sorted(before.keys() & after.keys()) if before[name] != after[name]]
+    changed = [
+        f"{name} {before[name]} -> {after[name]}"
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    ]
     added = [f"+ {name} {after[name]}" for name in sorted(after.keys() - before.keys())]
     removed = [f"- {name} {before[name]}" for name in sorted(before.keys() - after.keys())]
     return changed + added + removed
@@ -22,11 +26,23 @@ def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 def _run(view: View) -> list[Tests]:
     seen = view.names("environment")
+    before = view.history.profiles[view.past[0] : view.past[1]]
+    if not seen or any(
+        seen.keys() <= profile.names.get("environment", {}).keys() for profile in reversed(before[-24:])
+    ):
+        return []
     known = view.past_names("environment")
     new = {fingerprint: count for fingerprint, count in seen.items() if fingerprint not in known}
     if not known or not new:
         return []
-    return [Tests(facts=[_finding(view, fingerprint, count, known.most_common(1)[0][0]) for fingerprint, count in sorted(new.items())])]
+    return [
+        Tests(
+            facts=[
+                _finding(view, fingerprint, count, known.most_common(1)[0][0])
+                for fingerprint, count in sorted(new.items())
+            ]
+        )
+    ]
 
 
 def _finding(view: View, fingerprint: str, count: int, usual: str) -> Finding:
@@ -34,14 +50,27 @@ def _finding(view: View, fingerprint: str, count: int, usual: str) -> Finding:
     manifests = {f: m for p in profiles[view.past[0] : view.now[1]] for f, m in p.manifests.items()}
     before, after = manifests.get(usual), manifests.get(fingerprint)
     changes = difference(before, after) if before and after else []
-    start = next((p.window.start for p in profiles[slice(*view.now)] if fingerprint in p.names.get("environment", {})), None)
+    start = next(
+        (p.window.start for p in profiles[slice(*view.now)] if fingerprint in p.names.get("environment", {})),
+        None,
+    )
     listed = "; ".join(changes[:LISTED]) + (f" and {len(changes) - LISTED} more" if len(changes) > LISTED else "")
     return view.finding(
-        "dependency_change", feature=None, n=view.n, observed=count / max(view.n, 1), reference=0.0, severity="warning", onset=start,
+        "dependency_change",
+        feature=None,
+        n=view.n,
+        observed=count / max(view.n, 1),
+        reference=0.0,
+        severity="warning",
+        onset=start,
         message=f"{percent(count / max(view.n, 1))} of predictions come from an environment never seen before "
         f"({listed or f'fingerprint {fingerprint}, its manifest is not in the store'}){view.since(start)}",
-        evidence={"changes": changes, "fingerprint": fingerprint, "query": {"kind": "environment", "feature": None, "values": [fingerprint]}},
-    )  # fmt: skip
+        evidence={
+            "changes": changes,
+            "fingerprint": fingerprint,
+            "query": {"kind": "environment", "feature": None, "values": [fingerprint]},
+        },
+    )
 
 
 check = FunctionCheck("dependency_change", _run, immediate=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mllog.ruler import LATENCY, LATENCY_EDGES
-from watchers.checks._shift import shift_tests
+from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View
@@ -34,14 +34,20 @@ def _run(view: View) -> list[Tests]:
         finding.severity = "critical" if finding.effect.value >= 5 else "warning"
         finding.evidence["query"] = {"kind": "latency", "feature": None}
         return (
-            f"requests take {1e3 * finding.observed:.3g} ms ({label} of the logarithms; {1e3 * finding.reference:.3g} ms "
-            f"expected, x{finding.effect.value:.2g}){where}"
+            f"requests take {1e3 * finding.observed:.3g} ms ({1e3 * finding.reference:.3g} ms expected, "
+            f"x{finding.effect.value:.2g}, {label} of their logarithms){where}"
         )
 
-    return shift_tests(
-        view, "latency", build, floor=float(np.log10(RATIO)), larger=float(np.log10(1.5)), describe=describe, sign=1,
+    return Shift(
+        "latency",
+        "latency",
+        build,
+        floor=float(np.log10(RATIO)),
+        larger=float(np.log10(1.5)),
+        describe=describe,
+        sign=1,
         effect=lambda r, low, high: Effect("ratio", float(10**r), float(10**low), float(10**high)),
-    )  # fmt: skip
+    ).tests(view)
 
 
 check = FunctionCheck("latency", _run)

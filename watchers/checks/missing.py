@@ -7,7 +7,7 @@ failed upstream), then at the segment: a single origin, client or host points at
 from __future__ import annotations
 
 from mllog.ruler import MISSING_KINDS
-from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View
@@ -25,7 +25,8 @@ def _sentence(view: View, finding: Finding, where: str) -> str:
     before = {kind: view.at(view.past_total, (feature, "missing", kind)) for kind in MISSING_KINDS}
     scale = view.n / max(int(view.past_total[0]), 1)
     worst = max(counts, key=lambda kind: counts[kind] - scale * before[kind])
-    return f"`{feature}` is {worst} in {percent(finding.observed)} of requests ({percent(finding.reference)} expected){where}"
+    observed, expected = percent(finding.observed), percent(finding.reference)
+    return f"`{feature}` is {worst} in {observed} of requests ({expected} expected){where}"
 
 
 def _run(view: View) -> list[Tests]:
@@ -36,9 +37,15 @@ def _run(view: View) -> list[Tests]:
         tops = [[index[name, "missing", kind] for kind in MISSING_KINDS] for name in names]
         return indicators(names, tops, [[0] for _ in names])
 
-    return rate_tests(
-        view, "missing", build, floor=FLOOR, sentence=_sentence, query="missing", severity=_severity, segmented=True
-    )
+    return Rate(
+        "missing",
+        build,
+        floor=FLOOR,
+        sentence=_sentence,
+        query="missing",
+        severity=_severity,
+        segmented=True,
+    ).tests(view)
 
 
 check = FunctionCheck("missing", _run)

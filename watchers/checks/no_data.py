@@ -50,9 +50,16 @@ def _run(view: View) -> list[Tests]:
 def _finding(view: View, expected: float, probability: float) -> Finding:
     start = view.profile.window.start
     return view.finding(
-        "no_data", feature=None, n=0, observed=0.0, reference=expected, p_value=probability, severity="critical", onset=start,
+        "no_data",
+        feature=None,
+        n=0,
+        observed=0.0,
+        reference=expected,
+        p_value=probability,
+        severity="critical",
+        onset=start,
         message=f"no prediction arrived{view.since(start)}, where about {expected:.0f} were expected",
-    )  # fmt: skip
+    )
 
 
 check = FunctionCheck("no_data", _run, immediate=True)

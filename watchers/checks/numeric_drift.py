@@ -6,7 +6,7 @@ Runbook: a jump at one moment is a pipeline (see ``unit_change``); a slope over 
 from __future__ import annotations
 
 from watchers.checks._scores import ordered_contrasts
-from watchers.checks._shift import shift_tests
+from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View, inputs_of
@@ -29,13 +29,21 @@ def _run(view: View) -> list[Tests]:
         finding.evidence["query"]["kind"] = "number"
         finding.evidence["query"]["side"] = "high" if effect.value > 0 else "low"
         finding.severity = "warning" if abs(effect.value) >= 0.1 else "info"
-        verb = {"location": ("higher", "lower"), "spread": ("more spread out", "less spread out")}[label][effect.value < 0]
+        verb = {"location": ("higher", "lower"), "spread": ("more spread out", "less spread out")}[label][
+            effect.value < 0
+        ]
         return f"`{finding.feature}` is {verb} by {abs(effect.value):.2g} sd than at these hours{where}"
 
-    return shift_tests(
-        view, "numeric_drift", build, floor=FLOOR, larger=LARGER, segment_floor=SEGMENT, describe=describe,
+    return Shift(
+        "numeric_drift",
+        "numeric_drift",
+        build,
+        floor=FLOOR,
+        larger=LARGER,
+        segment_floor=SEGMENT,
+        describe=describe,
         effect=lambda r, low, high: Effect("shift in sd", r, low, high),
-    )  # fmt: skip
+    ).tests(view)
 
 
 check = FunctionCheck("numeric_drift", _run)

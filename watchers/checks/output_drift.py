@@ -9,7 +9,7 @@ from __future__ import annotations
 from mllog.ruler import LABEL, SCORE, VALUE
 from watchers.checks._rates import percent
 from watchers.checks._scores import ordered_contrasts
-from watchers.checks._shift import shift_tests
+from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View
@@ -38,15 +38,26 @@ def _run(view: View) -> list[Tests]:
 
     def describe_class(finding: Finding, label: str, where: str) -> str:
         finding.severity = "warning" if abs((finding.observed or 0) - (finding.reference or 0)) >= 0.1 else "info"
-        return f"class {label!r} is predicted in {percent(finding.observed)} of requests ({percent(finding.reference)} expected){where}"
+        observed, expected = percent(finding.observed), percent(finding.reference)
+        return f"class {label!r} is predicted in {observed} of requests ({expected} expected){where}"
 
-    return shift_tests(
-        view, "output_drift", scores, floor=0.1, larger=0.25, describe=describe_score,
+    return Shift(
+        "output_drift",
+        "output_drift",
+        scores,
+        floor=0.1,
+        larger=0.25,
+        describe=describe_score,
         effect=lambda r, low, high: Effect("shift in sd", r, low, high),
-    ) + shift_tests(
-        view, "output_drift:class", classes, floor=0.02, larger=0.05, describe=describe_class,
+    ).tests(view) + Shift(
+        "output_drift",
+        "output_drift:class",
+        classes,
+        floor=0.02,
+        larger=0.05,
+        describe=describe_class,
         effect=lambda r, low, high: Effect("difference in share", r, low, high),
-    )  # fmt: skip
+    ).tests(view)
 
 
 check = FunctionCheck("output_drift", _run)

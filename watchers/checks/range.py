@@ -5,7 +5,7 @@ Runbook: far outside by a constant factor is a unit; by a constant value, a sent
 
 from __future__ import annotations
 
-from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View, inputs_of
@@ -20,8 +20,8 @@ FAR = 0.02
 def _sentence(view: View, finding: Finding, where: str) -> str:
     feature = view.ruler.by_name[finding.feature or ""]
     return (
-        f"`{finding.feature}` is outside of [{feature.low:g}, {feature.high:g}] in {percent(finding.observed)} of requests "
-        f"({percent(finding.reference)} expected){where}"
+        f"`{finding.feature}` is outside of [{feature.low:g}, {feature.high:g}] in "
+        f"{percent(finding.observed)} of requests ({percent(finding.reference)} expected){where}"
     )
 
 
@@ -37,7 +37,7 @@ def _run(view: View) -> list[Tests]:
         far = view.at(view.total, (feature.name, "bin", "0"), (feature.name, "bin", str(len(feature.edges))))
         return "warning" if far >= FAR * view.n else "info"
 
-    return rate_tests(view, "range", build, floor=FLOOR, sentence=_sentence, query="range", severity=severity)
+    return Rate("range", build, floor=FLOOR, sentence=_sentence, query="range", severity=severity).tests(view)
 
 
 check = FunctionCheck("range", _run)

@@ -25,19 +25,34 @@ def _run(view: View) -> list[Tests]:
         old, _, new = pair.partition(">")
         if old in view.ruler.by_name and count >= SHARE * view.n and past[pair] <= NEW * past_n:
             best[old] = max(best.get(old, (0, "")), (count, new))
-    return [Tests(facts=[_finding(view, old, new, count) for old, (count, new) in sorted(best.items())])] if best else []
+    return (
+        [Tests(facts=[_finding(view, old, new, count) for old, (count, new) in sorted(best.items())])] if best else []
+    )
 
 
 def _finding(view: View, old: str, new: str, count: int) -> Finding:
     share = count / view.n
-    start = next((p.window.start for p in view.history.profiles[slice(*view.now)] if f"{old}>{new}" in p.names.get("renamed", {})), None)
+    start = next(
+        (
+            p.window.start
+            for p in view.history.profiles[slice(*view.now)]
+            if f"{old}>{new}" in p.names.get("renamed", {})
+        ),
+        None,
+    )
     return view.finding(
-        "renamed", feature=old, n=view.n, observed=share, reference=0.0, severity="critical", onset=start,
+        "renamed",
+        feature=old,
+        n=view.n,
+        observed=share,
+        reference=0.0,
+        severity="critical",
+        onset=start,
         effect=Effect("difference in share", share, share, share),
         message=f"`{old}` looks renamed to `{new}`: {percent(share)} of requests lack the one and carry the other, "
         f"with values that fit{view.since(start)}",
         evidence={"renamed_to": new, "query": {"kind": "missing", "feature": old}},
-    )  # fmt: skip
+    )
 
 
 check = FunctionCheck("renamed", _run, immediate=True)

@@ -5,7 +5,7 @@ Runbook: look at the serialiser of the caller that the segment or the deployment
 
 from __future__ import annotations
 
-from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View
@@ -32,7 +32,7 @@ def _run(view: View) -> list[Tests]:
         names = [feature.name for feature in view.ruler.inputs if feature.kind != "other"]
         return indicators(names, [[index[name, "violation", "type"]] for name in names], [[0] for _ in names])
 
-    return rate_tests(view, "type_change", build, floor=FLOOR, sentence=_sentence, query="type", severity=_severity)
+    return Rate("type_change", build, floor=FLOOR, sentence=_sentence, query="type", severity=_severity).tests(view)
 
 
 check = FunctionCheck("type_change", _run)

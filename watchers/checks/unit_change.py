@@ -14,15 +14,24 @@ from watchers.checks._scores import ordered_contrasts
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.profile import ALL, Segment
-from watchers.statistics import Contrasted
+from watchers.statistics import MIN_EVENTS, Contrasted
 from watchers.view import FunctionCheck, Tests, View, inputs_of
 
 FACTORS: Final = {
-    1.609344: "miles to kilometres", 2.20462: "kilograms to pounds", 2.54: "inches to centimetres", 3.28084: "metres to feet",
-    3.6: "m/s to km/h", 1.94384: "m/s to knots", 3.78541: "gallons to litres", 60.0: "hours to minutes, or minutes to seconds",
-    24.0: "days to hours", 10.0: "a factor of 10", 100.0: "a share to percent, or a currency to its cents",
-    1000.0: "a factor of 1,000", 1e6: "a factor of 1,000,000",
-}  # fmt: skip
+    1.609344: "miles to kilometres",
+    2.20462: "kilograms to pounds",
+    2.54: "inches to centimetres",
+    3.28084: "metres to feet",
+    3.6: "m/s to km/h",
+    1.94384: "m/s to knots",
+    3.78541: "gallons to litres",
+    60.0: "hours to minutes, or minutes to seconds",
+    24.0: "days to hours",
+    10.0: "a factor of 10",
+    100.0: "a share to percent, or a currency to its cents",
+    1000.0: "a factor of 1,000",
+    1e6: "a factor of 1,000,000",
+}
 """Ratios of units that are mixed up in practice; their inverses count too."""
 
 GRID: Final = np.exp(np.linspace(-np.log(2e6), np.log(2e6), 1201))
@@ -43,7 +52,9 @@ def _rescaled(p: np.ndarray, lower: np.ndarray, upper: np.ndarray, scale: float)
     overlap = np.minimum(high, upper[None, :]) - np.maximum(low, lower[None, :])
     part = np.clip(overlap, 0, None) / np.maximum(high - low, 1e-300)
     result: np.ndarray = p @ part
-    result[-1] += p @ np.clip((high[:, 0] - np.maximum(low[:, 0], upper[-1])) / np.maximum(high[:, 0] - low[:, 0], 1e-300), 0, 1)
+    result[-1] += p @ np.clip(
+        (high[:, 0] - np.maximum(low[:, 0], upper[-1])) / np.maximum(high[:, 0] - low[:, 0], 1e-300), 0, 1
+    )
     return result
 
 
@@ -86,7 +97,7 @@ def _named(scale: float) -> tuple[float, str] | None:
 
 def _run(view: View) -> list[Tests]:
     features = [f for f in inputs_of(view.ruler, "number") if f.low is not None and f.low >= 0 and f.high]
-    if view.learning or not features:
+    if view.learning or not features or view.n < MIN_EVENTS:
         return []
 
     def build() -> Contrasts:
@@ -98,9 +109,10 @@ def _run(view: View) -> list[Tests]:
         contrasts, c = view.contrast("numeric_drift", build, segmented=segmented)
         width = len(contrasts)
         suspects = [
-            i for i in np.flatnonzero((np.abs(c.t) > FAR * c.extreme) & (np.abs(c.r) > SMALL) & (c.low > 0))
+            i
+            for i in np.flatnonzero((np.abs(c.t) > FAR * c.extreme) & (np.abs(c.r) > SMALL) & (c.low > 0))
             if contrasts.labels[i % width] == "location" and contrasts.features[i % width] in positive
-        ]  # fmt: skip
+        ]
         found = {}
         for i in suspects:
             segment = view.history.segments[i // width] if segmented else ALL
@@ -116,8 +128,13 @@ def _guess(view: View, feature: Feature, segment: Segment) -> tuple[float, str, 
     first, last = view.past
     usual = np.zeros(len(cells))
     for profile in view.history.profiles[first:last]:
-        if any(feature.name in names and profile.window.start and start <= profile.window.start and (end is None or profile.window.start < end)
-               for names, start, end in view.spans):
+        if any(
+            feature.name in names
+            and profile.window.start
+            and start <= profile.window.start
+            and (end is None or profile.window.start < end)
+            for names, start, end in view.spans
+        ):
             continue
         for (_, held), counts in profile.cells.items():
             if held == segment:
@@ -131,7 +148,13 @@ def _guess(view: View, feature: Feature, segment: Segment) -> tuple[float, str, 
 
 
 def _tests(
-    view: View, contrasts: Contrasts, c: Contrasted, found: dict[int, tuple[float, str, float]], build: object, *, segmented: bool
+    view: View,
+    contrasts: Contrasts,
+    c: Contrasted,
+    found: dict[int, tuple[float, str, float]],
+    build: object,
+    *,
+    segmented: bool,
 ) -> Tests:
     width = len(contrasts)
     passes = np.zeros(len(c.p_value), dtype=bool)
@@ -144,12 +167,27 @@ def _tests(
         since = view.onset("numeric_drift", build, i, segmented=segmented) if passes[i] else None  # type: ignore[arg-type]
         where = "" if segment is None else f" in {segment[0]}={segment[1]}"
         return view.finding(
-            "unit_change", feature=contrasts.features[column], segment=segment, n=int(c.n[i]), observed=factor, reference=1.0,
-            p_value=float(c.p_value[i]), effect=Effect("factor", factor, factor * (1 - TOLERANCE), factor * (1 + TOLERANCE)),
-            severity="critical", onset=since,
-            message=f"`{contrasts.features[column]}` is multiplied by {factor:.4g}{where}{view.since(since)}: {meaning}",
-            evidence={"gain": gain, "query": {"kind": "number", "feature": contrasts.features[column], "side": "high" if factor > 1 else "low"}},
-        )  # fmt: skip
+            "unit_change",
+            feature=contrasts.features[column],
+            segment=segment,
+            n=int(c.n[i]),
+            observed=factor,
+            reference=1.0,
+            p_value=float(c.p_value[i]),
+            effect=Effect("factor", factor, factor * (1 - TOLERANCE), factor * (1 + TOLERANCE)),
+            severity="critical",
+            onset=since,
+            message=f"`{contrasts.features[column]}` is multiplied by {factor:.4g}"
+            f"{where}{view.since(since)}: {meaning}",
+            evidence={
+                "gain": gain,
+                "query": {
+                    "kind": "number",
+                    "feature": contrasts.features[column],
+                    "side": "high" if factor > 1 else "low",
+                },
+            },
+        )
 
     features = list(contrasts.features) * (len(c.p_value) // max(width, 1))
     return Tests(features, c.p_value, passes, np.abs(c.t), make, "segment" if segmented else "all")

@@ -6,7 +6,7 @@ alike in the rate and different in the words.
 
 from __future__ import annotations
 
-from watchers.checks._rates import indicators, percent, rate_tests
+from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View, inputs_of
@@ -40,7 +40,7 @@ def _run(view: View) -> list[Tests]:
             inflation=DESIGN_EFFECT,
         )
 
-    return rate_tests(view, "unseen_tokens", build, floor=FLOOR, sentence=_sentence, query="tokens", severity=_severity)
+    return Rate("unseen_tokens", build, floor=FLOOR, sentence=_sentence, query="tokens", severity=_severity).tests(view)
 
 
 check = FunctionCheck("unseen_tokens", _run)

@@ -18,6 +18,19 @@ from watchers.view import FunctionCheck, Tests, View
 
 GONE = 0.95
 USUALLY = 0.5
+MIN_EVENTS = 10
+ONE_SOURCE = 0.9
+"""A window of which one segment value makes up more than this, though it usually doesn't, can't speak of all."""
+
+
+def _everybody(view: View) -> bool:
+    """Whether the window speaks of everybody: by night one airport may be all there is, and its fault only its own."""
+    if view.n < MIN_EVENTS:
+        return False
+    for segment in view.history.segments:
+        if view.events_in(segment, view.now) > ONE_SOURCE * view.n:
+            return view.events_in(segment, view.past) > ONE_SOURCE * int(view.history.total(*view.past)[0])
+    return True
 
 
 def _run(view: View) -> list[Tests]:
@@ -28,7 +41,7 @@ def _run(view: View) -> list[Tests]:
     # Under its usual rate, how probable is it that so many are missing? No history of variance is needed.
     p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
     share = gone / max(n, 1)
-    passes = (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
+    passes = np.full(len(features), _everybody(view)) & (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
     index = view.ruler.index
 
     def build() -> Contrasts:
@@ -44,11 +57,24 @@ def _run(view: View) -> list[Tests]:
         kind = max(kinds, key=lambda k: kinds[k])
         since = view.onset("missing", build, i) if passes[i] and not view.learning else view.profile.window.start
         return view.finding(
-            "vanished", feature=name, n=n, observed=float(share[i]), reference=float(usual[i]), p_value=float(p_value[i]),
-            effect=Effect("difference in share", float(share[i] - usual[i]), float(rate_low(gone, np.full_like(gone, n))[i] - usual[i]), 1 - float(usual[i])),
-            severity="critical", onset=since, evidence={"query": {"kind": "missing", "feature": name}},
-            message=f"`{name}` has vanished: {kind} in {percent(share[i])} of requests ({percent(usual[i])} expected){view.since(since)}",
-        )  # fmt: skip
+            "vanished",
+            feature=name,
+            n=n,
+            observed=float(share[i]),
+            reference=float(usual[i]),
+            p_value=float(p_value[i]),
+            effect=Effect(
+                "difference in share",
+                float(share[i] - usual[i]),
+                float(rate_low(gone, np.full_like(gone, n))[i] - usual[i]),
+                1 - float(usual[i]),
+            ),
+            severity="critical",
+            onset=since,
+            evidence={"query": {"kind": "missing", "feature": name}},
+            message=f"`{name}` has vanished: {kind} in {percent(share[i])} of requests "
+            f"({percent(usual[i])} expected){view.since(since)}",
+        )
 
     return [Tests([f.name for f in features], np.asarray(p_value, dtype=np.float64), passes, share - usual, make)]
 

@@ -18,9 +18,18 @@ STORM_DISTANCE: Final = dt.timedelta(hours=12)
 STORMS: Final = tuple(
     dt.date(2013, month, day)
     for month, day in (
-        (2, 8), (2, 9), (2, 11), (3, 6), (3, 7), (3, 8), (3, 12), (3, 25), (4, 10), (4, 12),
+        (2, 8),
+        (2, 9),
+        (2, 11),
+        (3, 6),
+        (3, 7),
+        (3, 8),
+        (3, 12),
+        (3, 25),
+        (4, 10),
+        (4, 12),
     )
-)  # fmt: skip
+)
 """The days in this span with 5 % of the flights cancelled or more (a test computes them from the data)."""
 
 _ZONE: Final = ZoneInfo(NEW_YORK)
@@ -95,8 +104,7 @@ def _is_free(span: Span, before: Span | None) -> bool:
     if end > _whole_day(LAST)[1] or (before and clean_hours(before[1], start) < CLEAN_BETWEEN):
         return False
     return all(
-        end + STORM_DISTANCE <= begin or start >= stop + STORM_DISTANCE
-        for begin, stop in map(_whole_day, STORMS)
+        end + STORM_DISTANCE <= begin or start >= stop + STORM_DISTANCE for begin, stop in map(_whole_day, STORMS)
     )
 
 

@@ -27,8 +27,7 @@ def keys(identifiers: Collection[str], seed: int) -> NDArray[np.uint64]:
     """
     salt = str(seed).encode()
     hashes = (
-        int.from_bytes(blake2b(each.encode(), digest_size=8, key=salt).digest(), "little")
-        for each in identifiers
+        int.from_bytes(blake2b(each.encode(), digest_size=8, key=salt).digest(), "little") for each in identifiers
     )
     return np.fromiter(hashes, dtype=np.uint64, count=len(identifiers))
 

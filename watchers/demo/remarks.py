@@ -64,9 +64,7 @@ def write(frame: pd.DataFrame, places: Mapping[str, str], seed: int = 0) -> list
     weather = _weather(
         *(frame[name].to_numpy(dtype=np.float64) for name in ("visibility", "wind_speed", "precipitation"))
     )
-    clauses = {
-        name: [_parse(text) for text in texts] for name, texts in (_phrases.STATUS | _phrases.WEATHER).items()
-    }
+    clauses = {name: [_parse(text) for text in texts] for name, texts in (_phrases.STATUS | _phrases.WEATHER).items()}
     notes = [_parse(text) for text in _phrases.NOTES]
     names = {code: _place(name) for code, name in places.items()}
     counts = 1 + (_draws.uniform(key, "count") * _NOTES).astype(np.int64)

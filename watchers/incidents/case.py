@@ -121,9 +121,13 @@ class Case:
 
     @property
     def onset(self) -> dt.datetime:
-        """Earliest onset of the leading feature, by the shortest windows that saw it."""
+        """Earliest onset of the leading feature, by the shortest windows that saw it.
+
+        Where that is later than the incident itself, the feature joined it, and the first feature's onset stands.
+        """
         onsets = self.onsets.get(self.leading[1]) or next(iter(self.onsets.values()))
-        return onsets[min(onsets)]
+        leading = onsets[min(onsets)]
+        return leading if leading <= self.opened else min(o for by in self.onsets.values() for o in by.values())
 
     @property
     def lasting(self) -> bool:

@@ -157,8 +157,13 @@ class Engine:
         return self._record(snoozed(self._incidents[incident], by, at, until))
 
     def quarantine(self) -> list[tuple[frozenset[str], dt.datetime, dt.datetime | None]]:
-        """Spans (features, from, to or None) that must stay out of the history of those features."""
-        return [
+        """Spans (features, from, to or None) that must stay out of the history of those features.
+
+        What alerted lately is kept out too, until it is believed or forgotten: else a fault's first hours would be
+        the history by which its next hours are found usual.
+        """
+        suspects = [(frozenset({feature}), onset, None) for feature, onset in self._verdicts.suspected()]
+        return suspects + [
             (frozenset(incident.features), incident.onset, incident.recovered)
             for incident in self._incidents.values()
             if incident.features and not incident.as_normal and not CLEAN.issuperset(incident.checks)
@@ -183,18 +188,18 @@ class Engine:
         past = sorted(
             (c for c in lane if c.recovered is not None), key=lambda c: c.recovered or at, reverse=True
         )
-        naming = [case for case in active if case.names(check, feature)]
+        naming = [case for case in active if self._about(case, check, feature, onset, length)]
         if naming:
-            return naming[0], "updated"
+            return min(naming, key=lambda case: abs(case.onset - onset)), "updated"
         for case in past:  # a longer window still holds the hours of a fault that is over
-            if case.names(check, feature) and _is_tail(case, onset, judged.window):
+            if self._about(case, check, feature, onset, length) and _is_tail(case, onset, judged.window):
                 case.last_seen = at
                 return case, "updated"
         near = [case for case in active if check in LASTING or case.near(onset, length)]
         if near:
             return min(near, key=lambda case: (abs(case.onset - onset), case.opened, case.id)), "updated"
         for case in past:
-            if case.names(check, feature) and at - (case.last_seen or at) < REOPENS:
+            if self._about(case, check, feature, onset, length) and at - (case.last_seen or at) < REOPENS:
                 case.recovered = None
                 case.keys, case.quiet = set(), {}
                 return case, "reopened"
@@ -204,6 +209,15 @@ class Engine:
         case = Case(self._identity(check, feature, onset, at), self._model, at, length)
         self._cases[case.id] = case
         return case, "opened"
+
+    @staticmethod
+    def _about(case: Case, check: str, feature: str | None, onset: dt.datetime, length: int) -> bool:
+        """Whether a case is about the same thing.
+
+        A feature whose shares shift days after it began to be missing more often was broken twice, and the second
+        fault must not hide in the first one's incident: another check joins by its onset, not by the name alone.
+        """
+        return (check, feature) in case.voices or (case.names(check, feature) and case.near(onset, length))
 
     def _identity(self, check: str, feature: str | None, onset: dt.datetime, at: dt.datetime) -> str:
         for parts in ((onset,), (onset, at)):

@@ -66,7 +66,8 @@ def order(check: str, feature: str | None, severity: Severity) -> tuple[int, boo
 def strength(finding: Finding) -> float:
     """Size of a finding's effect, handicapped where it speaks of a segment."""
     size = abs(finding.effect.value) if finding.effect and math.isfinite(finding.effect.value) else 0.0
-    return size / SEGMENT_HANDICAP if finding.segment else size
+    # A segment that holds nearly all of the excess wasn't picked by chance.
+    return size / SEGMENT_HANDICAP if finding.segment and not finding.evidence.get("concentrated") else size
 
 
 def title(check: str, feature: str | None, segment: dict[str, str] | None, features: int) -> str:

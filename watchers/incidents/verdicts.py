@@ -121,3 +121,14 @@ class Verdicts:
             {"key": list(key), "verdicts": [list(verdict) for verdict in self._recent[key]]}
             for key in ordered
         ]
+
+    def suspected(self) -> list[tuple[str, dt.datetime]]:
+        """Features that alerted lately, each with the earliest onset of those alerts."""
+        found: dict[str, dt.datetime] = {}
+        for (_, _, feature, _), held in self._recent.items():
+            if feature is not None:
+                for alert, onset in held:
+                    if alert:
+                        moment = dt.datetime.fromisoformat(onset)
+                        found[feature] = min(moment, found.get(feature, moment))
+        return sorted(found.items())

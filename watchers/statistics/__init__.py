@@ -1,7 +1,18 @@
 """Pure functions on counts: numbers in, numbers out; no profile, no store, no clock."""
 
-from watchers.statistics.contrast import Contrasted, Rows, contrast
-from watchers.statistics.onset import onset
+from watchers.statistics.contrast import MIN_EVENTS, Contrasted, Rows, contrast, spread_out, take
+from watchers.statistics.onset import onset, onset_of_events
 from watchers.statistics.rare import rare_events, rate_low
 
-__all__ = ["Contrasted", "Rows", "contrast", "onset", "rare_events", "rate_low"]
+__all__ = [
+    "MIN_EVENTS",
+    "Contrasted",
+    "Rows",
+    "contrast",
+    "onset",
+    "onset_of_events",
+    "rare_events",
+    "rate_low",
+    "spread_out",
+    "take",
+]

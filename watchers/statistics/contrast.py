@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, stats
+from scipy import sparse, special
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -112,7 +112,7 @@ def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
     """``x``, ``x2`` and ``n`` summed by stratum, each of shape (size, contrasts)."""
     count = len(rows.stratum)
     member = sparse.csr_array((np.ones(count), (rows.stratum, np.arange(count))), shape=(size, count))
-    return member @ rows.x, member @ rows.x2, member @ rows.n
+    return np.asarray(member @ rows.x), np.asarray(member @ rows.x2), np.asarray(member @ rows.n)
 
 
 def residuals(rows: Rows, totals: tuple[Array, Array, Array], *, leave_out: bool, inflation: float = 1.0) -> Residuals:
@@ -145,7 +145,6 @@ def contrast(
     *,
     inflation: float = 1.0,
     natural: bool = True,
-    cached: tuple[tuple[Array, Array, Array], Residuals] | None = None,
 ) -> Contrasted:
     """Compare the sum of ``current`` rows with windows of ``history``.
 
@@ -156,23 +155,20 @@ def contrast(
         current: Rows of the window to judge.
         inflation: Design effect of the sampling (2 for words of one document).
         natural: Whether history's windows are like the current one, so that natural variance can be learnt.
-        cached: Totals and residuals of ``history``, where the caller has them already.
 
     Returns:
         The comparison; contrasts without data in the window or in history have ``p_value`` 1 and ``t`` 0.
     """
     size = int(max(history.stratum.max(initial=0), current.stratum.max(initial=0))) + 1
-    if cached is None:
-        totals = strata_totals(history, size)
-        past = residuals(history, totals, leave_out=True, inflation=inflation)
-    else:
-        totals, past = cached
+    totals = strata_totals(history, size)
+    past = residuals(history, totals, leave_out=True, inflation=inflation)
     now = residuals(current, totals, leave_out=False, inflation=inflation)
     n = current.n.sum(axis=0)
     safe_n = np.maximum(n, 1.0)
     r = now.e.sum(axis=0) / safe_n
     v = now.variance.sum(axis=0) / safe_n**2
     observed = current.x.sum(axis=0) / safe_n
+    history_x, history_n = totals[0].sum(axis=0), totals[2].sum(axis=0)
 
     member = windows >= 0
     count = int(windows.max(initial=-1)) + 1
@@ -182,13 +178,12 @@ def contrast(
     # A window much thinner than the judged one says little of what the judged one does naturally.
     usable = n_h >= np.maximum(MIN_EVENTS / 2, 0.1 * n)
     many = usable.sum(axis=0).astype(np.float64)
-    safe_h = np.where(usable, np.maximum(n_h, 1.0), 1.0)
-    r_h = np.where(usable, e_h / safe_h, 0.0)
-    v_h = np.where(usable, var_h / safe_h**2, 0.0)
-    weight = np.where(usable, np.minimum(n_h, n), 0.0)
-    total_weight = np.maximum(weight.sum(axis=0), 1e-12)
+    inverse = usable / np.maximum(n_h, 1.0)
+    r_h = e_h * inverse
+    v_h = var_h * inverse * inverse
     if natural:
-        moments = (weight * (r_h**2 - v_h)).sum(axis=0) / total_weight
+        weight = np.minimum(n_h, n) * usable
+        moments = (weight * (r_h * r_h - v_h)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-12)
         tau2 = np.maximum(moments, 0.5 * v * np.sqrt(2 / np.maximum(many, 2)))
     else:
         tau2 = np.zeros_like(v)
@@ -196,14 +191,11 @@ def contrast(
     se = np.sqrt(np.maximum(variance, 1e-300))
     # Hours that history doesn't know can't be expected anything of.
     known = (current.n * (totals[2][current.stratum] > 0)).sum(axis=0) >= KNOWN_HOURS * n
-    judged = (n >= MIN_EVENTS) & known & (totals[2].sum(axis=0) > 0) & (variance > 0)
+    judged = (n >= MIN_EVENTS) & known & (history_n > 0) & (variance > 0)
     t = np.where(judged, r / se, 0.0)
     nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(many - 1, 1), 1e-300), 1.0, 1e6)
-    p_value = np.where(judged, 2 * stats.t.sf(np.abs(t), nu), 1.0)
-    reach = stats.t.ppf(CONFIDENCE, nu) * se
-    t_h = np.where(usable, r_h / np.sqrt(np.maximum(v_h + tau2, 1e-300)), 0.0)
-    mean_h = (x_h * usable).sum(axis=0) / np.maximum(many, 1)
-    spread_h = np.where(usable, (x_h - mean_h) ** 2, 0.0).sum(axis=0) / np.maximum(many - 1, 1)
+    reach = special.stdtrit(nu, CONFIDENCE) * se
+    extreme = _envelope(np.abs(r_h) / np.sqrt(np.maximum(v_h + tau2, 1e-300)))
     return Contrasted(
         n=n,
         observed=observed,
@@ -211,17 +203,49 @@ def contrast(
         r=r,
         se=se,
         t=t,
-        p_value=p_value,
+        p_value=np.where(judged, np.minimum(2 * special.stdtr(nu, -np.abs(t)), 1.0), 1.0),
         low=np.where(judged, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
-        extreme=_envelope(np.abs(t_h)),
+        extreme=extreme,
         kappa=1.25 + 0.5 * tau2 / np.maximum(variance, 1e-300),
         windows=many,
-        history_x=totals[0].sum(axis=0),
-        history_n=totals[2].sum(axis=0),
-        phi=np.maximum(spread_h / np.maximum(mean_h, 1e-12), 1.0),
-        worst_rate=_envelope(np.where(usable, x_h / safe_h, 0.0)),
+        history_x=history_x,
+        history_n=history_n,
+        phi=_overdispersion(x_h * usable, usable, many),
+        worst_rate=_envelope(x_h * inverse),
     )
+
+
+def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_], many: Array) -> Array:
+    """Variance over mean of the windows' counts, at least 1."""
+    mean = counts.sum(axis=0) / np.maximum(many, 1)
+    spread = (usable * (counts - mean) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
+    result: Array = np.maximum(spread / np.maximum(mean, 1e-12), 1.0)
+    return result
+
+
+def take(rows: Rows, columns: Index) -> Rows:
+    """The same rows with some of their contrasts."""
+    return Rows(rows.x[:, columns], rows.x2[:, columns], rows.n[:, columns], rows.stratum)
+
+
+def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contrasted:
+    """``part`` in its places among ``width`` contrasts; the others were not judged: ``p_value`` 1, ``low`` -1.
+
+    Args:
+        part: Comparison of the chosen contrasts.
+        columns: Their places.
+        width: All contrasts.
+        n: Denominators of all of them in the window.
+    """
+    blank = {"p_value": 1.0, "low": -1.0, "kappa": 1.25, "phi": 1.0, "extreme": np.inf, "worst_rate": np.inf}
+    values = {}
+    for name in Contrasted.__dataclass_fields__:
+        whole = np.full(width, blank.get(name, 0.0))
+        whole[columns] = getattr(part, name)
+        values[name] = whole
+    values["n"] = n
+    return Contrasted(**values)
 
 
 def _envelope(by_window: Array) -> Array:
@@ -233,8 +257,12 @@ def _envelope(by_window: Array) -> Array:
     count = len(by_window)
     if count == 0:
         return np.zeros(by_window.shape[1])
-    left_out = count // WINDOWS_PER_OUTLIER
-    result: Array = np.partition(by_window, count - 1 - left_out, axis=0)[count - 1 - left_out]
+    highest = by_window.max(axis=0)
+    for _ in range(count // WINDOWS_PER_OUTLIER):
+        by_window = np.where(by_window >= highest, -np.inf, by_window)
+        lower = by_window.max(axis=0)
+        highest = np.where(np.isfinite(lower), lower, highest)
+    result: Array = highest
     return result
 
 
@@ -250,5 +278,4 @@ def _by_window(part: Array, windows: Index, count: int) -> Array:
         return summed
     rows = len(windows)
     member = sparse.csr_array((np.ones(rows), (windows, np.arange(rows))), shape=(count, rows))
-    scattered: Array = member @ part
-    return scattered
+    return np.asarray(member @ part)

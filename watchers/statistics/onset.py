@@ -8,6 +8,25 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
+def onset_of_events(x: Array, expected: Array, n: Array) -> int:
+    """Index of the first row of the step that best explains events which hardly ever happened.
+
+    Poisson likelihood ratio of *the usual rate, then another constant rate*: where next to none is expected, the first
+    few events say more than any normal approximation of them.
+
+    Args:
+        x: Events in consecutive rows, shape (rows,); the last row is the newest.
+        expected: How many are usual.
+        n: How many could have been.
+    """
+    events, usual, base = (np.cumsum(part[::-1])[::-1] for part in (x, np.maximum(expected, 1e-6 * n), n))
+    rate = events / np.maximum(base, 1e-12)
+    # Rows k.. at their own rate against rows k.. as usual: sum x log(rate n / usual) - (rate n - usual).
+    logs = np.cumsum((x * np.log(np.maximum(n, 1e-12) / np.maximum(expected, 1e-6 * np.maximum(n, 1e-12))))[::-1])[::-1]
+    gain = logs + events * np.log(np.maximum(rate, 1e-12)) - (rate * base - usual)
+    return int(np.argmax(np.where(n > 0, gain, -1.0)))
+
+
 def onset(e: Array, variance: Array, n: Array, natural: float) -> int:
     """Index of the first row of the step that maximises the likelihood ratio of *no change, then a constant shift*.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 
@@ -25,9 +25,9 @@ def rare_events(x: Array, n: Array, history_x: Array, history_n: Array, phi: Arr
     Returns:
         p values, one-sided (more than expected); 1 where the window has no such event or history no data.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        prob = history_n / np.maximum(history_n + n, 1.0)
-        p = stats.nbinom.sf(np.ceil(x / phi) - 1, history_x / phi + 0.5, np.clip(prob, 1e-12, 1.0))
+    # P(NB(r, p) >= k) = I(1 - p; k, r), the regularised incomplete beta function (DLMF 8.17).
+    failure = np.clip(n / np.maximum(history_n + n, 1.0), 0.0, 1.0)
+    p = special.betainc(np.maximum(np.ceil(x / phi), 1.0), history_x / phi + 0.5, failure)
     usable = (x > 0) & (history_n > 0) & (n > 0)
     result: Array = np.where(usable, np.clip(p, 0.0, 1.0), 1.0)
     return result
@@ -35,6 +35,6 @@ def rare_events(x: Array, n: Array, history_x: Array, history_n: Array, phi: Arr
 
 def rate_low(x: Array, n: Array, confidence: float = 0.95) -> Array:
     """Lower one-sided bound of a rate (Jeffreys interval: Brown, Cai & DasGupta 2001, Statistical Science 16:101)."""
-    bound = stats.beta.ppf(1 - confidence, x + 0.5, np.maximum(n - x, 0) + 0.5)
+    bound = special.betaincinv(x + 0.5, np.maximum(n - x, 0) + 0.5, 1 - confidence)
     result: Array = np.where(x > 0, bound, 0.0)
     return result

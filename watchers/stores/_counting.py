@@ -12,12 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mllog.frames import tally
-from mllog.ruler import MISSING_KINDS, Ruler, category_key
+from mllog.frames import segment_value, tally
+from mllog.ruler import LABEL, MISSING_KINDS, SCORE, VALUE, Ruler, category_key
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, Segment, WindowProfile
 
 HOUR: Final = dt.timedelta(hours=1)
+
+WITHHELD: Final = "…"
+"""Stands for a text that was there but not kept."""
 
 _STRINGS: Final = "VARCHAR[]"
 _MISSING: Final = ", ".join(f'"{kind}" {_STRINGS}' for kind in MISSING_KINDS)
@@ -60,7 +63,7 @@ WITH d AS (SELECT *, unnest(segs) AS seg FROM e WHERE card = $card AND hour >= $
 k AS (
     SELECT hour, seg, '' AS feature, 'n' AS what, '' AS which, 1 AS c FROM d
     UNION ALL SELECT hour, seg, '', 'failure', '', 1 FROM d WHERE outcome = 'failure'
-    UNION ALL SELECT hour, seg, regexp_extract(b, '^(.*):[0-9]+$', 1), 'bin', regexp_extract(b, '([0-9]+)$', 1), 1
+    UNION ALL SELECT hour, seg, regexp_extract(b, '(?s)^(.*):[0-9]+$', 1), 'bin', regexp_extract(b, '([0-9]+)$', 1), 1
         FROM (SELECT hour, seg, unnest(bins) AS b FROM d)
     {" ".join(f"UNION ALL SELECT hour, seg, f, '{what}', '{which}', 1 FROM (SELECT hour, seg, unnest({path}) AS f FROM d)"
               for path, what, which in _LISTS)}
@@ -68,16 +71,15 @@ k AS (
         FROM (SELECT hour, seg, unnest(map_entries(keyword)) AS m FROM d)
     UNION ALL SELECT hour, seg, m.key, 'category', CAST(m.value AS VARCHAR), 1
         FROM (SELECT hour, seg, unnest(map_entries(boolean)) AS m FROM d)
-    UNION ALL SELECT hour, seg, '@label', 'category', label, 1 FROM d WHERE label IS NOT NULL
+    UNION ALL SELECT hour, seg, '@label', if(list_contains($labels, label), 'category', 'violation'),
+        if(list_contains($labels, label), label, 'category'), 1 FROM d WHERE label IS NOT NULL
     UNION ALL SELECT hour, seg, m.key, 'texts', '', 1 FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
     UNION ALL SELECT hour, seg, m.key, 'tokens', '', m.value.tokens FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
     UNION ALL SELECT hour, seg, m.key, 'unseen_tokens', '', m.value.unseen
         FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
 )
-SELECT hour, seg, coalesce(p.i, o.i) AS i, CAST(sum(c) AS BIGINT) AS c
-FROM k LEFT JOIN positions p ON (k.feature = p.feature AND k.what = p.what AND k.which = p.which)
-LEFT JOIN positions o ON (p.i IS NULL AND k.what = 'category' AND k.feature = o.feature AND o.what = 'other')
-WHERE coalesce(p.i, o.i) IS NOT NULL
+SELECT hour, seg, p.i AS i, CAST(sum(c) AS BIGINT) AS c
+FROM k JOIN positions p ON (k.feature = p.feature AND k.what = p.what AND k.which = p.which)
 GROUP BY ALL
 """
 
@@ -92,10 +94,19 @@ n AS (
     UNION ALL SELECT hour, 'renamed', unnest(violations.renamed) FROM d WHERE card = $card
     UNION ALL SELECT hour, 'unseen:' || f, coalesce(keyword[f], CAST(boolean[f] AS VARCHAR))
         FROM (SELECT hour, keyword, boolean, unnest(violations.category) AS f FROM d WHERE card = $card)
+    UNION ALL SELECT hour, 'unseen:@label', label FROM d WHERE card = $card AND $labelled AND NOT list_contains($labels, label)
 )
 SELECT hour, kind, name, count(*) AS c FROM n WHERE name IS NOT NULL GROUP BY hour, kind, name
 QUALIFY row_number() OVER (PARTITION BY hour, kind ORDER BY c DESC, name) <= $kept
 """
+
+_NUMBERS: Final = """
+WITH v AS (
+    SELECT hour, number, unnest(violations.category) AS f FROM e WHERE card = $card AND hour >= $first AND hour < $last
+)
+SELECT hour, f, number[f] AS x, count(*) FROM v WHERE number[f] IS NOT NULL GROUP BY ALL
+"""
+"""Numbers among unseen categories: sent where training had booleans. Python says what they are called."""
 
 
 class PredictionTable:
@@ -112,7 +123,7 @@ class PredictionTable:
         self._positions()
         self.connection.execute(
             _LOAD.format(segments=self._segment_list(), columns=_struct(_COLUMNS)),
-            {"files": list(files), "model": model, "start": naive(load_from), "end": naive(end)},
+            {"files": list(files), "model": model, "start": naive(load_from), "end": naive(end), **self._segment_values()},
         )
         self._files = list(files)
 
@@ -123,24 +134,22 @@ class PredictionTable:
             "INSERT INTO positions SELECT unnest($f), unnest($w), unnest($h), unnest($i)",
             {"f": list(features), "w": list(whats), "h": list(whichs), "i": list(range(len(features)))},
         )
-        self.connection.execute("CREATE TABLE segments (field VARCHAR, value VARCHAR, s INTEGER)")
-        fields, values = zip(*self.segments, strict=True)
-        self.connection.execute(
-            "INSERT INTO segments SELECT unnest($f), unnest($v), unnest($s)",
-            {"f": list(fields), "v": list(values), "s": list(range(len(self.segments)))},
-        )
 
     def _segment_list(self) -> str:
         """SQL for the numbers of the segments that an event belongs to; 0 is all events."""
         parts = ["0"]
-        for field in self.ruler.segments:
-            source = "boolean" if self.ruler.by_name[field].kind == "boolean" else "keyword"
-            name = _quote(field)
-            chosen = {value: s for s, (f, value) in enumerate(self.segments) if f == field}
-            pairs = ", ".join(f"{_quote(value)}: {s}" for value, s in chosen.items())
-            if pairs:
-                parts.append(f"MAP {{{pairs}}}[CAST(ml.inputs.{source}[{name}] AS VARCHAR)]")
+        for k, _ in enumerate(self.ruler.segments):
+            value = f"coalesce(ml.inputs.keyword[$field{k}], CAST(ml.inputs.boolean[$field{k}] AS VARCHAR))"
+            parts.append(f"map(CAST($values{k} AS VARCHAR[]), CAST($numbers{k} AS INTEGER[]))[{value}]")
         return f"list_filter([{', '.join(parts)}], lambda s: s IS NOT NULL)"
+
+    def _segment_values(self) -> dict[str, Any]:
+        """The parameters of :meth:`_segment_list`."""
+        parameters: dict[str, Any] = {}
+        for k, field in enumerate(self.ruler.segments):
+            chosen = {value: s for s, (f, value) in enumerate(self.segments) if f == field}
+            parameters |= {f"field{k}": field, f"values{k}": list(chosen), f"numbers{k}": list(chosen.values())}
+        return parameters
 
     def profiles(self) -> Iterator[WindowProfile]:
         """One profile for each hour of the span, in order."""
@@ -151,11 +160,17 @@ class PredictionTable:
     def _some(self, first: int, last: int) -> Iterator[WindowProfile]:
         hours = {hour: self._empty(hour) for hour in range(first, last)}
         if hasattr(self, "_files"):
-            span = {"first": first, "last": last, "card": self.ruler.hash}
+            label = self.ruler.by_name.get(LABEL)
+            known = sorted(label.known) if label else []
+            span = {"first": first, "last": last, "card": self.ruler.hash, "labels": known}
             table = self.connection.execute(_COUNT, span).fetchnumpy()
             self._fill(hours, {name: np.asarray(column) for name, column in table.items()})
-            for hour, kind, name, count in self.connection.execute(_NAMES, {**span, "kept": NAMES_KEPT}).fetchall():
+            named = {**span, "kept": NAMES_KEPT, "labelled": label is not None}
+            for hour, kind, name, count in self.connection.execute(_NAMES, named).fetchall():
                 hours[hour].names.setdefault(kind, Counter())[name] = count
+            numbers = {name: value for name, value in span.items() if name != "labels"}
+            for hour, feature, number, count in self.connection.execute(_NUMBERS, numbers).fetchall():
+                hours[hour].count(f"unseen:{feature}", category_key(number), count)
             self._measure_others(hours, first, last)
         yield from hours.values()
 
@@ -170,9 +185,11 @@ class PredictionTable:
         return WindowProfile(self.model, self.ruler.hash, Window(start, start + HOUR))
 
     def _fill(self, hours: dict[int, WindowProfile], table: dict[str, npt.NDArray[Any]]) -> None:
+        if not len(table["hour"]):
+            return
         order = np.lexsort((table["seg"], table["hour"]))
         hour, seg, position, count = (table[name][order] for name in ("hour", "seg", "i", "c"))
-        starts = np.flatnonzero(np.r_[True, (np.diff(hour) != 0) | (np.diff(seg) != 0)]) if len(hour) else []
+        starts = np.flatnonzero(np.r_[True, (np.diff(hour) != 0) | (np.diff(seg) != 0)])
         for first, last in zip(starts, [*starts[1:], len(hour)], strict=True):
             counts = np.zeros(len(self.ruler.cells), dtype=np.int64)
             counts[position[first:last]] = count[first:last]
@@ -182,15 +199,14 @@ class PredictionTable:
             profile.cells[self.ruler.stratum(profile.window.start), self.segments[int(seg[first])]] = counts
 
     def _derive(self, counts: npt.NDArray[np.int64]) -> None:
-        """Counts that follow from others: unseen values were counted as ``other`` too; what isn't missing is there."""
+        """Counts that follow from others: every event has a feature in exactly one way, so one way is what is left."""
         index = self.ruler.index
-        for feature in self.ruler.features:
-            name = feature.name
-            if feature.kind in {"category", "boolean"}:
-                counts[index[name, "other", ""]] -= counts[index[name, "violation", "category"]]
-            elif feature.kind == "other":
-                gone = sum(counts[index[name, "missing", kind]] for kind in MISSING_KINDS)
-                counts[index[name, "present", ""]] = counts[0] - gone
+        for feature in self.ruler.inputs:
+            if feature.kind in {"category", "boolean", "other"}:
+                rest = index[feature.name, "present" if feature.kind == "other" else "other", ""]
+                ways = [index[key] for key in feature.cells()]
+                counts[rest] = 0
+                counts[rest] = max(counts[0] - counts[ways].sum(), 0)
 
     def _measure_others(self, hours: dict[int, WindowProfile], first: int, last: int) -> None:
         """Events that another ruler measured, or none: their raw inputs are measured here, by this ruler."""
@@ -201,24 +217,38 @@ class PredictionTable:
         if not found:
             return
         hour_of = dict(found)
+        known = set(self.segments)
         for event in raw_events(self.connection, self._files, list(hour_of)):
             profile = hours[hour_of[event["event"]["id"]]]
             assert profile.window.start is not None
             inputs = inputs_of(event)
             outputs = event["ml"].get("outputs") or {}
-            duration = event["event"].get("duration")
+            score, value, label = _number(outputs.get("score")), _number(outputs.get("value")), outputs.get("label")
+            if value is None and SCORE not in self.ruler.by_name and VALUE in self.ruler.by_name:
+                value = score  # without a card the logger takes a number between 0 and 1 for a score
+            duration = _number(event["event"].get("duration"))
             counts = tally(
-                self.ruler, inputs, profile.names, score=outputs.get("score"), value=outputs.get("value"), label=outputs.get("label"),
+                self.ruler, inputs, profile.names, score=score, value=value, label=None if label is None else category_key(label),
                 latency=None if duration is None else duration / 1e9, failure=event["event"].get("outcome") == "failure",
             )  # fmt: skip
             stratum = self.ruler.stratum(profile.window.start)
-            for segment in self.segments:
-                if segment == ALL or category_key(inputs.get(segment[0])) == segment[1]:
+            profile.add(stratum, ALL, counts)
+            for name in self.ruler.segments:
+                segment = (name, segment_value(self.ruler.by_name[name], inputs.get(name)))
+                if segment in known:
                     profile.add(stratum, segment, counts)
 
 
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def inputs_of(event: dict[str, Any]) -> dict[str, Any]:
-    """An event's inputs as model code sent them, missing ones included."""
+    """An event's inputs as model code sent them, missing ones included.
+
+    Texts that weren't kept (by policy, or too long where no card says that they may be) are there as texts without a
+    word: that they came is known, and nothing else.
+    """
     ml = event["ml"]
     held = ml.get("inputs") or {}
     inputs: dict[str, Any] = {}
@@ -228,6 +258,11 @@ def inputs_of(event: dict[str, Any]) -> dict[str, Any]:
     for kind, value in (("null", None), ("nan", float("nan")), ("infinite", float("inf")), ("empty", "")):
         for name in missing.get(kind) or ():
             inputs[name] = value
+    for name in ml.get("text") or ():
+        inputs.setdefault(name, WITHHELD)
+    for name in ml.get("truncated") or ():
+        if isinstance(inputs.get(name), dict) and inputs[name].keys() == {"length", "hash"}:
+            inputs[name] = WITHHELD
     return inputs
 
 

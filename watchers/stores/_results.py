@@ -36,12 +36,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def upsert(path: Path, documents: Sequence[Mapping[str, Any]], *, key: str = "id", keep: bool = False) -> None:
-    """Put documents into an NDJSON file by their ``key``; with ``keep`` those that are there stay as they are."""
-    held = {document[key]: document for document in read_lines(path)}
-    for document in documents:
-        if not (keep and document[key] in held):
-            held[document[key]] = dict(document)
-    write_atomically(path, b"".join(orjson.dumps(document) + b"\n" for document in held.values()))
+    """Put documents into an NDJSON file by their ``key``; with ``keep`` those that are there stay as they are.
+
+    Two processes that do it at once lose nothing: the second waits for the first.
+    """
+    with locked(path.with_suffix(".lock")):
+        held = {document[key]: document for document in read_lines(path)}
+        for document in documents:
+            if not (keep and document[key] in held):
+                held[document[key]] = dict(document)
+        write_atomically(path, b"".join(orjson.dumps(document) + b"\n" for document in held.values()))
 
 
 @contextmanager

@@ -6,8 +6,11 @@ every line is decoded here first; what is no event is counted and named, with fi
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +23,19 @@ from watchers.stores.base import Rejected
 
 RESULTS: Final = "_watchers"
 _REJECTS_KEPT: Final = 1000
+_SETTLED: Final = 5.0
+"""Seconds, a few flush intervals, after which a line without its end won't be finished any more."""
+
+_CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+"""How the logger writes times. DuckDB would leave the offset of another zone aside."""
+
+_SHAPES: Final = {
+    "bins": list, "unseen_tokens": list, "missing": dict, "violations": dict, "inputs": dict, "outputs": dict, "text": dict,
+}  # fmt: skip
+_PARTS: Final = {"missing": list, "violations": list, "inputs": dict, "text": dict}
+_JSON_TYPES: Final = {list: "array", dict: "object"}
+_INDEX: Final = 2
+"""Version of the cache; one of another version is read anew."""
 
 
 @dataclass(slots=True)
@@ -35,8 +51,9 @@ class SegmentFile:
         rejects: [line, reason] of lines that are no events.
         rejected: How many there are (``rejects`` keeps the first thousand).
         broken: Whether it must be read through a clean copy.
+        unfinished: Whether its last line was still being written.
         manifests: Fingerprint -> manifest, of its deployment events.
-        deployed: [time, fingerprint] of its deployment events.
+        deployed: [time, fingerprint, model] of its deployment events.
     """
 
     size: int
@@ -47,8 +64,9 @@ class SegmentFile:
     rejects: list[tuple[int, str]] = field(default_factory=list)
     rejected: int = 0
     broken: bool = False
+    unfinished: bool = False
     manifests: dict[str, Any] = field(default_factory=dict)
-    deployed: list[tuple[str, str]] = field(default_factory=list)
+    deployed: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class Segments:
@@ -64,25 +82,39 @@ class Segments:
         if not self.files and self._index.exists():
             try:
                 held = json.loads(self._index.read_text(encoding="utf-8"))
-                self.files = {name: SegmentFile(**entry) for name, entry in held.items()}
-            except (ValueError, TypeError):
+                self.files = {name: SegmentFile(**entry) for name, entry in held["files"].items() if held["version"] == _INDEX}
+            except (ValueError, TypeError, KeyError, AttributeError):
                 self.files = {}  # a cache: read everything anew
         found: dict[str, SegmentFile] = {}
         changed = False
         for path in sorted(self.folder.rglob("*.ndjson")):
             name = path.relative_to(self.folder).as_posix()
-            if name.startswith(RESULTS):
+            if name.startswith(f"{RESULTS}/"):
                 continue
-            status = path.stat()
             known = self.files.get(name)
-            if known is None or (known.size, known.modified) != (status.st_size, status.st_mtime_ns):
-                known = self._read(path, status.st_size, status.st_mtime_ns)
-                changed = True
+            try:
+                status = path.stat()
+                if known is None or self._changed(known, name, status.st_size, status.st_mtime_ns):
+                    known = self._read(path, status.st_size, status.st_mtime_ns)
+                    changed = True
+            except FileNotFoundError:
+                continue  # shipped and cleared away since it was listed
             found[name] = known
         changed |= found.keys() != self.files.keys()
         self.files = found
         if changed:
-            write_atomically(self._index, json.dumps({name: asdict(entry) for name, entry in found.items()}).encode())
+            index = {"version": _INDEX, "files": {name: asdict(entry) for name, entry in found.items()}}
+            with contextlib.suppress(OSError):  # a cache: where it can't be kept, everything is read anew
+                write_atomically(self._index, json.dumps(index).encode())
+
+    def _changed(self, known: SegmentFile, name: str, size: int, modified: int) -> bool:
+        """Whether what is known of a file holds no more."""
+        if (known.size, known.modified) != (size, modified):
+            return True
+        # Nobody finished the last line: it is a reject now.
+        if known.unfinished and not _still_written(modified):
+            return True
+        return known.broken and not self._clean(name).exists()
 
     def _clean(self, name: str) -> Path:
         return self.folder / RESULTS / "clean" / name
@@ -92,31 +124,28 @@ class Segments:
         good: list[bytes] = []
         with path.open("rb") as file:
             content = file.read(size)
-        for number, line in enumerate(content.split(b"\n"), 1):
+        lines = content.split(b"\n")
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            reason = self._take(entry, line)
-            if reason is None:
-                good.append(line)
-            elif not (number == content.count(b"\n") + 1 and self._still_written(path)):
+            taken = self._take(entry, line)
+            if isinstance(taken, bytes):
+                good.append(taken)
+            elif number == len(lines) and _still_written(modified):
+                entry.unfinished = True
+            else:
                 entry.rejected += 1
                 if len(entry.rejects) < _REJECTS_KEPT:
-                    entry.rejects.append((number, reason))
-            if reason is not None:
-                entry.broken = True
+                    entry.rejects.append((number, taken))
+            entry.broken |= taken is not line
         entry.events = len(good)
         if entry.broken:
             write_atomically(self._clean(path.relative_to(self.folder).as_posix()), b"".join(line + b"\n" for line in good))
         return entry
 
     @staticmethod
-    def _still_written(path: Path) -> bool:
-        """Whether a last line without its end may yet be finished: written to within the last seconds."""
-        return dt.datetime.now(dt.UTC).timestamp() - path.stat().st_mtime < 5  # noqa: PLR2004 - a few flush intervals
-
-    @staticmethod
-    def _take(entry: SegmentFile, line: bytes) -> str | None:
-        """Note what a line says; the reason where it is no event."""
+    def _take(entry: SegmentFile, line: bytes) -> bytes | str:  # noqa: PLR0911 - one for each reason
+        """Note what a line says: the line, in UTC where it wasn't, or the reason why it is no event."""
         try:
             event = orjson.loads(line)
         except orjson.JSONDecodeError as error:
@@ -128,22 +157,29 @@ class Segments:
             return "no event.id"
         if not isinstance(ml, dict) or not isinstance(ml.get("model"), dict) or not isinstance(ml["model"].get("name"), str):
             return "no ml.model.name"
-        time = event.get("@timestamp")
+        stamp = event.get("@timestamp")
         try:
-            moment = dt.datetime.fromisoformat(time) if isinstance(time, str) else None
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            return f"@timestamp {time!r} is no ISO 8601 time with a zone"
-        utc = moment.astimezone(dt.UTC).isoformat()
+            moment = dt.datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+            utc = moment.astimezone(dt.UTC).isoformat() if moment and moment.tzinfo else None
+        except (ValueError, OverflowError):
+            utc = None
+        if utc is None:
+            return f"@timestamp {stamp!r} is no ISO 8601 time with a zone"
+        predicted = meta.get("action") == "predict"
+        misshapen = _misshapen(ml) if predicted else None
+        if misshapen is not None:
+            return misshapen
+        model = ml["model"]["name"]
         entry.latest = max(entry.latest, utc)
-        if meta.get("action") == "predict":
-            span = entry.spans.setdefault(ml["model"]["name"], [utc, utc])
+        if predicted and ml["model"].get("role") != "shadow":
+            span = entry.spans.setdefault(model, [utc, utc])
             span[0], span[1] = min(span[0], utc), max(span[1], utc)
         elif meta.get("action") == "deploy" and isinstance(ml.get("environment"), str):
             entry.manifests[ml["environment"]] = ml.get("manifest")
-            entry.deployed.append((utc, ml["environment"]))
-        return None
+            entry.deployed.append((utc, ml["environment"], model))
+        if _CANONICAL.fullmatch(str(stamp)):
+            return line
+        return orjson.dumps({**event, "@timestamp": utc.replace("+00:00", "Z")})
 
     def paths(self, model: str | None = None, start: dt.datetime | None = None, end: dt.datetime | None = None) -> list[str]:
         """Files to read for a model's predictions in a span, clean ones."""
@@ -165,3 +201,24 @@ class Segments:
         for name, entry in self.files.items():
             for line, reason in entry.rejects:
                 yield Rejected(name, line, reason)
+
+
+def _still_written(modified: int) -> bool:
+    """Whether a last line without its end may yet be finished: the file was written to within the last seconds."""
+    return time.time() - modified / 1e9 < _SETTLED
+
+
+def _misshapen(ml: dict[str, Any]) -> str | None:
+    """What of a prediction's fields isn't of their shape: read as nulls it would look like missing features."""
+    for name, shape in _SHAPES.items():
+        value = ml.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, shape):
+            return f"ml.{name} is no {_JSON_TYPES[shape]}"
+        part = _PARTS.get(name)
+        if part is not None:
+            for key, item in value.items():
+                if item is not None and not isinstance(item, part) and not (name == "inputs" and key == "other"):
+                    return f"ml.{name}.{key} is no {_JSON_TYPES[part]}"
+    return None

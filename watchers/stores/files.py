@@ -19,11 +19,12 @@ from mllog.ruler import MISSING_KINDS, Ruler
 from watchers.finding import Window
 from watchers.profile import WindowProfile
 from watchers.stores._counting import HOUR, PredictionTable, connect, naive, raw_events
-from watchers.stores._results import locked, read_lines, upsert, write_atomically
+from watchers.stores._results import read_lines, upsert, write_atomically
 from watchers.stores._segments import RESULTS, Segments
 from watchers.stores.base import DocumentQuery, Rejected
 
 _CARDS: Final = "_cards"
+_KEY: Final = "if($feature = '@label', label, coalesce(keyword[$feature], CAST(boolean[$feature] AS VARCHAR)))"
 
 
 class FilesStore:
@@ -79,23 +80,25 @@ class FilesStore:
 
     def sample(self, model: str, start: dt.datetime, end: dt.datetime, limit: int) -> list[dict[str, Any]]:
         """Up to ``limit`` predictions of a span, spread evenly."""
-        found = []
+        found: dict[str, bytes] = {}
         for path in self._segments.paths(model, start, end):
             for line in Path(path).read_bytes().splitlines():
-                event = orjson.loads(line)
-                if event["event"].get("action") == "predict" and event["ml"]["model"]["name"] == model:
+                event = orjson.loads(line) if line.strip() else {"event": {}}
+                of_model = event["event"].get("action") == "predict" and event["ml"]["model"]["name"] == model
+                if of_model and event["ml"]["model"].get("role") != "shadow":
                     time = dt.datetime.fromisoformat(event["@timestamp"])
                     if start <= time < end:
-                        found.append(event)
-        step = max(len(found) // limit, 1)
-        return found[::step][:limit]
+                        found.setdefault(event["event"]["id"], line)
+        lines = list(found.values())
+        count = min(limit, len(lines))
+        return [orjson.loads(lines[k * len(lines) // count]) for k in range(count)]
 
     def profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
         """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
         # A day before is loaded too: findings of long windows want documents from it.
         early = start - 24 * HOUR
         self._table = PredictionTable(self._segments.paths(model, early, end), model, ruler, start, end, load_from=early)
-        deployed = sorted((time, f) for entry in self._segments.files.values() for time, f in entry.deployed)
+        deployed = sorted((time, f) for entry in self._segments.files.values() for time, f, of in entry.deployed if of == model)
         manifests = {f: m for entry in self._segments.files.values() for f, m in entry.manifests.items()}
         for profile in self._table.profiles():
             window = profile.window
@@ -104,7 +107,9 @@ class FilesStore:
             low, high = window.start.isoformat(), window.end.isoformat()
             for time, fingerprint in deployed:
                 if low <= time < high or fingerprint in profile.names.get("environment", {}):
-                    profile.manifests[fingerprint] = dict((manifests[fingerprint] or {}).get("packages", {}))
+                    manifest = manifests[fingerprint]
+                    packages = manifest.get("packages") if isinstance(manifest, dict) else None
+                    profile.manifests[fingerprint] = dict(packages) if isinstance(packages, dict) else {}
             yield profile
 
     def _profile_file(self, model: str, day: dt.date) -> Path:
@@ -116,18 +121,19 @@ class FilesStore:
         day = start.astimezone(dt.UTC).date()
         while day <= end.astimezone(dt.UTC).date():
             for document in read_lines(self._profile_file(model, day)):
-                if document["ruler"] == ruler.hash and start.isoformat() <= document["window"]["start"] < end.isoformat():
+                if document["ruler"] == ruler.hash and start <= dt.datetime.fromisoformat(document["window"]["start"]) < end:
                     found.append(WindowProfile.from_dict(document, ruler))
             day += dt.timedelta(days=1)
-        return sorted(found, key=lambda profile: str(profile.window.start))
+        return sorted(found, key=lambda profile: profile.window.start or start)
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
         """Keep profiles; writing the same hour again replaces it."""
         days: dict[Path, list[dict[str, Any]]] = {}
         for profile in profiles:
             assert profile.window.start is not None
-            document = {"id": f"{profile.ruler}-{profile.window.start.isoformat()}", **profile.to_dict(ruler)}
-            days.setdefault(self._profile_file(profile.model, profile.window.start.date()), []).append(document)
+            hour = profile.window.start.astimezone(dt.UTC)
+            document = {"id": f"{profile.ruler}-{hour.isoformat()}", **profile.to_dict(ruler)}
+            days.setdefault(self._profile_file(profile.model, hour.date()), []).append(document)
         for path, documents in days.items():
             upsert(path, documents)
 
@@ -140,11 +146,15 @@ class FilesStore:
         assert window.start is not None
         assert window.end is not None
         where, order = _conditions(query)
-        clauses, values = ["ts >= $start", "ts < $end", where], {"start": naive(window.start), "end": naive(window.end)}
+        clauses = ["ts >= $start", "ts < $end", where]
+        values: dict[str, Any] = {"start": naive(window.start), "end": naive(window.end)}
         for number, (field, value) in enumerate((segment or {}).items()):
             clauses.append(f"coalesce(keyword[$field{number}], CAST(boolean[$field{number}] AS VARCHAR)) = $value{number}")
             values |= {f"field{number}": field, f"value{number}": value}
-        if "$feature" in where + order:
+        if query.kind == "unseen" and query.values:
+            clauses.append(f"list_contains($values, {_KEY})")
+            values["values"] = list(query.values)
+        if "$feature" in " ".join((*clauses, order)):
             values["feature"] = query.feature
         if "$values" in where:
             values["values"] = list(query.values)
@@ -196,8 +206,7 @@ class FilesStore:
     def write_incident_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Append incident events (documents with an ``id``); one that is there already is left as it is."""
         if events:
-            with locked(self._results("incidents.lock")):
-                upsert(self._results("incidents.ndjson"), events, keep=True)
+            upsert(self._results("incidents.ndjson"), events, keep=True)
 
     def incident_events(self) -> list[dict[str, Any]]:
         """All incident events in order."""
@@ -227,7 +236,7 @@ def _conditions(query: DocumentQuery) -> tuple[str, str]:
     if query.kind == "tokens":
         return "text[$feature].unseen > 0", "text[$feature].unseen DESC"
     if query.kind == "category":
-        return "list_contains($values, coalesce(keyword[$feature], CAST(boolean[$feature] AS VARCHAR)))", "ts"
+        return f"list_contains($values, {_KEY})", "ts"
     if query.kind == "number":
         return "number[$feature] IS NOT NULL", f"number[$feature] {'DESC' if query.side == 'high' else 'ASC'}"
     if query.kind == "latency":

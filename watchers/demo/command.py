@@ -1,0 +1,219 @@
+"""`mllog demo`: real flights through a real model, faults planted, incidents found, report written."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from mllog.errors import PlaceError
+from mllog.places import parse
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from watchers.demo.drive import Drive
+    from watchers.demo.verdict import Other, Verdict
+
+FINE: Final = 0
+USAGE: Final = 2
+FAILED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCommand:
+    """The command, for the entry points of ``mllog``."""
+
+    name: str = "demo"
+    help: str = "replay real flights with planted faults, find them, write a report"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its options."""
+        parser.epilog = "example: mllog demo --out demo-out"
+        parser.add_argument(
+            "--out", default="demo-out", metavar="DIR", help="where everything goes (default: demo-out)"
+        )
+        parser.add_argument("--store", metavar="PLACE", help="where the events go: a folder (default: DIR/events)")
+        parser.add_argument(
+            "--seed", type=int, default=0, help="another seed plants other faults on other days (default: 0)"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Run the demonstration.
+
+        Returns:
+            0 when every planted fault was found and named, 2 on wrong usage, 3 otherwise.
+        """
+        started = time.perf_counter()
+        try:
+            events = _events_folder(args)
+        except PlaceError as error:
+            print(f"mllog demo: {error}", file=sys.stderr)
+            return USAGE
+        from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
+        from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
+        from watchers.reporting import write_report  # noqa: PLC0415
+        from watchers.schedule import incidents_of  # noqa: PLC0415
+
+        with _Steps(quiet=args.json) as steps:
+            done = drive(events, args.seed, steps)
+            incidents = list(incidents_of(done.store).values())
+            found = verdicts(done.faults, incidents)
+            rest = others(done.faults, incidents, done.frame)
+            report = Path(args.out) / "report.html"
+            steps("write the report", 0, 1)
+            write_report(
+                done.store,
+                done.cards[0].model,
+                report,
+                now=dt.datetime.now(dt.UTC),
+                card=done.cards[0],
+                faults=[verdict.to_dict() for verdict in found],
+            )
+            steps("write the report", 1, 1)
+        seconds = time.perf_counter() - started
+        if args.json:
+            print(json.dumps(_document(done, found, rest, seconds, report)))
+        else:
+            _print(done, found, rest, seconds, report, ZONE)
+        return FINE if all(verdict.named for verdict in found) else FAILED
+
+
+def _events_folder(args: argparse.Namespace) -> Path:
+    """An empty folder for the events; what an earlier demonstration left is put out of the way."""
+    text = args.store or str(Path(args.out) / "events")
+    place = parse(text)
+    if place.kind != "file":
+        raise PlaceError(
+            f"store {text!r}: this release's demo writes to a folder only; leave --store out, or give a folder"
+        )
+    folder = Path(place.location)
+    if folder.exists() and not folder.is_dir():
+        raise PlaceError(f"store {text!r} is a file; give a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        if args.store or not (Path(args.out) / "card.json").exists():
+            raise PlaceError(f"store {text!r} isn't empty, and events are never overwritten; give another folder")
+        number = next(n for n in range(1, 10_000) if not folder.with_name(f"{folder.name}.{n}").exists())
+        folder.rename(folder.with_name(f"{folder.name}.{number}"))
+    folder.mkdir(parents=True, exist_ok=True)
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _document(done: Drive, found: list[Verdict], rest: list[Other], seconds: float, report: Path) -> dict[str, Any]:
+    return {
+        "faults": [verdict.to_dict() for verdict in found],
+        "false_alarms": [_other(other) for other in rest if not other.explained],
+        "storms": [_other(other) for other in rest if other.explained],
+        "events": done.predictions,
+        "seconds": round(seconds, 1),
+        "logged_seconds": round(done.logged, 1),
+        "judged_seconds": round(done.judged, 1),
+        "report": str(report),
+    }
+
+
+def _other(other: Other) -> dict[str, Any]:
+    return {**other.incident.to_dict(), "cancelled": round(other.cancelled, 4)}
+
+
+def _print(done: Drive, found: list[Verdict], rest: list[Other], seconds: float, report: Path, zone: dt.tzinfo) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    def local(moment: dt.datetime | None) -> str:
+        return f"{moment.astimezone(zone):%d %b %H:%M}" if moment else "-"
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table(
+        "planted fault",
+        "hits",
+        "began",
+        "found",
+        "incident leads with",
+        "since",
+        "",
+        title="What was planted, and what was found (New York time)",
+    )
+    for verdict in found:
+        fault, incident = verdict.fault, verdict.incident
+        table.add_row(
+            fault.name,
+            escape(_where(fault.feature, fault.segment)),
+            local(fault.start),
+            local(incident.opened if incident else None),
+            escape(f"{incident.checks[0]}: {_where(verdict.feature, incident.segment)}") if incident else "-",
+            local(incident.onset if incident else None),
+            "[green]named[/]" if verdict.named else "[red]not named[/]" if incident else "[red]missed[/]",
+        )
+    console.print(table)
+    if rest:
+        table = Table("since", "opened", "what else alarmed", "cancelled that day", "", title="What else alarmed")
+        for other in rest:
+            table.add_row(
+                local(other.incident.onset),
+                local(other.incident.opened),
+                escape(other.incident.title),
+                f"{other.cancelled:.0%}",
+                "storm" if other.explained else "[yellow]the data can't explain it[/]",
+            )
+        console.print(table)
+    false_alarms = sum(not other.explained for other in rest)
+    named = sum(verdict.named for verdict in found)
+    console.print(
+        f"{named} of {len(found)} planted faults found and named, {false_alarms} false alarms. "
+        f"{done.predictions:,} predictions and their labels logged in {done.logged:.0f} s, "
+        f"judged hour by hour in {done.judged:.0f} s; {seconds:.0f} s in all.",
+        highlight=False,
+    )
+    console.print(f"The report: {report}", highlight=False, soft_wrap=True)
+
+
+def _where(feature: str | None, segment: dict[str, str] | None) -> str:
+    text = feature or "the whole model"
+    return text + "".join(f" where {field}={value}" for field, value in (segment or {}).items())
+
+
+class _Steps:
+    """Progress: a bar on a terminal, a line a step elsewhere, nothing with ``--json``."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        self._quiet = quiet
+        self._console: Console = Console(stderr=True)
+        self._live = self._console.is_terminal and not quiet
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+            if not self._live and not self._quiet:
+                self._console.print(f"{what} ...", highlight=False)
+        self._progress.update(self._tasks[what], completed=done)
+
+
+command = DemoCommand()
