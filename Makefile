@@ -38,5 +38,8 @@ chromium:  # the report is looked at in a real browser; installing it needs root
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	echo "no chromium found: the tests in tests/browser will fail until it is installed"
 
+docs: $(VENV)/.demo  ## write the pages that are derived from code
+	$(BIN)/python docs/generate.py
+
 clean:  ## remove what was made
 	rm -rf $(VENV) $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -11,6 +11,10 @@ from typing import Any, Final
 
 from mllog.fields import EVENT, FINDING, INCIDENT, Field
 
+CORE_MIGRATION: Final = "8.8.0"
+TYPE_MIGRATION: Final = "8.0.0"
+"""Versions that every Kibana from 8.19 on accepts: a document newer than the server is refused."""
+
 VIEWS: Final[dict[str, tuple[str, str, str, tuple[Field, ...]]]] = {
     "mllog-events": ("logs-mllog.*", "mllog: events", "@timestamp", EVENT),
     "mllog-predictions": ("logs-mllog.prediction.*", "mllog: predictions", "@timestamp", EVENT),
@@ -34,6 +38,9 @@ def data_views() -> list[dict[str, Any]]:
             {
                 "type": "index-pattern",
                 "id": identity,
+                "coreMigrationVersion": CORE_MIGRATION,
+                "typeMigrationVersion": TYPE_MIGRATION,
+                "managed": False,
                 "attributes": {
                     "title": pattern,
                     "name": name,

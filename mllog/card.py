@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from mllog.errors import CardError
 from mllog.ruler import Ruler, SparseCounts, Task
 
 SCHEMA: Final = 1
-
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,8 @@ class ModelCard:
             raise CardError(f"{source} is no model card: it has no field 'ruler'; {remedy}", field="ruler")
         if data.get("schema") != SCHEMA:
             raise CardError(
-                f"{source}: schema is {data.get('schema')!r}, this release reads {SCHEMA}; upgrade mllog-elastic or {remedy}",
+                f"{source}: schema is {data.get('schema')!r}, this release reads {SCHEMA}; "
+                f"upgrade mllog-elastic or {remedy}",
                 field="schema",
                 value=data.get("schema"),
             )
@@ -188,18 +188,22 @@ class ModelCard:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise CardError(
-                f"card {str(path)!r} can't be read: {error.strerror or error}; give the file that ModelCard.save wrote", field="card"
+                f"card {str(path)!r} can't be read: {error.strerror or error}; give the file that ModelCard.save wrote",
+                field="card",
             ) from error
         except (ValueError, RecursionError) as error:
             raise CardError(
-                f"card {str(path)!r} is not JSON ({error}); is it the model artefact? Give the file that ModelCard.save wrote",
+                f"card {str(path)!r} is not JSON ({error}); is it the model artefact? "
+                "Give the file that ModelCard.save wrote",
                 field="card",
             ) from error
         return cls.from_dict(data, f"card {str(path)!r}")
 
 
 def _broken(source: str, name: str, error: Exception, remedy: str) -> CardError:
-    return CardError(f"{source} is a broken model card: field {name!r} ({type(error).__name__}: {error}); {remedy}", field=name)
+    return CardError(
+        f"{source} is a broken model card: field {name!r} ({type(error).__name__}: {error}); {remedy}", field=name
+    )
 
 
 def _training(ruler: Ruler, data: Mapping[str, Any]) -> SparseCounts:

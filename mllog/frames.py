@@ -44,7 +44,21 @@ from mllog.values import INT64, TEXT_LIMIT, cut, float_of, name_of, strict, type
 
 _QUANTILES: Final = (*(k / 16 for k in range(1, 16)), 0.002, 0.005, 0.01, 0.02, 0.98, 0.99, 0.995, 0.998)
 _CLASSES: Final = 50
-_STRING_SENTINELS: Final = ("N/A", "n/a", "NA", "NULL", "null", "None", "none", "nan", "NaN", "?", "-", "unknown", "UNKNOWN")
+_STRING_SENTINELS: Final = (
+    "N/A",
+    "n/a",
+    "NA",
+    "NULL",
+    "null",
+    "None",
+    "none",
+    "nan",
+    "NaN",
+    "?",
+    "-",
+    "unknown",
+    "UNKNOWN",
+)
 _NUMBER_SENTINELS: Final = ("-999", "-9999", "-99999")
 
 NO_TIME: Final = "*"
@@ -103,7 +117,7 @@ def columns(frame: Any) -> dict[str, list[Any]]:
     return data
 
 
-def _python(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of type, the frequent ones first
+def _python(value: Any) -> Any:
     """A frame's value as the logger types it: numpy's and pandas' scalars as Python's; NA and NaT as None."""
     kind = type(value)
     if kind is str:
@@ -176,7 +190,9 @@ def card_parts(
         for name in names:
             if name is not None and name not in data:
                 raise CardError(
-                    f"{argument}={name!r} is no column of the frame; its columns are {sorted(data)}", field=argument, value=name
+                    f"{argument}={name!r} is no column of the frame; its columns are {sorted(data)}",
+                    field=argument,
+                    value=name,
                 )
     if target is not None and target == time:
         raise CardError(f"target and time are both {time!r}; name two columns", field="time", value=time)
@@ -185,7 +201,8 @@ def card_parts(
     for name in data:
         if name.startswith("@") or strict(name) != name:
             raise CardError(
-                f"column {name!r} can't be a feature: names that begin with @ are the ruler's own, and UTF-8 must be able to "
+                f"column {name!r} can't be a feature: names that begin with @ are the ruler's own, "
+                "and UTF-8 must be able to "
                 "hold a name; rename it",
                 value=name,
             )
@@ -268,7 +285,7 @@ def _task(truth: list[Any] | None, scores: list[float] | None) -> Task | None:
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
             return "classification"
         whole = all(float(value).is_integer() for value in present)
-        return "classification" if whole and len(set(present)) <= 20 else "regression"  # noqa: PLR2004
+        return "classification" if whole and len(set(present)) <= 20 else "regression"
     if scores is not None:
         return "classification" if all(0 <= score <= 1 for score in scores) else "regression"
     return None
@@ -342,13 +359,13 @@ def _fits(old: Feature, present: Sequence[Any]) -> bool:
     """Whether training data still lies on the old ruler: else a new one must be laid, and learning starts anew."""
     if old.kind == "number":
         x = np.asarray(present, dtype=np.float64)
-        return old.low is not None and old.high is not None and bool(((x >= old.low) & (x <= old.high)).mean() >= 0.99)  # noqa: PLR2004
+        return old.low is not None and old.high is not None and bool(((x >= old.low) & (x <= old.high)).mean() >= 0.99)
     if old.kind == "category" and not old.open:
         keys = [category_key(value) for value in present]
         return sum(key in old.known for key in keys) >= 0.99 * len(keys)
     if old.kind == "text":
         tokens = [token for value in present if isinstance(value, str) for token in tokenize(value)]
-        return sum(token in old.vocabulary for token in tokens) >= 0.95 * len(tokens)  # noqa: PLR2004
+        return sum(token in old.vocabulary for token in tokens) >= 0.95 * len(tokens)
     return True
 
 
@@ -401,9 +418,9 @@ def count_columns(
             for g, members in enumerate(rows):
                 at = where[members]
                 hit = at >= 0
-                table[g] += np.bincount(at[hit], weights=None if weights is None else weights[members][hit], minlength=size).astype(
-                    np.int64
-                )
+                table[g] += np.bincount(
+                    at[hit], weights=None if weights is None else weights[members][hit], minlength=size
+                ).astype(np.int64)
     tokens = Counter(token for row in unseen_tokens for token in list(row)[:UNSEEN_TOKENS_PER_EVENT])
     if tokens:
         names["token"] = tokens
@@ -501,9 +518,7 @@ def _position(
             return cell_of_category(feature, index, category_key(value)), -1, 0, 0
         if not isinstance(value, int | float):
             return -1, -1, 0, 0
-        measured = single.measure(
-            {}, **{{SCORE: "score", VALUE: "value", LATENCY: "latency"}[name]: float(value)}
-        )
+        measured = single.measure({}, **{{SCORE: "score", VALUE: "value", LATENCY: "latency"}[name]: float(value)})
     else:
         measured = single.measure({name: value})
     for kind in measured.missing:
@@ -542,6 +557,15 @@ def cell_of_category(feature: Feature, index: Mapping[CellKey, int], key: str) -
     if feature.open or key in feature.known:
         return index[feature.name, "other", ""]
     return index[feature.name, "violation", "category"]
+
+
+def _tally_label(ruler: Ruler, label: str | None, counts: Counts, names: dict[str, Counter[str]]) -> None:
+    if label is None or LABEL not in ruler.by_name:
+        return
+    position = cell_of_category(ruler.by_name[LABEL], ruler.index, label)
+    counts[position] += 1
+    if position == ruler.index[LABEL, "violation", "category"]:
+        names.setdefault(f"unseen:{LABEL}", Counter())[label] += 1
 
 
 def tally(
@@ -597,11 +621,7 @@ def tally(
         counts[index[name, "texts", ""]] += 1
         counts[index[name, "tokens", ""]] += total
         counts[index[name, "unseen_tokens", ""]] += unseen
-    if label is not None and LABEL in ruler.by_name:
-        position = cell_of_category(ruler.by_name[LABEL], index, label)
-        counts[position] += 1
-        if position == index[LABEL, "violation", "category"]:
-            names.setdefault(f"unseen:{LABEL}", Counter())[label] += 1
+    _tally_label(ruler, label, counts, names)
     kinds = {kind: measured.violations.get(kind) for kind in ("unexpected", "renamed")}
     for kind, found in {"token": measured.unseen_tokens, **kinds}.items():
         if found:

@@ -137,7 +137,7 @@ class Feature:
         return keys
 
     def key(self, value: object) -> str:
-        """The category that ``value`` is counted under: :func:`category_key`, and 0 and 1 are booleans for a boolean."""
+        """What ``value`` is counted under: :func:`category_key`, and 0 and 1 are booleans for a boolean."""
         if self.kind == "boolean" and isinstance(value, int | float) and value in (0, 1):
             return "true" if value else "false"
         return category_key(value)
@@ -224,7 +224,7 @@ class Ruler:
         """
         hour = time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
         local = hour.astimezone(ZoneInfo(self.time_zone))
-        return f"{'e' if local.weekday() >= 5 else 'd'}{local.hour:02d}"  # noqa: PLR2004 - Saturday
+        return f"{'e' if local.weekday() >= 5 else 'd'}{local.hour:02d}"
 
     def measure(
         self,
@@ -323,7 +323,11 @@ class Ruler:
         features = []
         for feature in self.features:
             # 0.0 == False, so what is left out is told by identity and size.
-            entry = {k: v for k, v in asdict(feature).items() if v is not None and v is not False and v not in ((), frozenset())}
+            entry = {
+                k: v
+                for k, v in asdict(feature).items()
+                if v is not None and v is not False and v not in ((), frozenset())
+            }
             for key in ("known", "sentinels", "vocabulary"):
                 if key in entry:
                     entry[key] = sorted(entry[key])
@@ -348,7 +352,9 @@ class Ruler:
                     values[key] = frozenset(values[key])
             feature = Feature(**values)
             if feature.kind not in get_args(Kind):
-                raise ValueError(f"the kind of feature {feature.name!r} is {feature.kind!r}, not one of {get_args(Kind)}")
+                raise ValueError(
+                    f"the kind of feature {feature.name!r} is {feature.kind!r}, not one of {get_args(Kind)}"
+                )
             if not all(map(_is_number, feature.edges)) or list(feature.edges) != sorted(set(feature.edges)):
                 raise ValueError(f"the edges of feature {feature.name!r} must be numbers that increase")
             features.append(feature)

@@ -54,7 +54,7 @@ class Walk:
             self.replaced = True
             return _name_of(value)
 
-    def _typed(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one for each kind of type
+    def _typed(self, value: Any, depth: int) -> Any:
         self.nodes += 1
         kind = type(value)
         if kind in SCALARS:
@@ -103,7 +103,7 @@ class Walk:
         self.truncated = True
         return f"<{len(value)} bytes #{hashlib.sha256(value).hexdigest()[:16]}>"
 
-    def _compound(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one for each kind of type
+    def _compound(self, value: Any, depth: int) -> Any:
         kind = type(value)
         named = _fields(value)
         if named is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -33,15 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     handler: Callable[[argparse.Namespace], int] = args.handler
     try:
-        return handler(args)
+        code = handler(args)
+        sys.stdout.flush()
     except (MllogError, ValueError) as error:
         _fail(args, str(error))
         return USAGE
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
         _fail(args, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
         return FAILED
     except KeyboardInterrupt:
         return FAILED
+    return code
 
 
 def _fail(args: argparse.Namespace, message: str) -> None:
@@ -153,11 +160,15 @@ def _read_table(path: str) -> Any:
     if not Path(path).is_file():
         raise ValueError(f"file {path!r} isn't there")
     try:
-        return pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else pd.read_csv(path)
+        # Read as a whole a column has one type; read in pieces, a type for each piece.
+        table = pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else pd.read_csv(path, low_memory=False)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise ValueError(
             f"file {path!r} is no readable {'Parquet' if path.endswith(('.parquet', '.pq')) else 'CSV'}: {error}"
         ) from error
+    if table.empty:
+        raise ValueError(f"file {path!r} has no rows; a card needs training data to measure")
+    return table
 
 
 def _card(args: argparse.Namespace) -> int:
@@ -214,10 +225,13 @@ def _profile(args: argparse.Namespace) -> int:
     cards = [ModelCard.load(args.card)] if args.card else [card for card in store.cards() if card.model == model]
     if not cards:
         raise ValueError(f"no card of model {model!r} lies beside the events; give one with --card FILE")
+    if cards[-1].model != model:
+        raise ValueError(f"--card {args.card!r} is of model {cards[-1].model!r}, not {model!r}; give that model's card")
     span = store.span(model)
     assert span is not None
-    start = _time(args.start) if args.start else span[0].replace(minute=0, second=0, microsecond=0)
-    end = _time(args.end) if args.end else span[1].replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
+    start = _time(args.start) if args.start is not None else span[0].replace(minute=0, second=0, microsecond=0)
+    last = span[1].replace(minute=0, second=0, microsecond=0)
+    end = _time(args.end) if args.end is not None else last + dt.timedelta(hours=1)
     if start >= end:
         raise ValueError(f"--from {start.isoformat()} isn't before --to {end.isoformat()}")
     ruler = cards[-1].ruler
@@ -238,31 +252,33 @@ def _profile(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from watchers.notify import routes  # noqa: PLC0415
     from watchers.schedule import run  # noqa: PLC0415
     from watchers.stores import open_store  # noqa: PLC0415
 
     store = open_store(args.store)
-    now = _time(args.now) if args.now else dt.datetime.now(dt.UTC)
+    now = _time(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
     cards = [ModelCard.load(path) for path in args.card]
+    config = Config(notify=tuple(routes(args.notify)))
     with _Bar(quiet=args.json) as bar:
-        report = run(store, now, cards=cards, config=Config(notify=tuple(args.notify)), progress=bar, place=args.store)
+        report = run(store, now, cards=cards, config=config, progress=bar, place=args.store)
     if args.json:
-        print(
-            json.dumps(
-                {
-                    "findings": [finding.to_dict() for finding in report.findings],
-                    "incidents": [event.to_dict() for event in report.events],
-                    "hours": report.hours,
-                    "rejected": report.rejected,
-                    "problems": report.problems,
-                }
-            )
-        )
+        print(json.dumps(_document(report)))
     else:
         _print_run(store, report)
     if report.problems:
         return FAILED
     return FINDINGS if report.findings else FINE
+
+
+def _document(report: Any) -> dict[str, Any]:
+    return {
+        "findings": [finding.to_dict() for finding in report.findings],
+        "incidents": [event.to_dict() for event in report.events],
+        "hours": report.hours,
+        "rejected": report.rejected,
+        "problems": report.problems,
+    }
 
 
 def _print_run(store: Any, report: Any) -> None:
@@ -310,20 +326,24 @@ class _Bar:
 
 
 def _schedule(args: argparse.Namespace) -> int:
+    from watchers.notify import routes  # noqa: PLC0415
     from watchers.schedule import run  # noqa: PLC0415
     from watchers.stores import open_store  # noqa: PLC0415
 
     cards = [ModelCard.load(path) for path in args.card]
+    config = Config(notify=tuple(routes(args.notify)))
     while True:
         store = open_store(args.store)
         report = run(
             store,
             dt.datetime.now(dt.UTC),
             cards=cards,
-            config=Config(notify=tuple(args.notify)),
+            config=config,
             place=args.store,
         )
-        if report.hours:
+        if report.hours and args.json:
+            print(json.dumps(_document(report)), flush=True)
+        elif report.hours:
             _print_run(store, report)
             sys.stdout.flush()
         time.sleep(args.every)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from watchers.notify import Route
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -14,10 +16,10 @@ class Config:
         lengths: (hours of a window, hours between two of them). Thin streams are judged by the longer ones.
         history: How far back windows teach what is usual.
         lateness: How long after an hour's end it is judged.
-        notify: Apprise URLs that hear of incidents.
+        notify: Receivers that hear of incidents; ``watchers.notify.routes`` reads them.
     """
 
     lengths: tuple[tuple[int, int], ...] = ((1, 1), (4, 2), (24, 6))
     history: dt.timedelta = dt.timedelta(days=28)
     lateness: dt.timedelta = dt.timedelta(minutes=10)
-    notify: tuple[str, ...] = ()
+    notify: tuple[Route, ...] = ()

@@ -92,7 +92,9 @@ class Finding:
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in data.items() if key in known}
         window = values["window"]
-        values["window"] = Window(*(dt.datetime.fromisoformat(t) if t else None for t in (window["start"], window["end"])))
+        values["window"] = Window(
+            *(dt.datetime.fromisoformat(t) if t else None for t in (window["start"], window["end"]))
+        )
         values["effect"] = Effect(**values["effect"]) if values.get("effect") else None
         values["onset"] = dt.datetime.fromisoformat(values["onset"]) if values.get("onset") else None
         return cls(**values)

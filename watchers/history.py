@@ -71,7 +71,9 @@ class Contrasts:
 
 def _sparse(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:
     rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
-    return sparse.csr_array((np.array(values, dtype=np.float64), (np.array(rows, int), np.array(columns, int))), shape=shape)
+    return sparse.csr_array(
+        (np.array(values, dtype=np.float64), (np.array(rows, int), np.array(columns, int))), shape=shape
+    )
 
 
 Builder = Callable[[], Contrasts]

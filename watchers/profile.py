@@ -127,7 +127,9 @@ class WindowProfile:
         """
         if data["ruler"] != ruler.hash:
             raise ValueError(f"the profile was made by ruler {data['ruler']}, not {ruler.hash}")
-        start, end = (dt.datetime.fromisoformat(t) if t else None for t in (data["window"]["start"], data["window"]["end"]))
+        start, end = (
+            dt.datetime.fromisoformat(t) if t else None for t in (data["window"]["start"], data["window"]["end"])
+        )
         profile = cls(
             model=data["model"],
             ruler=data["ruler"],

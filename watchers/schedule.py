@@ -16,7 +16,7 @@ from watchers.finding import SEVERITIES, Finding, Window
 from watchers.history import History
 from watchers.incidents import Engine, Incident, IncidentEvent, fold
 from watchers.judge import judge
-from watchers.notify import Notifier, notify, routes
+from watchers.notify import Notifier, notify
 from watchers.profile import WindowProfile
 from watchers.statistics.contrast import MIN_EVENTS
 from watchers.stores.base import DocumentQuery, Store
@@ -26,6 +26,8 @@ HOUR: Final = dt.timedelta(hours=1)
 DOCUMENTS: Final = 5
 BOOTSTRAP_HOURS: Final = 24
 BOOTSTRAP_ROWS: Final = 20_000
+BY_PEOPLE: Final = frozenset({"acknowledged", "snoozed"})
+"""Changes of incidents that no run makes."""
 
 Progress = Callable[[str, int, int], None]
 """Told of (model, hours judged, hours to judge)."""
@@ -145,8 +147,12 @@ class _ModelRun:
         self.store, self.card, self.others, self.config, self.report = store, card, others, config, report
         self.state = store.state(card.model)
         events = [IncidentEvent.from_dict(e) for e in store.incident_events()]
-        own = [e for e in events if e.incident in _ids_of(card.model, events)]
-        self.engine = Engine.restore(card.model, own, self.state.get("engine"))
+        ids = _ids_of(card.model, events)
+        own = [event for event in events if event.incident in ids]
+        # A run that died between its events and its state is done again, so what it said is yet to be said.
+        judged = dt.datetime.fromisoformat(self.state["judged"]) if self.state else None
+        known = [event for event in own if event.kind in BY_PEOPLE or (judged is not None and event.at <= judged)]
+        self.engine = Engine.restore(card.model, known, self.state.get("engine"))
         self.recent: deque[WindowProfile] = deque(maxlen=48)
 
     def run(self, now: dt.datetime, progress: Progress | None) -> None:
@@ -155,12 +161,15 @@ class _ModelRun:
         span = store.span(model)
         if span is None:
             return
-        end = _floor(now - self.config.lateness)
+        longest = max(length for length, _ in self.config.lengths)
+        # A stream that ended long ago has no history any more, and nothing can be said of its silence. Nor may a clock
+        # that is years ahead call hours judged whose events are still to come.
+        silent = _floor(span[1]) + HOUR + self.config.history + longest * HOUR
+        end = min(_floor(now - self.config.lateness), silent)
         first = _floor(span[0])
         start = max(dt.datetime.fromisoformat(self.state["judged"]), first) if "judged" in self.state else first
         if start >= end:
             return
-        longest = max(length for length, _ in self.config.lengths)
         back = start - self.config.history - longest * HOUR
         self.history = History(
             self.card.ruler,
@@ -267,5 +276,5 @@ def incidents_of(store: Store) -> dict[str, Incident]:
 
 def _notify(store: Store, report: RunReport, config: Config, notifier: Notifier | None, place: str) -> None:
     """Tell of what opened, reopened or recovered; what doesn't arrive is a problem of the run, not its end."""
-    failures = notify(report.events, incidents_of(store), routes(list(config.notify)), notifier=notifier, store=place)
+    failures = notify(report.events, incidents_of(store), config.notify, notifier=notifier, store=place)
     report.problems += [f"incident {f.incident}: notification by {f.route} failed: {f.reason}" for f in failures]

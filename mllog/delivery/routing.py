@@ -65,6 +65,10 @@ class Router:
             value = given
             if kind is None or kind == "other":
                 target = "other"
+                if type(value) is int and not -(2**63) <= value < 2**63:
+                    # Beyond 64 bits: neither the encoder nor Elasticsearch takes it as a number.
+                    value = str(value)
+                    record.replaced = [*(record.replaced or ()), name]
             elif isinstance(value, str):
                 target, value = self._text(name, value, kind, record)
             elif isinstance(value, float | int):

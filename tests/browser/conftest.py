@@ -137,7 +137,7 @@ def active(hour, name):
     return any(fault[0] == name and fault[5] <= hour < fault[5] + fault[6] for fault in FAULTS)
 
 
-def make_profile(ruler, hour, rng):  # noqa: C901 - one feature after the other
+def make_profile(ruler, hour, rng):
     """One hour of traffic."""
     begin = START + hour * HOUR
     local = begin.astimezone(ZONE)
@@ -304,8 +304,8 @@ def report_data():
                 "found": hit is not None,
                 "found_at": hit.opened.isoformat() if hit else None,
                 "incident": hit.id if hit else None,
-                "named_feature": True,
-                "named_segment": True if fault[4] else None,
+                "named_feature": fault[3],
+                "named_segment": fault[4],
             }
         )
     stored = {

@@ -13,10 +13,15 @@ from watchers.history import Contrasts
 from watchers.view import FunctionCheck, Tests, View
 
 FLOOR = 0.005
+NOTABLE = 0.01
+"""A smaller increase is recorded, and pages nobody."""
 
 
 def _severity(finding: Finding) -> Severity:
-    return "critical" if (finding.observed or 0) >= 0.5 else "warning"
+    observed = finding.observed or 0.0
+    if observed - (finding.reference or 0.0) < NOTABLE:
+        return "info"
+    return "critical" if observed >= 0.5 else "warning"
 
 
 def _sentence(view: View, finding: Finding, where: str) -> str:

@@ -121,13 +121,22 @@ def verdicts(faults: Sequence[Fault], incidents: Sequence[Incident]) -> list[Ver
     return result
 
 
+def _covers(fault: Fault, incident: Incident) -> bool:
+    """Whether a fault explains an incident: opened in its time, for its reason, its feature, or outputs alone."""
+    if not fault.start <= incident.opened <= fault.end + AFTERMATH:
+        return False
+    about = fault.feature in incident.features or bool(CHECKS[fault.name] & set(incident.checks))
+    consequence = bool(incident.features) and all(feature.startswith("@") for feature in incident.features)
+    return about or consequence
+
+
 def others(faults: Sequence[Fault], incidents: Sequence[Incident], flights: pd.DataFrame) -> list[Other]:
     """Incidents that no planted fault covers, with how bad the weather was."""
     days = flights["time"].dt.tz_convert(ZONE.key).dt.date
     share = flights["cancelled"].groupby(days).mean()
     found = []
     for incident in sorted(incidents, key=lambda incident: incident.opened):
-        if any(fault.start <= incident.opened <= fault.end + AFTERMATH for fault in faults):
+        if any(_covers(fault, incident) for fault in faults):
             continue
         dates = {moment.astimezone(ZONE).date() for moment in (incident.onset, incident.opened)}
         found.append(Other(incident, max(float(share.get(date, 0.0)) for date in dates)))

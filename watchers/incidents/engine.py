@@ -28,6 +28,9 @@ IMMEDIATE: Final = frozenset({"vanished", "renamed", "no_data", "dependency_chan
 REOPENS: Final = dt.timedelta(hours=24)
 """Within that time of its recovery the same feature reopens an incident instead of opening another."""
 
+SAME_FAULT: Final = dt.timedelta(hours=24)
+"""Within that time of its onset another check's finding about the same feature is the same fault."""
+
 CLEAN: Final = frozenset({"dependency_change", "no_data"}) | LASTING
 """An incident of these alone doesn't taint the history of its features."""
 
@@ -162,7 +165,17 @@ class Engine:
         What alerted lately is kept out too, until it is believed or forgotten: else a fault's first hours would be
         the history by which its next hours are found usual.
         """
-        suspects = [(frozenset({feature}), onset, None) for feature, onset in self._verdicts.suspected()]
+        spoken_for = {
+            feature
+            for incident in self._incidents.values()
+            if incident.recovered is None
+            for feature in incident.features
+        }
+        suspects = [
+            (frozenset({feature}), onset, None)
+            for feature, onset in self._verdicts.suspected(CLEAN)
+            if feature not in spoken_for
+        ]
         return suspects + [
             (frozenset(incident.features), incident.onset, incident.recovered)
             for incident in self._incidents.values()
@@ -217,7 +230,9 @@ class Engine:
         A feature whose shares shift days after it began to be missing more often was broken twice, and the second
         fault must not hide in the first one's incident: another check joins by its onset, not by the name alone.
         """
-        return (check, feature) in case.voices or (case.names(check, feature) and case.near(onset, length))
+        if (check, feature) in case.voices:
+            return True
+        return case.names(check, feature) and (case.near(onset, length) or abs(case.onset - onset) <= SAME_FAULT)
 
     def _identity(self, check: str, feature: str | None, onset: dt.datetime, at: dt.datetime) -> str:
         for parts in ((onset,), (onset, at)):

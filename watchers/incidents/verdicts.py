@@ -122,11 +122,11 @@ class Verdicts:
             for key in ordered
         ]
 
-    def suspected(self) -> list[tuple[str, dt.datetime]]:
-        """Features that alerted lately, each with the earliest onset of those alerts."""
+    def suspected(self, clean: frozenset[str]) -> list[tuple[str, dt.datetime]]:
+        """Features that alerted lately, by checks that aren't ``clean``, each with the earliest onset of the alerts."""
         found: dict[str, dt.datetime] = {}
-        for (_, _, feature, _), held in self._recent.items():
-            if feature is not None:
+        for (_, check, feature, _), held in self._recent.items():
+            if feature is not None and check not in clean:
                 for alert, onset in held:
                     if alert:
                         moment = dt.datetime.fromisoformat(onset)

@@ -161,13 +161,16 @@ def _fault(fault: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
         "found": "found" if fault.get("found") else "missed",
         "delay": delay,
         "incident": str(fault.get("incident") or ""),
-        "named": "yes" if fault.get("named_feature") else "no",
-        "named_segment": "–"
-        if fault.get("named_segment") is None
-        else "yes"
-        if fault.get("named_segment")
-        else "no",
+        "named": _said(fault.get("feature"), fault.get("named_feature")),
+        "named_segment": _said(segment, fault.get("named_segment")),
     }
+
+
+def _said(planted: Any, named: Any) -> str:
+    """Whether the incident named what was planted; a dash where there was nothing to name, and nothing was."""
+    if planted == named:
+        return "–" if planted is None else "yes"
+    return f"no: {named}" if named else "no"
 
 
 def _plain(value: Any) -> str:

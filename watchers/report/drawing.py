@@ -71,7 +71,7 @@ class Scale:
         """A scale that holds ``values`` with some air; from 0 on where ``zero``, at least ``least`` high."""
         pooled = np.concatenate([np.ravel(v) for v in values] or [np.zeros(0)])
         pooled = pooled[np.isfinite(pooled) & ((pooled > 0) | (not log))]
-        low, high = (float(pooled.min()), float(pooled.max())) if pooled.size else (0.0, 1.0)
+        low, high = (float(pooled.min()), float(pooled.max())) if pooled.size else (0.1 if log else 0.0, 1.0)
         if log:
             return cls(low / 1.3, high * 1.3, top, bottom, log=True)
         low = 0.0 if zero else low

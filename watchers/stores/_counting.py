@@ -32,7 +32,8 @@ _COLUMNS: Final = {
         "STRUCT(model STRUCT(name VARCHAR, version VARCHAR, role VARCHAR), environment VARCHAR, card VARCHAR, "
         "prediction_id VARCHAR, bins VARCHAR[], "
         f"missing STRUCT({_MISSING}), "
-        f'violations STRUCT("range" {_STRINGS}, category {_STRINGS}, "type" {_STRINGS}, unexpected {_STRINGS}, renamed {_STRINGS}), '
+        f'violations STRUCT("range" {_STRINGS}, category {_STRINGS}, "type" {_STRINGS}, '
+        f"unexpected {_STRINGS}, renamed {_STRINGS}), "
         "inputs STRUCT(keyword MAP(VARCHAR, VARCHAR), boolean MAP(VARCHAR, BOOLEAN), number MAP(VARCHAR, DOUBLE)), "
         "text MAP(VARCHAR, STRUCT(tokens INTEGER, unseen INTEGER)), unseen_tokens VARCHAR[], "
         "outputs STRUCT(label VARCHAR))"
@@ -65,8 +66,12 @@ k AS (
     UNION ALL SELECT hour, seg, '', 'failure', '', 1 FROM d WHERE outcome = 'failure'
     UNION ALL SELECT hour, seg, regexp_extract(b, '(?s)^(.*):[0-9]+$', 1), 'bin', regexp_extract(b, '([0-9]+)$', 1), 1
         FROM (SELECT hour, seg, unnest(bins) AS b FROM d)
-    {" ".join(f"UNION ALL SELECT hour, seg, f, '{what}', '{which}', 1 FROM (SELECT hour, seg, unnest({path}) AS f FROM d)"
-              for path, what, which in _LISTS)}
+    {
+    " ".join(
+        f"UNION ALL SELECT hour, seg, f, '{what}', '{which}', 1 FROM (SELECT hour, seg, unnest({path}) AS f FROM d)"
+        for path, what, which in _LISTS
+    )
+}
     UNION ALL SELECT hour, seg, m.key, 'category', m.value, 1
         FROM (SELECT hour, seg, unnest(map_entries(keyword)) AS m FROM d)
     UNION ALL SELECT hour, seg, m.key, 'category', CAST(m.value AS VARCHAR), 1
@@ -74,7 +79,8 @@ k AS (
     UNION ALL SELECT hour, seg, '@label', if(list_contains($labels, label), 'category', 'violation'),
         if(list_contains($labels, label), label, 'category'), 1 FROM d WHERE label IS NOT NULL
     UNION ALL SELECT hour, seg, m.key, 'texts', '', 1 FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
-    UNION ALL SELECT hour, seg, m.key, 'tokens', '', m.value.tokens FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
+    UNION ALL SELECT hour, seg, m.key, 'tokens', '', m.value.tokens
+        FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
     UNION ALL SELECT hour, seg, m.key, 'unseen_tokens', '', m.value.unseen
         FROM (SELECT hour, seg, unnest(map_entries(text)) AS m FROM d)
 )
@@ -94,7 +100,8 @@ n AS (
     UNION ALL SELECT hour, 'renamed', unnest(violations.renamed) FROM d WHERE card = $card
     UNION ALL SELECT hour, 'unseen:' || f, coalesce(keyword[f], CAST(boolean[f] AS VARCHAR))
         FROM (SELECT hour, keyword, boolean, unnest(violations.category) AS f FROM d WHERE card = $card)
-    UNION ALL SELECT hour, 'unseen:@label', label FROM d WHERE card = $card AND $labelled AND NOT list_contains($labels, label)
+    UNION ALL SELECT hour, 'unseen:@label', label FROM d
+        WHERE card = $card AND $labelled AND NOT list_contains($labels, label)
 )
 SELECT hour, kind, name, count(*) AS c FROM n WHERE name IS NOT NULL GROUP BY hour, kind, name
 QUALIFY row_number() OVER (PARTITION BY hour, kind ORDER BY c DESC, name) <= $kept
@@ -113,7 +120,13 @@ class PredictionTable:
     """One model's predictions of a span, in memory, counted by one ruler."""
 
     def __init__(
-        self, files: Sequence[str], model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime, load_from: dt.datetime
+        self,
+        files: Sequence[str],
+        model: str,
+        ruler: Ruler,
+        start: dt.datetime,
+        end: dt.datetime,
+        load_from: dt.datetime,
     ) -> None:
         self.model, self.ruler, self.start, self.end = model, ruler, start, end
         self.connection = connect()
@@ -123,7 +136,13 @@ class PredictionTable:
         self._positions()
         self.connection.execute(
             _LOAD.format(segments=self._segment_list(), columns=_struct(_COLUMNS)),
-            {"files": list(files), "model": model, "start": naive(load_from), "end": naive(end), **self._segment_values()},
+            {
+                "files": list(files),
+                "model": model,
+                "start": naive(load_from),
+                "end": naive(end),
+                **self._segment_values(),
+            },
         )
         self._files = list(files)
 
@@ -178,7 +197,7 @@ class PredictionTable:
         """Ids of the events that a condition (and order) picks."""
         if not hasattr(self, "_files"):
             return []
-        return [row[0] for row in self.connection.execute(f"SELECT id FROM e WHERE {clause}", values).fetchall()]  # noqa: S608
+        return [row[0] for row in self.connection.execute(f"SELECT id FROM e WHERE {clause}", values).fetchall()]
 
     def _empty(self, hour: int) -> WindowProfile:
         start = dt.datetime.fromtimestamp(hour * 3600, dt.UTC)
@@ -228,8 +247,10 @@ class PredictionTable:
                 value = score  # without a card the logger takes a number between 0 and 1 for a score
             duration = _number(event["event"].get("duration"))
             counts = tally(
-                self.ruler, inputs, profile.names, score=score, value=value, label=None if label is None else category_key(label),
-                latency=None if duration is None else duration / 1e9, failure=event["event"].get("outcome") == "failure",
+                self.ruler, inputs, profile.names, score=score, value=value,
+                label=None if label is None else category_key(label),
+                latency=None if duration is None else duration / 1e9,
+                failure=event["event"].get("outcome") == "failure",
             )  # fmt: skip
             stratum = self.ruler.stratum(profile.window.start)
             profile.add(stratum, ALL, counts)
@@ -266,13 +287,16 @@ def inputs_of(event: dict[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def raw_events(connection: duckdb.DuckDBPyConnection, files: Sequence[str], ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def raw_events(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], ids: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     """Events as they were written, by id, each once."""
     if not files or not ids:
         return
     connection.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($ids) AS id", {"ids": list(ids)})
     cursor = connection.execute(
-        "SELECT DISTINCT ON (w.id) json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 67108864) "
+        "SELECT DISTINCT ON (w.id) json FROM read_ndjson_objects("
+        "$files, ignore_errors = true, maximum_object_size = 67108864) "
         "JOIN wanted w ON json_extract_string(json, '$.event.id') = w.id",
         {"files": list(files)},
     )

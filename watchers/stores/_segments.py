@@ -29,11 +29,12 @@ _SETTLED: Final = 5.0
 _CANONICAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
 """How the logger writes times. DuckDB would leave the offset of another zone aside."""
 
-_SHAPES: Final = {
-    "bins": list, "unseen_tokens": list, "missing": dict, "violations": dict, "inputs": dict, "outputs": dict, "text": dict,
+_SHAPES: Final[dict[str, type]] = {
+    "bins": list, "unseen_tokens": list, "missing": dict, "violations": dict, "inputs": dict, "outputs": dict,
+    "text": dict,
 }  # fmt: skip
-_PARTS: Final = {"missing": list, "violations": list, "inputs": dict, "text": dict}
-_JSON_TYPES: Final = {list: "array", dict: "object"}
+_PARTS: Final[dict[str, type]] = {"missing": list, "violations": list, "inputs": dict, "text": dict}
+_JSON_TYPES: Final[dict[type, str]] = {list: "array", dict: "object"}
 _INDEX: Final = 2
 """Version of the cache; one of another version is read anew."""
 
@@ -82,7 +83,9 @@ class Segments:
         if not self.files and self._index.exists():
             try:
                 held = json.loads(self._index.read_text(encoding="utf-8"))
-                self.files = {name: SegmentFile(**entry) for name, entry in held["files"].items() if held["version"] == _INDEX}
+                self.files = {
+                    name: SegmentFile(**entry) for name, entry in held["files"].items() if held["version"] == _INDEX
+                }
             except (ValueError, TypeError, KeyError, AttributeError):
                 self.files = {}  # a cache: read everything anew
         found: dict[str, SegmentFile] = {}
@@ -140,11 +143,13 @@ class Segments:
             entry.broken |= taken is not line
         entry.events = len(good)
         if entry.broken:
-            write_atomically(self._clean(path.relative_to(self.folder).as_posix()), b"".join(line + b"\n" for line in good))
+            write_atomically(
+                self._clean(path.relative_to(self.folder).as_posix()), b"".join(line + b"\n" for line in good)
+            )
         return entry
 
     @staticmethod
-    def _take(entry: SegmentFile, line: bytes) -> bytes | str:  # noqa: PLR0911 - one for each reason
+    def _take(entry: SegmentFile, line: bytes) -> bytes | str:
         """Note what a line says: the line, in UTC where it wasn't, or the reason why it is no event."""
         try:
             event = orjson.loads(line)
@@ -155,7 +160,11 @@ class Segments:
         meta, ml = event.get("event"), event.get("ml")
         if not isinstance(meta, dict) or not isinstance(meta.get("id"), str):
             return "no event.id"
-        if not isinstance(ml, dict) or not isinstance(ml.get("model"), dict) or not isinstance(ml["model"].get("name"), str):
+        if (
+            not isinstance(ml, dict)
+            or not isinstance(ml.get("model"), dict)
+            or not isinstance(ml["model"].get("name"), str)
+        ):
             return "no ml.model.name"
         stamp = event.get("@timestamp")
         try:
@@ -181,7 +190,9 @@ class Segments:
             return line
         return orjson.dumps({**event, "@timestamp": utc.replace("+00:00", "Z")})
 
-    def paths(self, model: str | None = None, start: dt.datetime | None = None, end: dt.datetime | None = None) -> list[str]:
+    def paths(
+        self, model: str | None = None, start: dt.datetime | None = None, end: dt.datetime | None = None
+    ) -> list[str]:
         """Files to read for a model's predictions in a span, clean ones."""
         low = start.astimezone(dt.UTC).isoformat() if start else ""
         high = end.astimezone(dt.UTC).isoformat() if end else "~"
@@ -218,7 +229,8 @@ def _misshapen(ml: dict[str, Any]) -> str | None:
             return f"ml.{name} is no {_JSON_TYPES[shape]}"
         part = _PARTS.get(name)
         if part is not None:
-            for key, item in value.items():
+            parts: dict[str, Any] = ml[name]
+            for key, item in parts.items():
                 if item is not None and not isinstance(item, part) and not (name == "inputs" and key == "other"):
                     return f"ml.{name}.{key} is no {_JSON_TYPES[part]}"
     return None

@@ -70,7 +70,9 @@ class Store(Protocol):
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
         """Keep profiles; writing the same hour again replaces it."""
 
-    def documents(self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int) -> list[str]:
+    def documents(
+        self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int
+    ) -> list[str]:
         """Ids of the events that show a finding best."""
 
     def events(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

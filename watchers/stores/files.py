@@ -40,7 +40,9 @@ class FilesStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise PlaceError(f"store {str(folder)!r} is no folder; give the folder that the logger writes to (its sink)")
+            raise PlaceError(
+                f"store {str(folder)!r} is no folder; give the folder that the logger writes to (its sink)"
+            )
         self._segments = Segments(self.folder)
         self._segments.refresh()
         self._table: PredictionTable | None = None
@@ -97,8 +99,12 @@ class FilesStore:
         """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
         # A day before is loaded too: findings of long windows want documents from it.
         early = start - 24 * HOUR
-        self._table = PredictionTable(self._segments.paths(model, early, end), model, ruler, start, end, load_from=early)
-        deployed = sorted((time, f) for entry in self._segments.files.values() for time, f, of in entry.deployed if of == model)
+        self._table = PredictionTable(
+            self._segments.paths(model, early, end), model, ruler, start, end, load_from=early
+        )
+        deployed = sorted(
+            (time, f) for entry in self._segments.files.values() for time, f, of in entry.deployed if of == model
+        )
         manifests = {f: m for entry in self._segments.files.values() for f, m in entry.manifests.items()}
         for profile in self._table.profiles():
             window = profile.window
@@ -120,9 +126,12 @@ class FilesStore:
         found = []
         day = start.astimezone(dt.UTC).date()
         while day <= end.astimezone(dt.UTC).date():
-            for document in read_lines(self._profile_file(model, day)):
-                if document["ruler"] == ruler.hash and start <= dt.datetime.fromisoformat(document["window"]["start"]) < end:
-                    found.append(WindowProfile.from_dict(document, ruler))
+            found += [
+                WindowProfile.from_dict(document, ruler)
+                for document in read_lines(self._profile_file(model, day))
+                if document["ruler"] == ruler.hash
+                and start <= dt.datetime.fromisoformat(document["window"]["start"]) < end
+            ]
             day += dt.timedelta(days=1)
         return sorted(found, key=lambda profile: profile.window.start or start)
 
@@ -149,7 +158,9 @@ class FilesStore:
         clauses = ["ts >= $start", "ts < $end", where]
         values: dict[str, Any] = {"start": naive(window.start), "end": naive(window.end)}
         for number, (field, value) in enumerate((segment or {}).items()):
-            clauses.append(f"coalesce(keyword[$field{number}], CAST(boolean[$field{number}] AS VARCHAR)) = $value{number}")
+            clauses.append(
+                f"coalesce(keyword[$field{number}], CAST(boolean[$field{number}] AS VARCHAR)) = $value{number}"
+            )
             values |= {f"field{number}": field, f"value{number}": value}
         if query.kind == "unseen" and query.values:
             clauses.append(f"list_contains($values, {_KEY})")
@@ -173,7 +184,8 @@ class FilesStore:
         with connect() as connection:
             rows = connection.execute(
                 "SELECT json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 67108864) "
-                "WHERE json_extract_string(json, '$.ml.prediction_id') = $id OR json_extract_string(json, '$.event.id') = $id",
+                "WHERE json_extract_string(json, '$.ml.prediction_id') = $id "
+                "OR json_extract_string(json, '$.event.id') = $id",
                 {"files": files, "id": prediction_id},
             ).fetchall()
         events = {event["event"]["id"]: event for event in (orjson.loads(text) for (text,) in rows)}

@@ -31,7 +31,10 @@ def test_a_data_view_is_a_valid_saved_object(identity):
 @pytest.mark.parametrize("identity", sorted(VIEWS))
 def test_strings_that_hold_json_are_valid_too(identity):
     """Kibana parses the attributes that are strings of JSON only when a view is opened, so they are parsed here."""
-    held = {name: json.loads(VIEWS[identity]["attributes"][name]) for name in SCHEMA["$defs"].keys() & VIEWS[identity]["attributes"].keys()}
+    held = {
+        name: json.loads(VIEWS[identity]["attributes"][name])
+        for name in SCHEMA["$defs"].keys() & VIEWS[identity]["attributes"].keys()
+    }
     assert "fieldAttrs" in held
     for name, value in held.items():
         jsonschema.validate(value, SCHEMA["$defs"][name])

@@ -15,7 +15,7 @@ from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
 ROWS: dict[str, list[Any]] = {
     "n": [0.0, 1.0, 2.5, None, -3.0, 0.0] * 20,
     "k": [1, 2, 3, 4, 5, 6] * 20,
-    "c": ["UA", "AA", None, "UA", "it's", "é:\""] * 20,
+    "c": ["UA", "AA", None, "UA", "it's", 'é:"'] * 20,
     "b": [True, False, None, True, True, False] * 20,
     "t": ["late at gate", "on time", "", None, "Late 12", "late"] * 20,
     "late": [0, 1, 1, 0, 0, 1] * 20,
@@ -37,9 +37,8 @@ def test_every_frame_gives_the_same_card(k: int) -> None:
     """pandas, polars, pyarrow and plain columns of the same rows give the same card."""
     want, have = make().to_dict(), make(frames()[k]).to_dict()
     if k == 0:  # a gap in a column of floats is NaN in pandas and null elsewhere
-        strip = lambda d: {s: None for s in d["training"]}  # noqa: E731
         assert have["ruler"] == want["ruler"]
-        assert strip(have) == strip(want)
+        assert have["training"].keys() == want["training"].keys()
     else:
         assert have == want
 
@@ -233,7 +232,7 @@ def test_a_card_that_is_not_there(tmp_path: Path) -> None:
 def test_the_card_of_another_model(tmp_path: Path) -> None:
     """A logger refuses another model's card and says whose it is."""
     make().save(tmp_path / "card.json")
-    with pytest.raises(CardError, match="'model'.*'other'"):
+    with pytest.raises(CardError, match=r"'model'.*'other'"):
         ModelLogger("other", version="1", card=tmp_path / "card.json", sink=tmp_path)
 
 

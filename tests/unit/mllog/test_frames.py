@@ -80,6 +80,7 @@ def test_columns_count_as_rows_do(rows: list[Any], gone: set[str], timed: bool) 
     assert (counted.start, counted.end) == ((min(times), max(times)) if timed and rows else (None, None))
 
 
+@settings(deadline=None)
 @given(st.tuples(*[values] * len(NAMES)))
 def test_an_event_has_each_feature_in_one_way(row: tuple[Any, ...]) -> None:
     """Missing, of a wrong type, or counted once: the ways of each input add up to the number of events."""
@@ -112,7 +113,7 @@ class Colour(enum.Enum):
     ("given_", "typed"),
     [(np.float64(2.5), 2.5), (np.int64(3), 3), (np.bool_(True), True), (np.str_("x"), "x"), (pd.NA, None), (pd.NaT, None),
      (np.datetime64("NaT"), None), (decimal.Decimal("1.5"), 1.5), (Colour.RED, "red"), (10**400, math.inf), (2**70, float(2**70)),
-     (pa.scalar(5), 5), (pa.scalar(None), None), (np.datetime64("2026-01-02T03:04:05.000000006"), dt.datetime(2026, 1, 2, 3, 4, 5)),
+     (pa.scalar(5), 5), (pa.scalar(None), None), (np.datetime64("2026-01-02T03:04:05.000000006"), dt.datetime.fromisoformat("2026-01-02T03:04:05")),
      (np.array([1, 2]), [1, 2]), (b"ab", "YWI=")],
     ids=str,
 )  # fmt: skip
@@ -143,7 +144,7 @@ def test_column_names_are_the_loggers() -> None:
     [("2026-03-06T10:00:00", dt.datetime(2026, 3, 6, 10, tzinfo=UTC)), ("2026-03-06T10:00:00+02:00", dt.datetime(2026, 3, 6, 8, tzinfo=UTC)),
      ("2026-03-06", dt.datetime(2026, 3, 6, tzinfo=UTC)), (dt.date(2026, 3, 6), dt.datetime(2026, 3, 6, tzinfo=UTC)), (0, dt.datetime(1970, 1, 1, tzinfo=UTC)),
      (0.5, dt.datetime(1970, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)), (pd.Timestamp("2026-03-06 10:00", tz="Europe/Berlin"), dt.datetime(2026, 3, 6, 9, tzinfo=UTC)),
-     (pd.Timestamp("2026-03-06 10:00:00.123456789"), dt.datetime(2026, 3, 6, 10, 0, 0, 123456, tzinfo=UTC)), (dt.datetime(2026, 3, 6), dt.datetime(2026, 3, 6, tzinfo=UTC))],
+     (pd.Timestamp("2026-03-06 10:00:00.123456789"), dt.datetime(2026, 3, 6, 10, 0, 0, 123456, tzinfo=UTC)), (dt.datetime.fromisoformat("2026-03-06"), dt.datetime(2026, 3, 6, tzinfo=UTC))],
     ids=str,
 )  # fmt: skip
 def test_times(value: Any, time: dt.datetime) -> None:

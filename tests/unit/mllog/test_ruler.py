@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mllog.ruler import (
@@ -40,6 +40,7 @@ def category(*known: str, **more: Any) -> Ruler:
     return Ruler((Feature("x", "category", categories=known, known=frozenset(known), **more),))
 
 
+@settings(deadline=None)
 @given(st.lists(finite, min_size=1, max_size=20, unique=True).map(sorted), st.data())
 def test_bins_are_closed_below_and_open_above(edges: list[float], data: st.DataObject) -> None:
     """Bin k holds e_k <= x < e_k+1, as numpy's searchsorted and the definition in words say."""
@@ -163,6 +164,7 @@ def test_outputs_are_binned_where_the_ruler_has_them() -> None:
     assert list(LATENCY_EDGES) == sorted(set(LATENCY_EDGES))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["x", "y", "z"]), st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())))
 def test_measuring_is_total_and_changes_nothing(inputs: dict[str, Any]) -> None:
     """No typed value makes the ruler raise, and what it was given stays as it was."""

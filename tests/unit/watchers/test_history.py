@@ -77,16 +77,19 @@ def test_history_is_a_list() -> None:
 
 
 def test_quarantine() -> None:
-    """Rows of a span teach nothing of its features, from its start up to, not including, its end."""
+    """Rows of a span are told with its features, from its start up to, not including, its end; spans beside them aren't."""
     history = History(RULER, [hour(k, ("d00", "d01")) for k in range(4)])
     rows = history.rows_of(0, 4)
-    spans = [(frozenset({"n"}), START + HOUR, START + 2 * HOUR), (frozenset({"c"}), START + 3 * HOUR, None), (frozenset({"x"}), START, None)]
-    mask = history.quarantined(rows, ("n", "c", "n"), spans)
-    assert mask[:, 0].tolist() == [False] * 2 + [True] * 2 + [False] * 4
-    assert mask[:, 1].tolist() == [False] * 6 + [True] * 2
-    assert (mask[:, 2] == mask[:, 0]).all()
-    assert not history.quarantined(rows, ("n",), ()).any()
-    assert not History(RULER, [WindowProfile("m", RULER.hash)]).quarantined(slice(0, 1), ("n",), spans).any()
+    spans = [
+        (frozenset({"n"}), START + HOUR, START + 2 * HOUR), (frozenset({"c"}), START + 3 * HOUR, None),
+        (frozenset({"x"}), START + 9 * HOUR, None), (frozenset({"y"}), START - HOUR, START),
+    ]  # fmt: skip
+    (first, some), (second, more) = history.within(rows, spans)
+    assert (first, second) == ({"n"}, {"c"})
+    assert some.tolist() == [False] * 2 + [True] * 2 + [False] * 4
+    assert more.tolist() == [False] * 6 + [True] * 2
+    assert history.within(rows, ()) == []
+    assert History(RULER, [WindowProfile("m", RULER.hash)]).within(slice(0, 1), spans) == []
 
 
 def test_another_ruler_is_refused() -> None:

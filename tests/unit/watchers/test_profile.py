@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mllog.ruler import Feature, Ruler
@@ -38,6 +38,7 @@ def same(a: WindowProfile, b: WindowProfile) -> bool:
     return a.to_dict(RULER) == b.to_dict(RULER)
 
 
+@settings(deadline=None)
 @given(profiles)
 def test_round_trip(profile: WindowProfile) -> None:
     """A profile comes back equal through JSON, with int64 counts of the ruler's length."""
@@ -49,6 +50,7 @@ def test_round_trip(profile: WindowProfile) -> None:
         assert vector.tolist() == profile.cells[key].tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(profiles, min_size=1, max_size=5), st.randoms())
 def test_merging_is_a_sum(parts: list[WindowProfile], random: Any) -> None:
     """A merge has every count of its parts once, in any order and grouping, and leaves them as they were."""

@@ -1,0 +1,333 @@
+"""Each check alone: fires on its fault and says what broke, is quiet without it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import pkgutil
+from collections import Counter
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import watchers.checks
+from mllog.card import ModelCard
+from watchers.checks import all_checks
+from watchers.compare import profile
+from watchers.finding import Window
+from watchers.history import History
+from watchers.judge import judge
+from watchers.profile import WindowProfile
+from watchers.view import FunctionCheck, View
+
+START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+HOURS = 72
+N = 300
+WORDS = ("gate", "late", "crew", "weather", "held", "clear")
+
+
+def frame(hour: int, n: int = N, seed: int = 1) -> dict[str, list[Any]]:
+    """One calm hour of requests."""
+    rng = np.random.default_rng([seed, hour])
+    return {
+        "time": [START + hour * HOUR + dt.timedelta(seconds=11 * k % 3600) for k in range(n)],
+        "amount": rng.lognormal(3, 0.5, n).tolist(),
+        "age": [
+            None if missing else float(age)
+            for missing, age in zip(rng.random(n) < 0.02, rng.normal(40, 10, n), strict=True)
+        ],
+        "carrier": rng.choice(["UA", "AA", "DL", "B6"], n, p=[0.4, 0.3, 0.2, 0.1]).tolist(),
+        "origin": rng.choice(["EWR", "JFK", "LGA"], n, p=[0.4, 0.35, 0.25]).tolist(),
+        "member": [bool(value) for value in rng.random(n) < 0.3],
+        "remarks": [" ".join(rng.choice(WORDS, 4)) for _ in range(n)],
+        "@score": rng.beta(2, 5, n).tolist(),
+        "@label": ["late" if value < 0.2 else "on time" for value in rng.random(n)],
+        "@latency": (0.03 * rng.lognormal(0, 0.3, n)).tolist(),
+    }
+
+
+def joined(frames) -> dict[str, list[Any]]:
+    """Frames, one under the other."""
+    whole: dict[str, list[Any]] = {}
+    for part in frames:
+        for name, values in part.items():
+            whole.setdefault(name, []).extend(values)
+    return whole
+
+
+def make_card(model="delay", change=None) -> ModelCard:
+    """A card from three calm days."""
+    data = joined(frame(hour, seed=2) for hour in range(HOURS))
+    data["late"] = data.pop("@label")
+    if change is not None:
+        change(data)
+    return ModelCard.from_frame(
+        data, model, "1", target="late", text=["remarks"], segments=["origin", "carrier"], time="time"
+    )
+
+
+CARD = make_card()
+HISTORY = [profile(frame(hour), CARD, time="time") for hour in range(HOURS)]
+for past in HISTORY:
+    past.names |= {"version": Counter({"1": N}), "environment": Counter({"f00": N})}
+    past.manifests = {"f00": {"numpy": "2.3.1", "scipy": "1.16"}}
+
+
+@dataclass
+class Planted:
+    """A fault: what it does to an hour of requests, or to its profile."""
+
+    check: str
+    feature: str | None
+    words: tuple[str, ...]
+    change: Any = None
+    names: dict[str, Counter[str]] = field(default_factory=dict)
+    segment: dict[str, str] | None = None
+    severity: str = "warning"
+    n: int = N
+
+
+def where(data, name, value):
+    return [k for k, held in enumerate(data[name]) if held == value]
+
+
+def put(name, value, rows=None):
+    """Overwrite a feature, everywhere or in some rows; ``value`` may be a function of the old one."""
+
+    def change(data):
+        for k in rows(data) if rows else range(len(data[name])):
+            data[name][k] = value(data[name][k]) if callable(value) else value
+
+    return change
+
+
+def drop(name):
+    """The key is not sent any more."""
+    return lambda data: data.pop(name)
+
+
+def every(step):
+    return lambda data: range(0, len(data["time"]), step)
+
+
+def of(name, value):
+    return lambda data: where(data, name, value)
+
+
+FAULTS = {
+    "missing": Planted("missing", "age", ("`age` is null in 2", "% of requests", "expected", "since 2026-03-05 00:00"), put("age", None, every(4))),
+    "missing-segment": Planted(
+        "missing", "amount", ("`amount` is null in 100%", "(0% expected)", "nearly all of them have origin=LGA"),
+        put("amount", None, of("origin", "LGA")), segment={"origin": "LGA"}, severity="critical",
+    ),
+    "vanished": Planted(
+        "vanished", "carrier", ("`carrier` has vanished: absent in 100% of requests (0% expected)",), drop("carrier"), severity="critical"
+    ),
+    "renamed": Planted(
+        "renamed", "amount", ("`amount` looks renamed to `price`: 100% of requests",),
+        lambda data: data.update(price=data.pop("amount")), names={"renamed": Counter({"amount>price": N})}, severity="critical",
+    ),
+    "unseen_category": Planted(
+        "unseen_category", "carrier", ("`carrier` has values that training never had in 10% of requests (0% expected)", "'ua' (30)"),
+        put("carrier", "ua", every(10)),
+    ),
+    "category_shift": Planted(
+        "category_shift", "carrier", ("`carrier`=B6 makes up ", "% of requests", "% expected)"), put("carrier", "B6", every(4))
+    ),
+    "range": Planted(
+        "range", "age", ("`age` is outside of [", "] in 20% of requests (", "% expected)"), put("age", 400.0, every(5))
+    ),
+    "type_change": Planted(
+        "type_change", "amount", ("`amount` is no number in 50% of requests (0% expected)",), put("amount", "12,50", every(2)), severity="critical"
+    ),
+    "numeric_drift": Planted("numeric_drift", "age", ("`age` is higher by ", " sd than at these hours"), put("age", lambda v: v and v + 5)),
+    "numeric_spread": Planted(
+        "numeric_drift", "age", ("`age` is less spread out by ", " sd"), put("age", lambda v: v and 40 + (v - 40) / 4)
+    ),
+    "unit_change": Planted(
+        "unit_change", "amount", ("`amount` is multiplied by 10 since", "a factor of 10"), put("amount", lambda v: 10 * v), severity="critical"
+    ),
+    "unit_segment": Planted(
+        "unit_change", "amount", ("`amount` is multiplied by 1.609 in origin=JFK", "miles to kilometres"),
+        put("amount", lambda v: 1.609344 * v, of("origin", "JFK")), segment={"origin": "JFK"}, severity="critical", n=2000,
+    ),
+    "unseen_tokens": Planted(
+        "unseen_tokens", "remarks", ("of the words of `remarks` were not in training (0% expected)", "'verspätet'"),
+        put("remarks", "gate held wegen wetter verspätet", every(3)),
+    ),
+    "output_drift": Planted("output_drift", "@score", ("the model's scores are higher by ", " sd"), put("@score", lambda v: v + 0.2)),
+    "output_class": Planted("output_drift", "@label", ("class '", "is predicted in ", "% of requests"), put("@label", "late", every(3))),
+    "latency": Planted("latency", "@latency", ("requests take ", " ms expected, x2"), put("@latency", lambda v: 2 * v)),
+    "dependency_change": Planted(
+        "dependency_change", None, ("50% of predictions come from an environment never seen before (numpy 2.3.1 -> 2.4.0; + onnx 1.2)",),
+        names={"environment": Counter({"f00": N // 2, "f01": N // 2})},
+    ),
+    "wrong_model": Planted(
+        "wrong_model", "@score", ("the scores look like those of other 1, not of delay 1 (log likelihood ratio ",),
+        put("@score", lambda v: 1 - v), severity="critical",
+    ),
+}  # fmt: skip
+
+
+def view_of(planted: Planted | None, now: int = HOURS, history=None) -> View:
+    """The hour after three calm days, with a fault in it."""
+    data = frame(now, planted.n if planted else N)
+    if planted and planted.change:
+        planted.change(data)
+    current = profile(data, CARD, time="time")
+    # The bounds of a frame are its times; an hour of a store is a whole hour.
+    current.window = Window(START + now * HOUR, START + (now + 1) * HOUR)
+    names = {"version": Counter({"1": N}), "environment": Counter({"f00": N})}
+    current.names |= names | (planted.names if planted else {})
+    current.manifests = {"f01": {"numpy": "2.4.0", "scipy": "1.16", "onnx": "1.2"}}
+    book = History(CARD.ruler, [*(HISTORY if history is None else history), current])
+    last = len(book) - 1
+    return View(CARD, book, past=(0, last), now=(last, last + 1), others=[OTHER])
+
+
+OTHER = make_card("other", lambda data: data.update({"@score": [1 - score for score in data["@score"]]}))
+CHECKS = {check.name: check for check in all_checks()}
+
+
+def test_every_check_is_tested_here():
+    """Each check has a fault below (a stream without data has tests of its own)."""
+    assert {planted.check for planted in FAULTS.values()} | {"no_data"} == CHECKS.keys()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_check_fires_on_its_fault(name):
+    """Alone it finds its fault, names feature and segment, and its sentence has the numbers."""
+    planted = FAULTS[name]
+    findings = judge(view_of(planted), [CHECKS[planted.check]])
+    (finding,) = [finding for finding in findings if finding.feature == planted.feature]
+    assert (finding.check, finding.state, finding.severity) == (planted.check, "alert", planted.severity)
+    assert finding.segment == planted.segment
+    assert [word for word in planted.words if word not in finding.message] == [], finding.message
+    assert finding.onset == START + HOURS * HOUR
+    assert finding.version == "1"
+    if finding.effect is not None:
+        assert finding.effect.low <= finding.effect.value <= finding.effect.high
+    if finding.p_value is not None:
+        assert finding.p_value <= finding.q_value <= 0.01
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_a_check_is_quiet_without_a_fault(name):
+    """On a calm hour it finds nothing; asked for all, it says ok or nothing at all."""
+    assert judge(view_of(None), [CHECKS[name]]) == []
+    assert {finding.state for finding in judge(view_of(None), [CHECKS[name]], every=True)} <= {"ok"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_faulty_feature_is_found_by_all_checks_together(name):
+    """With every check at work the fault is still found by its own, and no untouched input is blamed."""
+    planted = FAULTS[name]
+    findings = judge(view_of(planted))
+    assert (planted.check, planted.feature) in {(finding.check, finding.feature) for finding in findings}
+    touched = {planted.feature, "@score", "@label"}
+    assert {finding.feature for finding in findings} <= touched | {None}
+
+
+def test_a_unit_beyond_the_bins_is_never_named_wrongly():
+    """A factor that throws every value out of the bins can't be told from a larger one: it is found, and not named."""
+    findings = judge(view_of(Planted("", "amount", (), put("amount", lambda value: 1000 * value))))
+    assert {"range", "numeric_drift"} <= {finding.check for finding in findings}
+    assert "unit_change" not in {finding.check for finding in findings}
+
+
+def hours_of(empty=()):
+    """Three days of hours with events but in some."""
+    return [
+        WindowProfile(CARD.model, CARD.ruler.hash, past.window) if k in empty else past
+        for k, past in enumerate(HISTORY)
+    ]
+
+
+def empty_hour(now=HOURS):
+    return WindowProfile(CARD.model, CARD.ruler.hash, Window(START + now * HOUR, START + (now + 1) * HOUR))
+
+
+def silent(history) -> list[Any]:
+    """What is said of an hour without events."""
+    for k, past in enumerate(history):
+        past.window = Window(START + k * HOUR, START + (k + 1) * HOUR)
+    book = History(CARD.ruler, [*history, empty_hour()])
+    return judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1)), [CHECKS["no_data"]])
+
+
+def test_no_data_fires_where_there_always_was_some():
+    """An hour without any event, after three days with hundreds in each, is critical and says how many were expected."""
+    (finding,) = silent(hours_of())
+    assert (finding.check, finding.state, finding.severity, finding.n) == ("no_data", "alert", "critical", 0)
+    assert "no prediction arrived since 2026-03-05 00:00, where about 300 were expected" in finding.message
+
+
+def test_no_data_is_unknown_where_nights_are_empty():
+    """An hour that is always empty is no alarm, and nothing is said to be ok either."""
+    (finding,) = silent(hours_of(empty=(0, 24, 48)))
+    assert (finding.state, finding.severity) == ("unknown", "info")
+
+
+def test_no_data_is_silent_while_data_comes():
+    """An hour with events is the other checks' business."""
+    assert list(CHECKS["no_data"](view_of(None))) == []
+
+
+@pytest.mark.parametrize("name", ["missing", "vanished", "unseen_category", "type_change", "range"])
+def test_what_needs_no_variance_is_judged_from_the_first_hour(name):
+    """Without any history what training never had is found by the card alone."""
+    gone = {"missing": ("amount", None), "vanished": ("amount", None), "range": ("age", 4000.0)}
+    feature, value = gone.get(name, ("carrier", "ua") if name == "unseen_category" else ("amount", "12"))
+    planted = Planted(name, feature, (), put(feature, value, every(1 if name == "vanished" else 2)))
+    view = view_of(planted, history=[])
+    assert view.learning
+    assert feature in {finding.feature for finding in judge(view, [CHECKS[name]])}
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_a_check_copes_with_an_hour_of_one_event(name):
+    """One event is no ground for any alarm of a rate, a shift or a unit."""
+    data = {column: values[:1] for column, values in frame(HOURS).items()}
+    current = profile(data, CARD, time="time")
+    book = History(CARD.ruler, [*HISTORY, current])
+    assert judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1), others=[OTHER]), [CHECKS[name]]) == []
+
+
+def test_all_checks_are_the_modules_of_the_folder():
+    """Every module without an underscore is a check, named as its file is; no list has to be kept."""
+    modules = [m.name for m in pkgutil.iter_modules(watchers.checks.__path__) if not m.name.startswith("_")]
+    assert sorted(CHECKS) == sorted(modules)
+    for name in modules:
+        module = importlib.import_module(f"watchers.checks.{name}")
+        assert isinstance(module, ModuleType)
+        assert "Runbook:" in (module.__doc__ or "")
+        assert isinstance(module.check, FunctionCheck)
+
+
+def test_a_new_file_is_a_new_check(tmp_path, monkeypatch):
+    """A file put into the folder of checks is found and run without being listed anywhere."""
+    (tmp_path / "always.py").write_text(
+        '''"""Always alarms."""
+from watchers.view import FunctionCheck, Tests
+
+def _run(view):
+    finding = view.finding("always", feature="amount", n=view.n, message="always")
+    return [Tests(facts=[finding])]
+
+check = FunctionCheck("always", _run, immediate=True)
+'''
+    )
+    monkeypatch.setattr(watchers.checks, "__path__", [*watchers.checks.__path__, str(tmp_path)])
+    all_checks.cache_clear()
+    try:
+        assert "always" in {check.name for check in all_checks()}
+        findings = judge(view_of(None))
+        assert [(finding.check, finding.feature, finding.state) for finding in findings] == [
+            ("always", "amount", "alert")
+        ]
+    finally:
+        all_checks.cache_clear()

@@ -1,0 +1,93 @@
+"""The command line: help, examples, and what every command promises."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from mllog.cli import main as mllog
+from watchers.cli import _parser, main
+
+COMMANDS = ("card", "profile", "run", "schedule", "incidents", "report")
+
+
+def test_every_command_is_tested_here():
+    """The list below is the list of commands."""
+    choices = next(action.choices for action in _parser()._actions if action.dest == "command")
+    assert tuple(choices) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    """``--help`` explains every option and ends with an example, which the command itself would take."""
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "--json" in out
+    example = next(action.choices[command].epilog for action in _parser()._actions if action.dest == "command")
+    assert " ".join(out.split()).endswith(example)
+    program, *words = shlex.split(example.removeprefix("example: "))
+    assert program == "watchers"
+    args = _parser().parse_args(words)
+    assert args.command == command
+    for action in next(a.choices[command]._actions for a in _parser()._actions if a.dest == "command"):
+        assert action.help or action.required or action.choices, f"{action.dest} isn't explained"
+
+
+@pytest.mark.parametrize("command", ["demo", "show"])
+def test_the_commands_of_mllog_have_help_with_an_example(command, capsys):
+    """So do the commands that the watchers bring to ``mllog``."""
+    assert mllog([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--json" in out
+    assert f"example: mllog {command}" in out
+
+
+def test_the_whole_has_help_with_an_example(capsys):
+    """``watchers --help`` names every command."""
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert [command for command in COMMANDS if command not in out] == []
+    assert "example: watchers run --once" in out
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["run", "--once"], ["run", "--store", "x"], ["card", "f.csv"]])
+def test_wrong_words_are_a_usage_error(words, capsys):
+    """A command line that can't be read ends with 2 and says what is missing."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    assert "usage: watchers" in capsys.readouterr().err
+
+
+def test_an_incident_is_taken_by_somebody(tmp_path, capsys):
+    """``incidents ack`` needs to know who, and writes it down; the incident is found by its first letters."""
+    import datetime as dt
+
+    from watchers.incidents import Incident, IncidentEvent
+    from watchers.stores import open_store
+
+    at = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+    for name in ("abc123", "abd456"):
+        incident = Incident(name, "m", at, at, at, title="carrier: missing", features=["carrier"], checks=["missing"])
+        open_store(str(tmp_path)).write_incident_events(
+            [IncidentEvent.make(name, at, "opened", 0, incident.to_dict()).to_dict()]
+        )
+    place = ["incidents", "--store", str(tmp_path)]
+    assert main([*place, "list", "--json"]) == 1
+    assert {entry["id"] for entry in json.loads(capsys.readouterr().out)["incidents"]} == {"abc123", "abd456"}
+    assert main([*place, "ack", "abc"]) == 2
+    assert "--by" in capsys.readouterr().err
+    assert main([*place, "ack", "ab", "--by", "ada"]) == 2
+    assert "several" in capsys.readouterr().err
+    assert main([*place, "ack", "abc", "--by", "ada", "--as-normal", "--json"]) == 0
+    taken = json.loads(capsys.readouterr().out)["incident"]
+    assert (taken["id"], taken["state"], taken["acknowledged_by"]) == ("abc123", "acknowledged", "ada")
+    assert taken["as_normal"] is True
+    assert main([*place, "show", "abc"]) == 0
+    assert "abc123  acknowledged" in capsys.readouterr().out

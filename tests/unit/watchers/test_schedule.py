@@ -1,0 +1,332 @@
+"""The scheduled run: which hours are due, in what order, what survives, and who is told how often."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mllog
+from mllog.card import ModelCard
+from mllog.environment import Manifest
+from watchers import schedule
+from watchers.cli import main
+from watchers.config import Config
+from watchers.notify import Route
+from watchers.schedule import incidents_of, run
+from watchers.stores import FilesStore
+
+# Apprise imports a module that Python 3.13 dropped, and copes.
+pytestmark = pytest.mark.filterwarnings("ignore:.imghdr. is deprecated:DeprecationWarning")
+
+START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+LATE = dt.timedelta(minutes=10)
+PER_HOUR = 50
+HOURS = 60
+FAULT = range(40, 46)
+
+
+def rows(hour, seed=7):
+    """The requests of an hour."""
+    rng = np.random.default_rng([seed, hour])
+    for _ in range(PER_HOUR):
+        country = ("DE", "AT", "CH")[rng.choice(3, p=[0.6, 0.25, 0.15])]
+        yield {"amount": float(rng.lognormal(3, 0.5)), "country": country}, float(rng.beta(2, 5))
+
+
+def make_card(model="shop"):
+    """A card that fits them."""
+    made = [row for hour in range(100) for row in rows(hour, 3)]
+    columns = {name: [inputs[name] for inputs, _ in made] for name in ("amount", "country")}
+    return ModelCard.from_frame(columns, model, "1", predictions=[score for _, score in made])
+
+
+CARD = make_card()
+
+
+def write(folder, hours, model="shop", card=CARD, faulty=FAULT):
+    """Hours of requests by the real logger; in the faulty ones the amount is null."""
+    now = 0
+    with mllog.ModelLogger(
+        model, version="1", card=card, sink=folder, clock=lambda: now, environment=Manifest(python="3.12")
+    ) as log:
+        for hour in hours:
+            for k, (inputs, score) in enumerate(rows(hour)):
+                now = int((START + hour * HOUR).timestamp()) * 10**9 + k * 60 * 10**9
+                log.prediction({**inputs, "amount": None} if hour in faulty else inputs, {"score": score}, latency=0.02)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory):
+    """60 hours of events that nobody judged, with a fault from the 40th to the 46th."""
+    return write(tmp_path_factory.mktemp("schedule") / "events", range(HOURS))
+
+
+@pytest.fixture
+def folder(events, tmp_path):
+    """A copy of them."""
+    return Path(shutil.copytree(events, tmp_path / "events"))
+
+
+def at(hours, minutes=0):
+    return START + hours * HOUR + dt.timedelta(minutes=minutes)
+
+
+def judged(folder, model="shop"):
+    """The hours whose profiles a store keeps, and how many requests each has."""
+    ruler = next(card for card in FilesStore(folder).cards() if card.model == model).ruler
+    profiles = FilesStore(folder).stored_profiles(model, ruler, START - 1000 * HOUR, START + 10_000 * HOUR)
+    return {int((profile.window.start - START) / HOUR): profile.n for profile in profiles}
+
+
+def written(folder):
+    """What was written of findings, incidents and profiles."""
+    return {path.name + path.parent.name: path.read_bytes() for path in (folder / "_watchers").rglob("*.ndjson")}
+
+
+# Which hours ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_hour_is_judged_when_it_has_been_over_for_ten_minutes(folder):
+    """An hour whose last requests may still be under way is not due yet."""
+    assert run(FilesStore(folder), at(0, 59)).hours == {}
+    assert run(FilesStore(folder), at(1, 9)).hours == {}
+    assert run(FilesStore(folder), at(1, 10)).hours == {"shop": 1}
+    assert run(FilesStore(folder), at(1, 10)).hours == {}
+    assert run(FilesStore(folder), at(3), config=Config(lateness=dt.timedelta(0))).hours == {"shop": 2}
+
+
+def test_missed_hours_are_caught_up_in_order(folder, monkeypatch):
+    """After an outage of the watchers every hour is judged once, the oldest first."""
+    order = []
+    judge = schedule.judge
+
+    def spy(view, *more, **options):
+        if view.now[1] - view.now[0] == 1:
+            order.append(view.profile.window.start)
+        return judge(view, *more, **options)
+
+    monkeypatch.setattr(schedule, "judge", spy)
+    run(FilesStore(folder), at(5, 10))
+    assert run(FilesStore(folder), at(50, 10)).hours == {"shop": 45}
+    assert order == [at(hour) for hour in range(50)]
+
+
+def test_gaps_are_hours_without_events(tmp_path):
+    """Hours in which nothing came are judged as empty ones, and the run after the gap still sees what was before it."""
+    folder = write(tmp_path / "events", [*range(80), *range(86, 100)], faulty=())
+    report = run(FilesStore(folder), at(100) + LATE)
+    assert report.hours == {"shop": 100}
+    assert judged(folder) == {hour: 0 if 80 <= hour < 86 else PER_HOUR for hour in range(100)}
+    assert {(finding.check, finding.n) for finding in report.findings} == {("no_data", 0)}
+    (incident,) = incidents_of(FilesStore(folder)).values()
+    assert (incident.onset, incident.state) == (at(80), "recovered")
+
+
+def test_hours_that_no_run_stored_are_filled_as_empty(folder):
+    """Where stored profiles are lost, what is left stays in its hours: history is a run of hours."""
+    run(FilesStore(folder), at(40) + LATE)
+    (path,) = (folder / "_watchers" / "profiles").rglob("2026-03-02.ndjson")
+    kept = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(kept[:5] + kept[9:]))
+    report = run(FilesStore(folder), at(HOURS) + LATE)
+    assert report.hours == {"shop": 20}
+    assert {finding.feature for finding in report.findings} == {"amount"}
+    gapless = schedule._gapless(FilesStore(folder).stored_profiles("shop", CARD.ruler, START, at(40)), CARD, at(42))
+    assert [profile.window.start for profile in gapless] == [at(hour) for hour in range(42)]
+    assert [hour for hour, profile in enumerate(gapless) if not profile.n] == [5, 6, 7, 8, 40, 41]
+
+
+def test_no_stored_hour_is_no_history():
+    """Without anything stored there is nothing to fill."""
+    assert schedule._gapless([], CARD, START) == []
+
+
+def test_silence_is_judged_for_as_long_as_history_reaches(folder):
+    """A stream that ended is no reason to go through years of silence: a month after its last event all is said."""
+    report = run(FilesStore(folder), START + dt.timedelta(days=3650))
+    assert report.hours["shop"] <= HOURS + 24 * 30
+    assert run(FilesStore(folder), START + dt.timedelta(days=3651)).hours == {}
+    (open_one,) = [incident for incident in incidents_of(FilesStore(folder)).values() if incident.active]
+    assert open_one.checks == ["no_data"]
+
+
+# What survives --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 7, 24])
+def test_state_survives_between_runs(folder, step):
+    """Judged in steps by runs that know of each other only what they wrote, everything is as if judged in one."""
+    once = Path(shutil.copytree(folder, folder.with_name("once")))
+    run(FilesStore(once), at(HOURS) + LATE)
+    for hour in range(step, HOURS + step, step):
+        run(FilesStore(folder), at(min(hour, HOURS)) + LATE)
+    assert written(folder) == written(once)
+    (incident,) = incidents_of(FilesStore(folder)).values()
+    assert (incident.features, incident.onset, incident.state) == (["amount"], at(FAULT.start), "recovered")
+
+
+@pytest.mark.parametrize("before", [0, 30, 42])
+@pytest.mark.parametrize("dies", ["write_profiles", "write_findings", "write_incident_events", "write_state"])
+def test_a_run_that_dies_is_done_again_to_the_same_end(folder, monkeypatch, dies, before):
+    """Whichever of its writes fails, the next run does the same hours again and leaves what one good run would have."""
+    once = Path(shutil.copytree(folder, folder.with_name("once")))
+    for store in (once, folder):
+        run(FilesStore(store), at(before) + LATE)
+    run(FilesStore(once), at(HOURS) + LATE)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FilesStore, dies, fail)
+        with pytest.raises(OSError, match="disk full"):
+            run(FilesStore(folder), at(HOURS) + LATE)
+    assert run(FilesStore(folder), at(HOURS) + LATE).hours == {"shop": HOURS - before}
+    assert written(folder) == written(once)
+
+
+def test_a_finished_run_finds_nothing_due(folder):
+    """A second run as of the same moment, or of an earlier one, writes nothing."""
+    run(FilesStore(folder), at(HOURS) + LATE)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for moment in (at(HOURS) + LATE, at(20)):
+        report = run(FilesStore(folder), moment)
+        assert (report.hours, report.findings, report.events) == ({}, [], [])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_progress_is_told(folder):
+    """Whoever wants to knows how far the run is."""
+    told = []
+    run(FilesStore(folder), at(3) + LATE, progress=lambda *what: told.append(what))
+    assert told == [("shop", 1, 3), ("shop", 2, 3), ("shop", 3, 3)]
+
+
+# Several models -------------------------------------------------------------------------------------------------------
+
+
+def test_models_in_one_store_are_kept_apart(tmp_path):
+    """Each model has its own hours, history and incidents; a fault of one is no matter of the other."""
+    folder = write(tmp_path / "events", range(HOURS))
+    write(folder, range(20, HOURS), model="Other Shop", card=make_card("Other Shop"), faulty=range(50, 54))
+    report = run(FilesStore(folder), at(HOURS) + LATE)
+    assert report.hours == {"shop": HOURS, "Other Shop": HOURS - 20}
+    assert report.problems == []
+    incidents = {incident.model: incident for incident in incidents_of(FilesStore(folder)).values()}
+    assert {model: incident.onset for model, incident in incidents.items()} == {"shop": at(40), "Other Shop": at(50)}
+    assert judged(folder, "Other Shop") == dict.fromkeys(range(20, HOURS), PER_HOUR)
+    alone = write(tmp_path / "alone", range(HOURS))
+    run(FilesStore(alone), at(HOURS) + LATE)
+    (same,) = incidents_of(FilesStore(alone)).values()
+    assert same.id == incidents["shop"].id
+    for model in ("shop", "Other Shop"):
+        assert {finding["model"] for finding in FilesStore(folder).findings(model)} == {model}
+
+
+def test_a_model_that_comes_later_begins_at_its_own_first_hour(folder):
+    """A model whose first event came after the last run is judged from that hour on."""
+    run(FilesStore(folder), at(30) + LATE)
+    write(folder, range(40, HOURS), model="late", card=make_card("late"), faulty=())
+    assert run(FilesStore(folder), at(HOURS) + LATE).hours == {"shop": 30, "late": 20}
+
+
+# Who is told ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def receiver():
+    """A webhook receiver on this machine; ``bodies`` is what it got, ``status`` what it answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            http.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(http.status)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    http = HTTPServer(("127.0.0.1", 0), Handler)
+    http.bodies, http.status = [], 200
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield http
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def told_at(receiver, credentials=""):
+    """The receiver as the configuration names it."""
+    return (Route(f"json://{credentials}127.0.0.1:{receiver.server_port}/?cto=2&rto=2"),)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_is_told(monkeypatch):
+    monkeypatch.delenv("MLLOG_NOTIFY", raising=False)
+
+
+@pytest.mark.parametrize("step", [1, HOURS])
+def test_an_incident_is_told_when_it_opens_and_when_it_is_over(folder, receiver, step):
+    """One message when it opens, one when it has recovered, however many runs there are between."""
+    config = Config(notify=told_at(receiver))
+    for hour in range(step, HOURS + 1, step):
+        report = run(FilesStore(folder), at(hour) + LATE, config=config, place="file:events")
+        assert report.problems == []
+    run(FilesStore(folder), at(HOURS) + LATE, config=config)
+    (incident,) = incidents_of(FilesStore(folder)).values()
+    opened, recovered = receiver.bodies
+    assert (opened["title"], opened["type"]) == (f"[shop] {incident.title}", "failure")
+    assert "`amount`" in opened["message"]
+    assert f"watchers incidents show {incident.id} --store file:events" in opened["message"]
+    assert (recovered["title"], recovered["type"]) == (f"Recovered: [shop] {incident.title}", "success")
+
+
+def test_receivers_of_the_environment_are_told(folder, receiver, monkeypatch, capsys):
+    """``MLLOG_NOTIFY`` alone is enough for the command; the library asks no environment."""
+    monkeypatch.setenv("MLLOG_NOTIFY", told_at(receiver)[0].url)
+    run(FilesStore(shutil.copytree(folder, folder.with_name("library"))), at(HOURS) + LATE)
+    assert receiver.bodies == []
+    words = ["run", "--once", "--store", str(folder), "--now", (at(HOURS) + LATE).isoformat(), "--json"]
+    assert main(words) == 1
+    assert [body["type"] for body in receiver.bodies] == ["failure", "success"]
+
+
+def test_a_broken_receiver_is_a_usage_error_before_anything_is_judged(folder, monkeypatch, capsys):
+    """A route that can't be read must not be found out when there is something to tell; its URL stays secret."""
+    monkeypatch.setenv("MLLOG_NOTIFY", "[secret")
+    words = ["run", "--once", "--store", str(folder), "--now", (at(HOURS) + LATE).isoformat()]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "MLLOG_NOTIFY" in said
+    assert "secret" not in said
+    assert FilesStore(folder).state("shop") == {}
+
+
+def test_a_message_that_does_not_arrive_is_a_problem_and_not_the_end(folder, receiver):
+    """The run is kept, and says which incident's message failed and why, without the URL."""
+    receiver.status = 500
+    config = Config(notify=told_at(receiver, "user:secret@"))
+    report = run(FilesStore(folder), at(HOURS) + LATE, config=config)
+    (incident,) = incidents_of(FilesStore(folder)).values()
+    assert report.hours == {"shop": HOURS}
+    assert report.problems == [
+        f"incident {incident.id}: notification by json failed: the receiver answered HTTP 500"
+    ] * len(receiver.bodies)
+
+
+def test_calm_hours_tell_nobody(tmp_path, receiver):
+    """Without an incident there is no message."""
+    folder = write(tmp_path / "events", range(HOURS), faulty=())
+    config = Config(notify=told_at(receiver))
+    report = run(FilesStore(folder), at(HOURS) + LATE, config=config)
+    assert (report.hours, report.findings, receiver.bodies) == ({"shop": HOURS}, [], [])

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from watchers.statistics import Rows, contrast, onset, rare_events, rate_low
+from watchers.statistics.contrast import (
+    CONFIDENCE,
+    KNOWN_HOURS,
+    MIN_EVENTS,
+    PRIOR,
+    WINDOWS_PER_OUTLIER,
+    Contrasted,
+)
+
+
+def one(x: list[float], x2: list[float], n: list[float], stratum: list[int]) -> Rows:
+    """Rows of a single contrast."""
+    column = [np.array(part, dtype=np.float64).reshape(-1, 1) for part in (x, x2, n)]
+    return Rows(column[0], column[1], column[2], np.array(stratum, dtype=np.intp))
+
+
+def slow(past: list[tuple[float, float, float, int]], windows: list[int], now: list[tuple[float, float, float, int]],
+         inflation: float = 1.0, *, natural: bool = True) -> dict[str, float]:  # fmt: skip
+    """The comparison of one contrast as its documentation says it: rows are (x, x2, n, stratum), in plain Python."""
+    every_n = sum(n for _, _, n, _ in past)
+    pooled = sum(x for x, *_ in past) / max(every_n, 1)
+    pooled2 = sum(x2 for _, x2, *_ in past) / max(every_n, 1)
+
+    def residual(row: tuple[float, float, float, int], own: int | None) -> tuple[float, float]:
+        others = [other for k, other in enumerate(past) if other[3] == row[3] and k != own]
+        weight = sum(o[2] for o in others) + PRIOR
+        p = (sum(o[0] for o in others) + PRIOR * pooled) / weight
+        second = (sum(o[1] for o in others) + PRIOR * pooled2) / weight
+        variance = max(second - p * p, 0.05 * max(pooled2 - pooled**2, 0))
+        return row[0] - row[2] * p, inflation * variance * (row[2] + row[2] ** 2 / weight)
+
+    n = sum(row[2] for row in now)
+    parts = [residual(row, None) for row in now]
+    r, v = sum(e for e, _ in parts) / max(n, 1), sum(w for _, w in parts) / max(n, 1) ** 2
+    sums: dict[int, list[float]] = {k: [0.0] * 4 for k in range(max(windows, default=-1) + 1)}
+    for k, (row, window) in enumerate(zip(past, windows, strict=True)):
+        if window >= 0:
+            e, w = residual(row, k)
+            sums[window] = [a + b for a, b in zip(sums[window], (e, w, row[2], row[0]), strict=True)]
+    usable = [s for s in sums.values() if s[2] >= max(MIN_EVENTS / 2, 0.1 * n)]
+    many = len(usable)
+    tau2 = 0.0
+    if natural:
+        weights = [min(s[2], n) for s in usable]
+        spread = sum(w * ((s[0] / s[2]) ** 2 - s[1] / s[2] ** 2) for w, s in zip(weights, usable, strict=True))
+        tau2 = max(spread / max(sum(weights), 1e-12), 0.5 * v * math.sqrt(2 / max(many, 2)))
+    variance = v + tau2
+    known = sum(row[2] for row in now if sum(o[2] for o in past if o[3] == row[3]) > 0) >= KNOWN_HOURS * n
+    judged = n >= MIN_EVENTS and known and every_n > 0 and variance > 0
+    se = math.sqrt(max(variance, 1e-300))
+    nu = min(max(variance**2 / max(tau2**2 / max(many - 1, 1), 1e-300), 1), 1e6)
+    t = r / se if judged else 0.0
+    reach = float(stats.t.ppf(CONFIDENCE, nu)) * se
+    sizes = sorted(abs(s[0] / s[2]) / math.sqrt(max(s[1] / s[2] ** 2 + tau2, 1e-300)) for s in usable)
+    sizes = [0.0] * (len(sums) - many) + sizes
+    return {
+        "n": n, "observed": sum(row[0] for row in now) / max(n, 1), "r": r, "se": se, "t": t, "windows": many,
+        "p_value": 2 * float(stats.t.sf(abs(t), nu)) if judged else 1.0, "low": abs(r) - reach if judged else -1.0, "high": abs(r) + reach,
+        "extreme": sizes[-1 - len(sums) // WINDOWS_PER_OUTLIER] if sizes else 0.0, "kappa": 1.25 + 0.5 * tau2 / max(variance, 1e-300),
+        "history_x": sum(row[0] for row in past), "history_n": every_n,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seed", "hours", "length", "natural", "inflation"),
+    [(1, 48, 1, True, 1.0), (2, 96, 4, True, 1.0), (3, 60, 1, False, 1.0), (4, 30, 24, True, 2.0), (5, 600, 1, True, 1.0), (6, 3, 1, True, 1.0)],
+)  # fmt: skip
+def test_contrast_is_what_it_says(seed: int, hours: int, length: int, natural: bool, inflation: float) -> None:
+    """The vectorised comparison equals one written row by row in plain Python, thin and empty rows included."""
+    rng = np.random.default_rng(seed)
+    columns, table = 3, []
+    for row in range(hours + length):
+        base = [0, 5, 40, 400][rng.integers(4)] if row % 5 == 0 else 200
+        n = rng.poisson(base, columns)
+        weights = np.array([0.5, 1.0, 2.0])
+        counts = rng.multinomial(n, [0.1, 0.2, 0.1, 0.6])[:, :3] if base else np.zeros((columns, 3))
+        table.append((counts @ weights, counts @ weights**2, n.astype(float), row % 6))
+    x, x2, n, stratum = (np.array(part) for part in zip(*table, strict=True))
+    windows = np.arange(hours) // length - (1 if length > 1 else 0)
+    past = Rows(x[:hours], x2[:hours], n[:hours], stratum[:hours].astype(np.intp))
+    now = Rows(x[hours:], x2[hours:], n[hours:], stratum[hours:].astype(np.intp))
+    fast = contrast(past, windows.astype(np.intp), now, natural=natural, inflation=inflation)
+    for column in range(columns):
+        rows = [(x[k, column], x2[k, column], n[k, column], int(stratum[k])) for k in range(hours + length)]
+        want = slow(rows[:hours], windows.tolist(), rows[hours:], inflation, natural=natural)
+        for name, value in want.items():
+            assert getattr(fast, name)[column] == pytest.approx(value, rel=1e-7, abs=1e-12), name
+
+
+def test_windows_without_rows() -> None:
+    """A window that has no row leaves the others as they are."""
+    rows = [(float(k), float(k), 100.0, 0) for k in (10, 12, 30)]
+    past = one([10, 12, 30], [10, 12, 30], [100] * 3, [0] * 3)
+    now = one([20], [20], [100], [0])
+    found = contrast(past, np.array([0, 0, 2]), now)
+    assert found.se[0] == pytest.approx(slow(rows, [0, 0, 2], [(20.0, 20.0, 100.0, 0)])["se"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("n", [0, 1, 30, 10**9])
+@pytest.mark.parametrize("past_n", [0, 1, 30, 10**9])
+@pytest.mark.parametrize("windows", [0, 1, 2, 40])
+def test_degenerate_counts_give_numbers(share: float, n: int, past_n: int, windows: int) -> None:
+    """Nothing, one thing, the same thing always, and a thousand million of them: every answer is a number."""
+    past = one([round(share * past_n)] * windows, [round(share * past_n)] * windows, [past_n] * windows, [0] * windows)
+    for stratum in (0, 1):
+        for part in (share, 0.9):
+            now = one([round(part * n)], [round(part * n)], [n], [stratum])
+            found = contrast(past, np.arange(windows), now)
+            for name in Contrasted.__dataclass_fields__:
+                assert np.isfinite(getattr(found, name)).all(), name
+            assert 0 <= found.p_value[0] <= 1
+            if n < MIN_EVENTS or past_n * windows == 0 or stratum == 1:
+                assert (found.t[0], found.p_value[0], found.low[0]) == (0, 1, -1)
+                assert not found.beyond[0]
+            elif part == share:
+                assert abs(found.t[0]) < 0.01
+            rare = rare_events(found.observed * found.n, found.n, found.history_x, found.history_n, found.phi)
+            assert np.isfinite(rare).all()
+            assert np.isfinite(rate_low(found.observed * found.n, found.n)).all()
+
+
+def test_no_rows_at_all() -> None:
+    """No window, no history, no contrast: empty answers and no warning."""
+    for columns in (0, 2):
+        empty = Rows(*(np.zeros((0, columns)) for _ in range(3)), np.zeros(0, dtype=np.intp))
+        found = contrast(empty, np.zeros(0, dtype=np.intp), empty)
+        assert found.p_value.tolist() == [1.0] * columns
+
+
+def test_history_of_the_same_rate_is_not_alarming_and_a_jump_is() -> None:
+    """A window like its history is inside, one with ten times the share is far outside."""
+    rng = np.random.default_rng(7)
+    x = rng.binomial(1000, 0.02, 200).astype(float)
+    past = one(x.tolist(), x.tolist(), [1000] * 200, [0] * 200)
+    usual, jump = (contrast(past, np.arange(200), one([k], [k], [1000], [0])) for k in (22, 200))
+    assert usual.p_value[0] > 0.05
+    assert not usual.beyond[0]
+    assert jump.p_value[0] < 1e-6
+    assert jump.beyond[0]
+    assert jump.low[0] > 0.15
+
+
+def direct(x: float, n: float, history_x: float, history_n: float) -> float:
+    """P(NB >= x) by summing the probabilities below x."""
+    r, p = history_x + 0.5, history_n / (history_n + n)
+    below = sum(math.exp(math.lgamma(k + r) - math.lgamma(r) - math.lgamma(k + 1) + r * math.log(p) + k * math.log1p(-p)) for k in range(int(x)))
+    return 1 - below
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "history_x", "history_n"),
+    [(1, 100, 0, 1000), (3, 1000, 0, 100_000), (5, 200, 10, 4000), (30, 1000, 200, 10_000), (1, 1, 1, 1), (7, 50, 3, 77)],
+)  # fmt: skip
+def test_rare_events_are_a_negative_binomial(x: float, n: float, history_x: float, history_n: float) -> None:
+    """The p value is the upper tail of the gamma-Poisson predictive, summed term by term."""
+    found = rare_events(*(np.array([float(part)]) for part in (x, n, history_x, history_n)), np.ones(1))
+    assert found[0] == pytest.approx(direct(x, n, history_x, history_n), rel=1e-6, abs=1e-12)
+
+
+def test_rare_events_need_an_event_and_a_history() -> None:
+    """No event, no window or no history is no surprise; overdispersed counts surprise less."""
+    zero, some = np.zeros(1), np.array([5.0])
+    many = np.array([1000.0])
+    for parts in ((zero, many, zero, many), (some, many, zero, zero), (some, zero, zero, many)):
+        assert rare_events(*parts, np.ones(1)).tolist() == [1.0]
+    phis = [float(rare_events(some, many, some, many * 10, np.array([phi]))[0]) for phi in (1.0, 2.0, 5.0)]
+    assert phis == sorted(phis)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**12), st.floats(1, 1e6))
+def test_rare_events_are_probabilities(x: int, n: int, history_x: int, history_n: int, phi: float) -> None:
+    """Whatever is counted, the answer is a probability."""
+    (p,) = rare_events(*(np.array([float(part)]) for part in (x, n, history_x, history_n, phi)))
+    assert 0 <= p <= 1
+
+
+def test_rate_low_is_a_lower_bound() -> None:
+    """The bound is below the rate, above 0 where anything was seen, and tends to it."""
+    n = np.array([10.0, 1000.0, 1e9])
+    low = rate_low(0.3 * n, n)
+    assert (low < 0.3).all()
+    assert np.all(np.diff(low) > 0)
+    assert low[2] > 0.2999
+    assert rate_low(np.zeros(1), np.array([10.0])).tolist() == [0.0]
+    assert np.isfinite(rate_low(np.array([12.0]), np.array([10.0]))).all()
+
+
+@pytest.mark.parametrize("at", [0, 1, 7, 30, 59])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_onset_finds_a_planted_step(at: int, sign: int) -> None:
+    """A shift that began in a row is found there, up or down, rows without events in between."""
+    rng = np.random.default_rng(at)
+    n = np.where(rng.random(60) < 0.1, 0.0, 500.0)
+    n[at] = 500.0
+    e = rng.normal(0, 5, 60) * (n > 0)
+    e[at:] += sign * 0.2 * n[at:]
+    assert onset(e, 25.0 * (n > 0), n, 0.0) == at
+
+
+@pytest.mark.parametrize("n", [[0.0], [0.0, 0.0], [100.0, 0.0]])
+def test_onset_of_nothing(n: list[float]) -> None:
+    """Without a shift or events there is still an answer that is a row."""
+    rows = np.zeros(len(n))
+    assert 0 <= onset(rows, rows, np.array(n), 0.0) < len(n)
