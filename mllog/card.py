@@ -73,7 +73,7 @@ class ModelCard:
         Raises:
             CardError: a named column isn't in the frame, the frame is empty, or a segment is no category.
         """
-        from mllog.frames import card_parts  # noqa: PLC0415 - numpy must not be imported with the logger
+        from mllog.laying import card_parts  # noqa: PLC0415 - numpy must not be imported with the logger
 
         ruler, training, task = card_parts(
             train,

@@ -2,7 +2,7 @@
 
 A ruler knows a model's features: kind, bin edges, categories, vocabulary. It turns a typed value into a bin, a
 category, a kind of *missing*, a violation or token counts. The writer thread of the logger uses it for each event,
-:mod:`mllog.frames` for whole columns; both give the same counts (a property test holds them together), so counts made
+:mod:`mllog.counting` for whole columns; both give the same counts (a property test holds them together), so counts made
 from events and counts made from training data can be subtracted.
 
 Only the standard library is needed here, since the ruler runs inside of the model's process.

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.errors import MllogError
@@ -253,6 +253,7 @@ def _profile(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from watchers.notify import routes  # noqa: PLC0415
+    from watchers.progress import Steps  # noqa: PLC0415
     from watchers.schedule import run  # noqa: PLC0415
     from watchers.stores import open_store  # noqa: PLC0415
 
@@ -260,7 +261,7 @@ def _run(args: argparse.Namespace) -> int:
     now = _time(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
     cards = [ModelCard.load(path) for path in args.card]
     config = Config(notify=tuple(routes(args.notify)))
-    with _Bar(quiet=args.json) as bar:
+    with Steps(quiet=args.json) as bar:
         report = run(store, now, cards=cards, config=config, progress=bar, place=args.store)
     if args.json:
         print(json.dumps(_document(report)))
@@ -300,31 +301,6 @@ def _print_run(store: Any, report: Any) -> None:
         print(f"problem: {problem}", file=sys.stderr)
 
 
-class _Bar:
-    """Progress on the terminal, nothing elsewhere."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import Progress  # noqa: PLC0415
-
-        self._progress = Progress(
-            console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done)
-
-
 def _schedule(args: argparse.Namespace) -> int:
     from watchers.notify import routes  # noqa: PLC0415
     from watchers.schedule import run  # noqa: PLC0415
@@ -351,13 +327,18 @@ def _schedule(args: argparse.Namespace) -> int:
 
 def _incidents(args: argparse.Namespace) -> int:
     from watchers.incidents import Incident, acknowledged  # noqa: PLC0415
+    from watchers.incidents.text import belongs, print_incident, print_list  # noqa: PLC0415
     from watchers.schedule import incidents_of  # noqa: PLC0415
     from watchers.stores import open_store  # noqa: PLC0415
 
     store = open_store(args.store)
     incidents = incidents_of(store)
     if args.action == "list":
-        _list(args, sorted(incidents.values(), key=lambda incident: incident.opened))
+        ordered = sorted(incidents.values(), key=lambda incident: incident.opened)
+        if args.json:
+            print(json.dumps({"incidents": [incident.to_dict() for incident in ordered]}))
+        else:
+            print_list(ordered)
         return FINDINGS if any(incident.state != "recovered" for incident in incidents.values()) else FINE
     matching = [incident for name, incident in incidents.items() if args.id and name.startswith(args.id)]
     if len(matching) != 1:
@@ -372,61 +353,12 @@ def _incidents(args: argparse.Namespace) -> int:
         event = acknowledged(incident, args.by, dt.datetime.now(dt.UTC), as_normal=args.as_normal)
         store.write_incident_events([event.to_dict()])
         incident = incidents_of(store)[incident.id]
-    related = [Finding.from_dict(f) for f in store.findings(incident.model) if _belongs(f, incident)]
+    related = [Finding.from_dict(f) for f in store.findings(incident.model) if belongs(f, incident)]
     if args.json:
         print(json.dumps({"incident": incident.to_dict(), "findings": [finding.to_dict() for finding in related]}))
     else:
-        _show(args, incident, related)
+        print_incident(incident, related, args.store)
     return FINE
-
-
-def _belongs(finding: dict[str, Any], incident: Any) -> bool:
-    end = (incident.recovered or incident.updated).isoformat()
-    named = finding["feature"] in incident.features or (
-        finding["feature"] is None and finding["check"] in incident.checks
-    )
-    return bool(
-        named and incident.onset.isoformat() <= str(finding["window"]["end"]) and str(finding["window"]["start"]) <= end
-    )
-
-
-def _list(args: argparse.Namespace, incidents: Sequence[Any]) -> None:
-    if args.json:
-        print(json.dumps({"incidents": [incident.to_dict() for incident in incidents]}))
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("id", "state", "severity", "model", "since", "what")
-    for incident in incidents:
-        table.add_row(
-            incident.id,
-            incident.state,
-            incident.severity,
-            escape(incident.model),
-            f"{incident.onset:%Y-%m-%d %H:%M}",
-            escape(incident.title),
-        )
-    Console().print(table if incidents else "no incidents")
-
-
-def _show(args: argparse.Namespace, incident: Any, findings: Sequence[Finding]) -> None:
-    print(f"{incident.id}  {incident.state}  {incident.severity}  {incident.model} {', '.join(incident.versions)}")
-    print(incident.title)
-    print(incident.message)
-    recovered = incident.recovered.isoformat() if incident.recovered else "-"
-    print(f"since {incident.onset.isoformat()}, opened {incident.opened.isoformat()}, recovered {recovered}")
-    for cause in incident.causes:
-        print(
-            f"cause: {cause['kind']} {cause['value']} ({cause['share']:.0%})"
-            if cause.get("share") is not None
-            else f"cause: {cause['kind']} {cause['value']}"
-        )
-    for finding in findings[:10]:
-        print(f"- {finding.window.end}: {finding.message}")
-    for document in incident.documents:
-        print(f"document: mllog show {document} --store {args.store}")
 
 
 def _report(args: argparse.Namespace) -> int:

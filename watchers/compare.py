@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mllog.card import ModelCard
+from mllog.counting import count_columns
 from mllog.errors import CardError
-from mllog.frames import columns, count_columns, to_times
+from mllog.frames import columns, to_times
 from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
 from watchers.finding import Finding, Window
 from watchers.history import History
@@ -29,7 +30,7 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
         time: Name of the column of event times (never a feature).
 
     Returns:
-        The profile; its window ends just after the greatest time.
+        The profile; its window reaches from the least time to the greatest.
 
     Raises:
         mllog.CardError: ``time`` is no column, or its values are no times.

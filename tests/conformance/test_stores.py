@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mllog.card import ModelCard
+from mllog.counting import count_columns, segment_value, tally
 from mllog.environment import Manifest
-from mllog.frames import columns, count_columns, segment_value, tally
+from mllog.frames import columns
 from mllog.logger import ModelLogger
 from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Ruler, category_key
 from watchers.finding import Window

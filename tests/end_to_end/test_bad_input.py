@@ -503,12 +503,16 @@ def test_a_reader_that_goes_away_is_no_error(store):
     assert done.stderr == ""
 
 
-def test_the_scheduler_runs_until_it_is_stopped(store):
+def test_the_scheduler_runs_until_it_is_stopped(store, tmp_path):
     """``watchers schedule`` judges what is due as one document a round, again what came since, and stops quietly."""
+    late = stream(tmp_path / "late", 5, model="late", card=make_card("late"))
     words = [installed("watchers"), "schedule", "--store", store, "--every", "0.2", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         first = json.loads(process.stdout.readline())
-        stream(store, 5, model="late", card=make_card("late"))
+        for path in sorted(late.rglob("*"), reverse=True):
+            if path.is_file():
+                (store / path.relative_to(late).parent).mkdir(exist_ok=True)
+                path.rename(store / path.relative_to(late))
         second = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=30)

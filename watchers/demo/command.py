@@ -9,14 +9,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from mllog.errors import PlaceError
 from mllog.places import parse
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from watchers.demo.drive import Drive
     from watchers.demo.verdict import Other, Verdict
 
@@ -58,10 +56,11 @@ class DemoCommand:
             return USAGE
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
+        from watchers.progress import Steps  # noqa: PLC0415
         from watchers.reporting import write_report  # noqa: PLC0415
         from watchers.schedule import incidents_of  # noqa: PLC0415
 
-        with _Steps(quiet=args.json) as steps:
+        with Steps(quiet=args.json, lines=True) as steps:
             done = drive(events, args.seed, steps)
             incidents = list(incidents_of(done.store).values())
             found = verdicts(done.faults, incidents)
@@ -179,41 +178,6 @@ def _print(done: Drive, found: list[Verdict], rest: list[Other], seconds: float,
 def _where(feature: str | None, segment: dict[str, str] | None) -> str:
     text = feature or "the whole model"
     return text + "".join(f" where {field}={value}" for field, value in (segment or {}).items())
-
-
-class _Steps:
-    """Progress: a bar on a terminal, a line a step elsewhere, nothing with ``--json``."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-        self._quiet = quiet
-        self._console: Console = Console(stderr=True)
-        self._live = self._console.is_terminal and not quiet
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            console=self._console,
-            disable=not self._live,
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-            if not self._live and not self._quiet:
-                self._console.print(f"{what} ...", highlight=False)
-        self._progress.update(self._tasks[what], completed=done)
 
 
 command = DemoCommand()

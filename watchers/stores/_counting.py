@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mllog.frames import segment_value, tally
+from mllog.counting import segment_value, tally
 from mllog.ruler import LABEL, MISSING_KINDS, SCORE, VALUE, Ruler, category_key
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, Segment, WindowProfile

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mllog.counting import count_columns, segment_value, tally
 from mllog.errors import CardError
-from mllog.frames import columns, count_columns, segment_value, tally, to_times
+from mllog.frames import columns, to_times
 from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Ruler
 
 UTC = dt.UTC
