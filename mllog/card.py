@@ -88,6 +88,13 @@ class ModelCard:
         policy = dict(previous.policy) if previous else {"texts": "keep"}
         return cls(model, version, ruler, training, task, target, policy)
 
+    @property
+    def file_name(self) -> str:
+        """Its name beside the events: models may share a ruler, and a model may have had several."""
+        from mllog.events import dataset  # noqa: PLC0415 - a card is read without the logger too
+
+        return f"{dataset('prediction', self.model).removeprefix('mllog.prediction.')}-{self.ruler.hash}.json"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         position = self.ruler.index

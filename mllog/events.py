@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["prediction", "label", "deployment", "pipeline", "metric"]
 Outcome = Literal["success", "failure", "unknown"]
+OUTCOMES: Final = frozenset({"success", "failure", "unknown"})
 
 RECORD_SIZE: Final = 512
 """Bytes that a record is taken to need, inputs aside: the bound is about memory, not about JSON."""

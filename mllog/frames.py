@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def columns(frame: Any) -> dict[str, list[Any]]:
             ) from error
         except nw.exceptions.DuplicateError as error:
             raise CardError(f"two columns of the frame have the same name ({error}); rename one") from error
-        named = [(series.name, series.to_list()) for series in native.iter_columns()]
+        named = [(series.name, _nulls(series.to_list())) for series in native.iter_columns()]
     data: dict[str, list[Any]] = {}
     for given, values in named:
         name = name_of(given)
@@ -43,6 +44,13 @@ def columns(frame: Any) -> dict[str, list[Any]]:
     if len(lengths) > 1:
         raise CardError(f"the columns of a frame have one length, not {sorted(lengths)}")
     return data
+
+
+def _nulls(values: list[Any]) -> list[Any]:
+    """Pandas writes a missing string as NaN: among strings it is a null, as in every other library."""
+    if any(type(value) is str for value in values):
+        return [None if type(value) is float and math.isnan(value) else value for value in values]
+    return values
 
 
 def typed_value(value: Any) -> Any:

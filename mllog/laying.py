@@ -269,6 +269,9 @@ def _number(name: str, x: npt.NDArray[np.float64], sentinels: Sequence[str]) -> 
     # An edge just above the greatest value keeps "greater than ever" apart from the last ordinary bin.
     edges = {float(cut) for cut in cuts if cut > low} | {math.nextafter(high, math.inf), low}
     edges |= {low - reach, high + reach} if reach > 0 else set()
+    if low > 0:
+        # Decades beyond either end tell a factor of 1,000 from one of 60.
+        edges |= {high * 10**k for k in (1, 2, 3, 4)} | {low / 10**k for k in (1, 2, 3)}
     outside = frozenset(s for s in sentinels if not low <= float(s) <= high)
     finite = tuple(sorted(edge for edge in edges if math.isfinite(edge)))
     return Feature(name, "number", edges=finite, low=low, high=high, sentinels=outside)

@@ -360,7 +360,7 @@ class ModelLogger:
         record.give(output)
         if latency is not None:
             record.duration = self._engine.nanoseconds(latency)
-        record.outcome = outcome
+        record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
         if id is not None:
             record.prediction_id = id if type(id) is str else values.name_of(id)
         if trace_id is not None:
@@ -387,7 +387,7 @@ class ModelLogger:
         try:
             record = self._engine.record(kind, action, at)
             record.body = body()
-            record.outcome = outcome
+            record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
             if prediction_id is not None:
                 record.prediction_id = values.name_of(prediction_id)
             if duration is not None:

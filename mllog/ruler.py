@@ -113,6 +113,16 @@ class Feature:
     vocabulary: frozenset[str] = frozenset()
 
     @property
+    def far_bins(self) -> list[int]:
+        """number: the bins that lie a whole range, or the value's own size, outside of training."""
+        if self.low is None or self.high is None:
+            return []
+        reach = max(self.high - self.low, abs(self.low), abs(self.high))
+        below = [k for k, edge in enumerate(self.edges) if edge <= self.low - reach]
+        above = [k + 1 for k, edge in enumerate(self.edges) if edge >= self.high + reach]
+        return below + above
+
+    @property
     def is_input(self) -> bool:
         """Whether model code sends it (and not the ruler's own ``@score`` and the like)."""
         return not self.name.startswith("@")

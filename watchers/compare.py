@@ -77,12 +77,16 @@ def compare(
         Findings; alerts only, unless ``all``. An empty window gives one finding of state ``unknown``.
 
     Raises:
-        mllog.CardError: a frame or a named column is unusable.
-        ValueError: a profile was made by another ruler.
+        mllog.CardError: a frame or a named column is unusable, or a profile was made by another ruler.
     """
     two_frames = not isinstance(reference, ModelCard)
     card = reference if not two_frames else ModelCard.from_frame(reference, "reference", "-", time=time, **card_options)
     window = current if isinstance(current, WindowProfile) else profile(current, card, time)
+    if window.ruler != card.ruler.hash:
+        raise CardError(
+            f"the profile was made by ruler {window.ruler}, the card of {card.model!r} has ruler {card.ruler.hash}: "
+            "profile the data with this card"
+        )
     if history is None:
         past = _cut(reference, card, window, time) if two_frames else []
         history_known = len(past) >= LEARNING_WINDOWS

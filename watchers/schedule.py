@@ -24,6 +24,9 @@ from watchers.view import View
 
 HOUR: Final = dt.timedelta(hours=1)
 DOCUMENTS: Final = 5
+OLDEST: Final = dt.timedelta(days=400)
+"""How far before the newest event a first run begins: as long as windows are kept."""
+
 BOOTSTRAP_HOURS: Final = 24
 BOOTSTRAP_ROWS: Final = 20_000
 BY_PEOPLE: Final = frozenset({"acknowledged", "snoozed"})
@@ -154,6 +157,7 @@ class _ModelRun:
         known = [event for event in own if event.kind in BY_PEOPLE or (judged is not None and event.at <= judged)]
         self.engine = Engine.restore(card.model, known, self.state.get("engine"))
         self.recent: deque[WindowProfile] = deque(maxlen=48)
+        self.quiet = 0
 
     def run(self, now: dt.datetime, progress: Progress | None) -> None:
         """Judge what is due."""
@@ -166,7 +170,12 @@ class _ModelRun:
         # that is years ahead call hours judged whose events are still to come.
         silent = _floor(span[1]) + HOUR + self.config.history + longest * HOUR
         end = min(_floor(now - self.config.lateness), silent)
-        first = _floor(span[0])
+        first = max(_floor(span[0]), _floor(min(span[1], now)) - OLDEST)
+        if _floor(span[0]) < first and "judged" not in self.state:
+            self.report.problems.append(
+                f"model {model!r}: events from {span[0].isoformat()} on are more than {OLDEST.days} days older "
+                "than the newest and were left out; did a clock jump back?"
+            )
         start = max(dt.datetime.fromisoformat(self.state["judged"]), first) if "judged" in self.state else first
         if start >= end:
             return
@@ -179,10 +188,11 @@ class _ModelRun:
         documents: list[dict[str, Any]] = []
         total = int((end - start) / HOUR)
         for done, profile in enumerate(store.profiles(model, self.card.ruler, start, end), 1):
-            self.history.append(profile)
-            fresh.append(profile)
-            self.recent.append(profile)
-            documents += self._judge_hour()
+            if self._awake(profile):
+                self.history.append(profile)
+                fresh.append(profile)
+                self.recent.append(profile)
+                documents += self._judge_hour()
             if progress is not None:
                 progress(model, done, total)
         store.write_profiles(fresh, self.card.ruler)
@@ -193,6 +203,16 @@ class _ModelRun:
             model, {"judged": end.isoformat(), "ruler": self.card.ruler.hash, "engine": self.engine.state()}
         )
         self.report.hours[model] = total
+
+    def _awake(self, profile: WindowProfile) -> bool:
+        """Whether anything is known of the stream: before its first event, and after a month of silence, nothing is.
+
+        One event of a clock that was wrong by a year must not make a year of empty hours the history.
+        """
+        self.quiet = 0 if profile.n else self.quiet + 1
+        if len(self.history) and self.quiet * HOUR > self.config.history:
+            self.history = History(self.card.ruler)
+        return bool(profile.n or len(self.history))
 
     def _judge_hour(self) -> list[dict[str, Any]]:
         """Judge every window that ends with the newest hour; its findings as documents."""

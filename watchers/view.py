@@ -380,13 +380,18 @@ class View:
             evidence=evidence or {},
         )
 
+    @property
+    def usually(self) -> str:
+        """What the window was compared with, in words."""
+        return "usual" if self.profile.window.start is None or self.larger_floors else "at these hours"
+
     def since(self, moment: dt.datetime | None) -> str:
         """The words "since 2013-02-05 14:00" in the ruler's time zone, a blank before them; empty without a time."""
         if moment is None:
             return ""
         from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-        return f" since {moment.astimezone(ZoneInfo(self.ruler.time_zone)):%Y-%m-%d %H:%M}"
+        return f" since {moment.astimezone(ZoneInfo(self.ruler.time_zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def inputs_of(ruler: Ruler, *kinds: str) -> list[Feature]:

@@ -57,7 +57,7 @@ class Encoder:
         constants: Constants,
         *,
         ruler: Ruler | None = None,
-        regression: bool = False,
+        regression: bool | None = None,
         keep_texts: bool = True,
     ) -> None:
         self._constants = constants

@@ -12,13 +12,14 @@ TOP_ATTRIBUTIONS: Final = 10
 _KNOWN: Final = frozenset({"label", "score", "value", "scores", "top_k", "explanation"})
 
 
-def outputs_of(output: Any, *, regression: bool) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+def outputs_of(output: Any, *, regression: bool | None) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
     """Sort out a typed output.
 
     Args:
         output: A number, a label, a mapping, a vector or ``None``. A bare number is a score where it is in
-            [0, 1] and the model is no regression.
-        regression: Whether the card says that it is one.
+            [0, 1] and the model a classifier, a value where it is a regression, and where nobody knows a value that
+            is also a score in [0, 1].
+        regression: Whether the card says that it is one; None where there is no card, or it doesn't say.
 
     Returns:
         ``ml.outputs``, ``ml.explanation`` where there is one, and marks of what could not be written.
@@ -49,7 +50,7 @@ def outputs_of(output: Any, *, regression: bool) -> tuple[dict[str, Any], dict[s
     return outputs, _explanation(explanation) if isinstance(explanation, dict) else None, replaced
 
 
-def _named(output: Any, *, regression: bool) -> dict[str, Any]:
+def _named(output: Any, *, regression: bool | None) -> dict[str, Any]:
     if isinstance(output, list) and len(output) == 1:
         output = output[0]
     if output is None:
@@ -59,6 +60,9 @@ def _named(output: Any, *, regression: bool) -> dict[str, Any]:
     if isinstance(output, bool | str):
         return {"label": output}
     if isinstance(output, float | int):
+        if regression is None:
+            # Nobody said what it is: a stream must not be split by its values, so the value is always there.
+            return {"value": output, "score": output} if 0 <= output <= 1 else {"value": output}
         return {"value" if regression or not 0 <= output <= 1 else "score": output}
     return {"output": output}
 

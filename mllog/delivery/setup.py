@@ -41,7 +41,7 @@ def load_card(card: ModelCard | str | os.PathLike[str] | None, model: str) -> Mo
 
 def leave_card(card: ModelCard, folder: Path) -> None:
     """Put the card beside the events, so that whoever reads them finds it."""
-    path = folder / f"{card.ruler.hash}.json"
+    path = folder / card.file_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{path.name}.{os.getpid()}"
@@ -74,6 +74,6 @@ def encoder(constants: Constants, card: ModelCard | None) -> Encoder:
     return Encoder(
         constants,
         ruler=card.ruler,
-        regression=card.task == "regression",
+        regression=card.task == "regression" if card.task else None,
         keep_texts=card.policy.get("texts", "keep") != "drop",
     )

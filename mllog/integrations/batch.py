@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
+
+_log: Final = logging.getLogger("mllog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ def rows(
     """Rows of ``frame`` with their outputs.
 
     Raises:
-        ValueError: Where the outputs are not one a row, or a named column isn't there.
+        ValueError: Where it is no frame.
     """
     columns = columns_of(frame)
     n = max(map(len, columns.values()), default=0)
@@ -32,7 +35,9 @@ def rows(
     ids: Iterable[Any] = _take(columns, id_, "id")
     given = list(_outputs(outputs))
     if outputs is not None and len(given) != n:
-        raise ValueError(f"{len(given)} outputs for {n} rows")
+        # The inputs are worth keeping; which output belongs to which row can't be known.
+        _log.warning("mllog: %d outputs for %d rows: the rows are logged without outputs", len(given), n)
+        given = []
     names = list(columns)
     made = zip(*columns.values(), strict=True) if columns else repeat((), n)
     for values, output, moment, key in zip(made, given or repeat(None, n), times, ids, strict=False):
@@ -87,5 +92,6 @@ def _take(columns: dict[str, Sequence[Any]], name: str | None, what: str) -> Ite
     if name is None:
         return repeat(None)
     if name not in columns:
-        raise ValueError(f"{what} {name!r} is not a column; there are {', '.join(columns)}")
+        _log.warning("mllog: %s %r is not a column; there are %s", what, name, ", ".join(columns))
+        return repeat(None)
     return columns.pop(name)

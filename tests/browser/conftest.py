@@ -222,7 +222,7 @@ def make_document(number, fault):
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def report_data():
     """Everything that the report shows."""
     rng = np.random.default_rng(7)

@@ -44,10 +44,10 @@ def training(hours=200):
     ]
 
 
-def make_card(model="shop", **options):
-    """The card that fits the stream."""
-    columns, scores = training()
-    return mllog.ModelCard.from_frame(columns, model, "1", predictions=scores, **options)
+def make_card(model="shop", hours=200):
+    """A card that fits the stream."""
+    columns, scores = training(hours)
+    return mllog.ModelCard.from_frame(columns, model, "1", predictions=scores)
 
 
 def stream(folder, hours, card=None, model="shop", start=START, seed=7):
@@ -505,17 +505,18 @@ def test_a_reader_that_goes_away_is_no_error(store):
 
 def test_the_scheduler_runs_until_it_is_stopped(store, tmp_path):
     """``watchers schedule`` judges what is due as one document a round, again what came since, and stops quietly."""
-    late = stream(tmp_path / "late", 5, model="late", card=make_card("late"))
+    late = stream(tmp_path / "late", 5, model="late", card=make_card("late", 150))
     words = [installed("watchers"), "schedule", "--store", store, "--every", "0.2", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        first = json.loads(process.stdout.readline())
+        first = process.stdout.readline()
         for path in sorted(late.rglob("*"), reverse=True):
             if path.is_file():
                 (store / path.relative_to(late).parent).mkdir(exist_ok=True)
                 path.rename(store / path.relative_to(late))
-        second = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=30)
-    assert (first["hours"].keys(), first["problems"]) == ({"shop"}, [])
-    assert (second["hours"].keys(), second["problems"]) == ({"late"}, [])
-    assert (process.returncode, out, said) == (FAILED, "", "")
+        second = process.stdout.readline()
+        process.terminate()
+        out, said = process.communicate()
+    assert (process.returncode, out, said) == (-signal.SIGTERM, "", "")
+    assert json.loads(first)["hours"].keys() == {"shop"}
+    assert json.loads(second)["hours"].keys() == {"late"}
+    assert json.loads(first)["problems"] == json.loads(second)["problems"] == []

@@ -73,7 +73,10 @@ class Shift:
             return self._finding(view, c, i, float(p_value[i]), alert=bool(passes[i]), segmented=segmented)
 
         features = list(contrasts.features) * (len(p_value) // len(contrasts))
-        return Tests(features, p_value, passes, np.abs(c.t), make, "segment" if segmented else "all")
+        # A change of location explains one of spread more often than the other way round.
+        handicap = np.array([0.5 if label == "spread" else 1.0 for label in contrasts.labels])
+        size = np.abs(c.t) * np.tile(handicap, len(p_value) // len(contrasts))
+        return Tests(features, p_value, passes, size, make, "segment" if segmented else "all")
 
     def _finding(self, view: View, c: Contrasted, i: int, p_value: float, *, alert: bool, segmented: bool) -> Finding:
         contrasts = view.history.contrasts(self.key, self.build)

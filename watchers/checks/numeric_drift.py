@@ -32,7 +32,7 @@ def _run(view: View) -> list[Tests]:
         verb = {"location": ("higher", "lower"), "spread": ("more spread out", "less spread out")}[label][
             effect.value < 0
         ]
-        return f"`{finding.feature}` is {verb} by {abs(effect.value):.2g} sd than at these hours{where}"
+        return f"`{finding.feature}` is {verb} by {abs(effect.value):.2g} sd than {view.usually}{where}"
 
     return Shift(
         "numeric_drift",

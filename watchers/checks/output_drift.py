@@ -34,7 +34,7 @@ def _run(view: View) -> list[Tests]:
         size = finding.effect.value
         finding.severity = "warning" if abs(size) >= 0.25 else "info"
         verb = {"location": ("higher", "lower"), "spread": ("more spread out", "less spread out")}[label][size < 0]
-        return f"the model's scores are {verb} by {abs(size):.2g} sd than at these hours{where}"
+        return f"the model's scores are {verb} by {abs(size):.2g} sd than {view.usually}{where}"
 
     def describe_class(finding: Finding, label: str, where: str) -> str:
         finding.severity = "warning" if abs((finding.observed or 0) - (finding.reference or 0)) >= 0.1 else "info"

@@ -16,6 +16,9 @@ FLOOR = 0.002
 FAR = 0.02
 """Just outside of what training happened to have is recorded; this share *far* outside (a whole range away) pages."""
 
+MOST = 0.5
+"""... and so does this share outside at any distance, and any other value of what was constant."""
+
 
 def _sentence(view: View, finding: Finding, where: str) -> str:
     feature = view.ruler.by_name[finding.feature or ""]
@@ -34,8 +37,9 @@ def _run(view: View) -> list[Tests]:
 
     def severity(finding: Finding) -> Severity:
         feature = view.ruler.by_name[finding.feature or ""]
-        far = view.at(view.total, (feature.name, "bin", "0"), (feature.name, "bin", str(len(feature.edges))))
-        return "warning" if far >= FAR * view.n else "info"
+        far = view.at(view.total, *((feature.name, "bin", str(k)) for k in feature.far_bins))
+        constant = feature.low == feature.high
+        return "warning" if far >= FAR * view.n or constant or (finding.observed or 0.0) >= MOST else "info"
 
     return Rate("range", build, floor=FLOOR, sentence=_sentence, query="range", severity=severity).tests(view)
 

@@ -35,7 +35,7 @@ FACTORS: Final = {
 """Ratios of units that are mixed up in practice; their inverses count too."""
 
 GRID: Final = np.exp(np.linspace(-np.log(2e6), np.log(2e6), 1201))
-TOLERANCE: Final = 0.12
+TOLERANCE: Final = 0.1
 """How far, in logarithms, the best scale may lie from a factor."""
 GAIN: Final = 15.0
 """By how many nats the scaled distribution must explain the window better than the usual one."""
@@ -50,11 +50,9 @@ def _rescaled(p: np.ndarray, lower: np.ndarray, upper: np.ndarray, scale: float)
     """Shares of the bins after all values were multiplied by ``scale``; values are spread evenly within their bin."""
     low, high = scale * lower[:, None], scale * upper[:, None]
     overlap = np.minimum(high, upper[None, :]) - np.maximum(low, lower[None, :])
-    part = np.clip(overlap, 0, None) / np.maximum(high - low, 1e-300)
-    result: np.ndarray = p @ part
-    result[-1] += p @ np.clip(
-        (high[:, 0] - np.maximum(low[:, 0], upper[-1])) / np.maximum(high[:, 0] - low[:, 0], 1e-300), 0, 1
-    )
+    width = np.where(high > low, high - low, np.inf)  # a bin below zero has no width, and a positive number isn't in it
+    result: np.ndarray = p @ (np.clip(overlap, 0, None) / width)
+    result[-1] += p @ np.clip((high - np.maximum(low, upper[-1])) / width, 0, 1)[:, 0]
     return result
 
 
@@ -88,11 +86,13 @@ def best_scale(feature: Feature, usual: np.ndarray, now: np.ndarray) -> tuple[fl
 
 
 def _named(scale: float) -> tuple[float, str] | None:
-    for factor, meaning in FACTORS.items():
-        for value, sense in ((factor, meaning), (1 / factor, f"the reverse of {meaning}")):
-            if abs(np.log(scale / value)) < TOLERANCE:
-                return value, sense
-    return None
+    candidates = [
+        (abs(float(np.log(scale / value))), value, sense)
+        for factor, meaning in FACTORS.items()
+        for value, sense in ((factor, meaning), (1 / factor, f"the reverse of {meaning}"))
+    ]
+    distance, value, sense = min(candidates)
+    return (value, sense) if distance < TOLERANCE else None
 
 
 def _run(view: View) -> list[Tests]:
@@ -177,7 +177,7 @@ def _tests(
             effect=Effect("factor", factor, factor * (1 - TOLERANCE), factor * (1 + TOLERANCE)),
             severity="critical",
             onset=since,
-            message=f"`{contrasts.features[column]}` is multiplied by {factor:.4g}"
+            message=f"`{contrasts.features[column]}` is multiplied by about {factor:.4g}"
             f"{where}{view.since(since)}: {meaning}",
             evidence={
                 "gain": gain,

@@ -148,7 +148,7 @@ def replay(stream: pd.DataFrame, card: ModelCard, folder: Path, seed: int, tell:
         if request.environment != environment or service is None:
             # Another environment is another process: the service was deployed anew.
             if service is not None:
-                service.log.close()
+                service.close()
             environment = request.environment
             service = _Service(_logger(card, folder, clock, manifests[environment]), waiting)
         service.serve(request, clock.now)
@@ -156,7 +156,7 @@ def replay(stream: pd.DataFrame, card: ModelCard, folder: Path, seed: int, tell:
             tell("log the predictions", done, total)
     if service is not None:
         service.labels_until(moment(SERVING[1]))
-        service.log.close()
+        service.close()
     return done
 
 
@@ -199,6 +199,17 @@ class _Service:
         if request.late is not None and request.label_time is not None:
             known = moment(request.label_time)
             heapq.heappush(self.waiting, (known, request.prediction_id, "late" if request.late else "on time"))
+
+    def close(self) -> None:
+        """Wait until everything is written, however busy the machine is.
+
+        Raises:
+            RuntimeError: events were lost; the demonstration would be of nothing.
+        """
+        self.log.close(timeout=None)
+        status = self.log.status()
+        if status.dropped or status.rejected or status.queued:
+            raise RuntimeError(f"the replay lost events: {status}")
 
     def labels_until(self, now: int) -> int:
         """Log the labels that are known by now; how many of the flights were on time."""

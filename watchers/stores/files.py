@@ -66,7 +66,7 @@ class FilesStore:
 
     def save_card(self, card: ModelCard) -> None:
         """Keep a card that the watchers made."""
-        card.save(self.folder / _CARDS / f"{card.ruler.hash}.json")
+        card.save(self.folder / _CARDS / card.file_name)
 
     def span(self, model: str) -> tuple[dt.datetime, dt.datetime] | None:
         """Least and greatest event time of a model's predictions."""

@@ -182,10 +182,10 @@ def test_events_have_a_bound(carded: Captured) -> None:
 @pytest.mark.parametrize(
     ("output", "written"),
     [
-        (0.3, {"score": 0.3}),
-        (1, {"score": 1.0}),
-        (np.float32(0.5), {"score": 0.5}),
-        (np.array([0.5]), {"score": 0.5}),
+        (0.3, {"value": 0.3, "score": 0.3}),
+        (1, {"value": 1.0, "score": 1.0}),
+        (np.float32(0.5), {"value": 0.5, "score": 0.5}),
+        (np.array([0.5]), {"value": 0.5, "score": 0.5}),
         (7, {"value": 7.0}),
         (-0.1, {"value": -0.1}),
         ("late", {"label": "late"}),

@@ -37,11 +37,7 @@ class Clock:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    return [
-        orjson.loads(line)
-        for path in sorted(folder.glob("*/*.ndjson"))
-        for line in path.read_bytes().splitlines()
-    ]
+    return [orjson.loads(line) for path in sorted(folder.glob("*/*.ndjson")) for line in path.read_bytes().splitlines()]
 
 
 def by_request(log: mllog.ModelLogger) -> None:
@@ -70,13 +66,13 @@ CONTRACT: dict[str, tuple[Callable[[mllog.ModelLogger], object], str, str, dict[
         lambda log: log.prediction(inputs=ROW, output=0.81, id="p1"),
         "prediction",
         "predict",
-        {"outputs": {"score": 0.81}, "prediction_id": "p1"},
+        {"outputs": {"value": 0.81, "score": 0.81}, "prediction_id": "p1"},
     ),
     "batch": (
         lambda log: log.batch(pd.DataFrame([ROW]), outputs=[0.5], time=None),
         "prediction",
         "predict",
-        {"inputs": {"number": {"a": 1.5}, "keyword": {"b": "x"}}, "outputs": {"score": 0.5}},
+        {"inputs": {"number": {"a": 1.5}, "keyword": {"b": "x"}}, "outputs": {"value": 0.5, "score": 0.5}},
     ),
     "label": (
         lambda log: log.label("p1", "late", at=None, annotator=None),
@@ -228,9 +224,17 @@ def test_batches_of_outputs(captured: Captured, outputs: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("frame", "options"), [([ROW], {"outputs": [1, 2]}), ([ROW], {"time": "none"}), (5, {}), (None, {})]
-)
+@pytest.mark.parametrize("options", [{"outputs": [1, 2]}, {"time": "none"}, {"id": "none"}])
+def test_one_wrong_option_loses_no_row(
+    captured: Captured, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Outputs of another number, or a column that isn't there: the inputs are logged, and a warning says what isn't."""
+    assert len(captured.log.batch([ROW, ROW, ROW], **options)) == 3
+    assert len(captured.events("prediction")) == 3
+    assert caplog.messages
+
+
+@pytest.mark.parametrize(("frame", "options"), [(5, {}), (None, {})])
 def test_impossible_batches_are_counted(captured: Captured, frame: Any, options: dict[str, Any]) -> None:
     """A batch that can't be read raises nothing into model code."""
     assert captured.log.batch(frame, **options) == []
@@ -261,7 +265,7 @@ def test_monitor(captured: Captured) -> None:
         predict()  # type: ignore[call-arg]
     first, second, third, fourth = captured.events("prediction")
     assert first["ml"]["inputs"] == {"number": {"a": 5.0}}
-    assert first["ml"]["outputs"] == {"score": 0.5}
+    assert first["ml"]["outputs"] == {"value": 0.5, "score": 0.5}
     assert second["ml"]["inputs"] == {"number": {"a": 1.0}}
     assert second["ml"]["outputs"] == {"label": "1.0x"}
     assert third["ml"]["inputs"] == {"number": {"a": 0.25}}
@@ -378,9 +382,7 @@ def test_another_models_card_is_refused(card: ModelCard) -> None:
         mllog.ModelLogger("other", version="1", card=card, sink="stdout:")
 
 
-def test_settings_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, card: ModelCard
-) -> None:
+def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, card: ModelCard) -> None:
     """MLLOG_* variables stand in for arguments, which win."""
     card.save(tmp_path / "card.json")
     for name, value in {
@@ -405,8 +407,8 @@ def test_the_card_lies_beside_the_events(tmp_path: Path, card: ModelCard) -> Non
     """Whoever reads the events finds the card that measured them."""
     with mllog.ModelLogger("model", version="1", card=card, sink=tmp_path):
         pass
-    assert ModelCard.load(tmp_path / "_cards" / f"{card.ruler.hash}.json").ruler == card.ruler
-    assert [path.name for path in (tmp_path / "_cards").iterdir()] == [f"{card.ruler.hash}.json"]
+    assert ModelCard.load(tmp_path / "_cards" / card.file_name).ruler == card.ruler
+    assert [path.name for path in (tmp_path / "_cards").iterdir()] == [card.file_name]
 
 
 def test_artifacts_are_hashed(tmp_path: Path) -> None:

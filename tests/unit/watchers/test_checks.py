@@ -149,10 +149,10 @@ FAULTS = {
         "numeric_drift", "age", ("`age` is less spread out by ", " sd"), put("age", lambda v: v and 40 + (v - 40) / 4)
     ),
     "unit_change": Planted(
-        "unit_change", "amount", ("`amount` is multiplied by 10 since", "a factor of 10"), put("amount", lambda v: 10 * v), severity="critical"
+        "unit_change", "amount", ("`amount` is multiplied by about 10 since", "a factor of 10"), put("amount", lambda v: 10 * v), severity="critical"
     ),
     "unit_segment": Planted(
-        "unit_change", "amount", ("`amount` is multiplied by 1.609 in origin=JFK", "miles to kilometres"),
+        "unit_change", "amount", ("`amount` is multiplied by about 1.609 in origin=JFK", "miles to kilometres"),
         put("amount", lambda v: 1.609344 * v, of("origin", "JFK")), segment={"origin": "JFK"}, severity="critical", n=2000,
     ),
     "unseen_tokens": Planted(
@@ -232,10 +232,18 @@ def test_the_faulty_feature_is_found_by_all_checks_together(name):
     assert {finding.feature for finding in findings} <= touched | {None}
 
 
-def test_a_unit_beyond_the_bins_is_never_named_wrongly():
-    """A factor that throws every value out of the bins can't be told from a larger one: it is found, and not named."""
-    findings = judge(view_of(Planted("", "amount", (), put("amount", lambda value: 1000 * value))))
-    assert {"range", "numeric_drift"} <= {finding.check for finding in findings}
+@pytest.mark.parametrize("factor", [1000, 0.001, 60])
+def test_a_unit_far_outside_of_the_range_is_named(factor):
+    """Bins of whole decades beyond either end tell a factor of 1,000 from one of 60."""
+    findings = judge(view_of(Planted("", "amount", (), put("amount", lambda value: factor * value))))
+    named = {finding.observed for finding in findings if finding.check == "unit_change"}
+    assert [factor] == [pytest.approx(value) for value in named]
+
+
+def test_a_factor_between_two_units_is_not_named():
+    """Five is no unit: the number has drifted, and no unit is blamed."""
+    findings = judge(view_of(Planted("", "amount", (), put("amount", lambda value: 5 * value))))
+    assert "numeric_drift" in {finding.check for finding in findings}
     assert "unit_change" not in {finding.check for finding in findings}
 
 
@@ -263,7 +271,7 @@ def test_no_data_fires_where_there_always_was_some():
     """An hour without any event, after three days with hundreds in each, is critical and says how many were expected."""
     (finding,) = silent(hours_of())
     assert (finding.check, finding.state, finding.severity, finding.n) == ("no_data", "alert", "critical", 0)
-    assert "no prediction arrived since 2026-03-05 00:00, where about 300 were expected" in finding.message
+    assert "no prediction arrived since 2026-03-05 00:00 UTC, where about 300 were expected" in finding.message
 
 
 def test_no_data_is_unknown_where_nights_are_empty():

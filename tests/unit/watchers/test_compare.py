@@ -147,7 +147,7 @@ def test_what_was_given_stays_as_it_was() -> None:
 def test_a_profile_of_another_ruler_is_refused() -> None:
     """Counts by another ruler can't be compared."""
     card = ModelCard.from_frame(frame(4000, 1), "m", "1", time="at")
-    with pytest.raises(ValueError, match="ruler"):
+    with pytest.raises(CardError, match="profile the data with this card"):
         watchers.compare(card, WindowProfile("m", "0" * 16))
 
 

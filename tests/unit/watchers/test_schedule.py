@@ -41,9 +41,9 @@ def rows(hour, seed=7):
         yield {"amount": float(rng.lognormal(3, 0.5)), "country": country}, float(rng.beta(2, 5))
 
 
-def make_card(model="shop"):
+def make_card(model="shop", seed=3):
     """A card that fits them."""
-    made = [row for hour in range(100) for row in rows(hour, 3)]
+    made = [row for hour in range(100) for row in rows(hour, seed)]
     columns = {name: [inputs[name] for inputs, _ in made] for name in ("amount", "country")}
     return ModelCard.from_frame(columns, model, "1", predictions=[score for _, score in made])
 
@@ -217,7 +217,7 @@ def test_progress_is_told(folder):
 def test_models_in_one_store_are_kept_apart(tmp_path):
     """Each model has its own hours, history and incidents; a fault of one is no matter of the other."""
     folder = write(tmp_path / "events", range(HOURS))
-    write(folder, range(20, HOURS), model="Other Shop", card=make_card("Other Shop"), faulty=range(50, 54))
+    write(folder, range(20, HOURS), model="Other Shop", card=make_card("Other Shop", 4), faulty=range(50, 54))
     report = run(FilesStore(folder), at(HOURS) + LATE)
     assert report.hours == {"shop": HOURS, "Other Shop": HOURS - 20}
     assert report.problems == []
@@ -232,10 +232,18 @@ def test_models_in_one_store_are_kept_apart(tmp_path):
         assert {finding["model"] for finding in FilesStore(folder).findings(model)} == {model}
 
 
+def test_models_that_share_a_ruler_keep_their_cards(tmp_path):
+    """Two models trained on the same features have the same ruler; each is judged by its own card all the same."""
+    folder = write(tmp_path / "events", range(30))
+    write(folder, range(30), model="twin", card=make_card("twin"))
+    run(FilesStore(folder), at(30) + LATE)
+    assert sorted((card.model, card.version) for card in FilesStore(folder).cards()) == [("shop", "1"), ("twin", "1")]
+
+
 def test_a_model_that_comes_later_begins_at_its_own_first_hour(folder):
     """A model whose first event came after the last run is judged from that hour on."""
     run(FilesStore(folder), at(30) + LATE)
-    write(folder, range(40, HOURS), model="late", card=make_card("late"), faulty=())
+    write(folder, range(40, HOURS), model="late", card=make_card("late", 4), faulty=())
     assert run(FilesStore(folder), at(HOURS) + LATE).hours == {"shop": 30, "late": 20}
 
 
