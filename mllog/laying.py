@@ -166,8 +166,9 @@ def _predictions(data: dict[str, list[Any]], predictions: Any, n: int) -> list[f
         values = [typed_value(value) for value in getattr(predictions, "tolist", lambda: list(predictions))()]
     if len(values) != n:
         raise CardError(f"predictions has {len(values)} values for {n} rows")
-    if not all(isinstance(value, int | float) for value in values):
-        raise CardError("predictions must be numbers: scores in [0, 1] or predicted values")
+    for row, value in enumerate(values):
+        if not isinstance(value, int | float):
+            raise CardError(f"predictions, row {row}: {value!r} is no number; give numbers, scores or values")
     return [float(value) for value in values]
 
 

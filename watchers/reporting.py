@@ -58,7 +58,7 @@ def write_report(
         documents=store.events(ids),
         faults=None if faults is None else [dict(fault) for fault in faults],
         generated=now,
-        summary={"rejected lines": len(store.rejected()), **(summary or {})},
+        summary={"rejected lines": store.rejected_count(), **(summary or {})},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(build(data), encoding="utf-8")

@@ -81,7 +81,7 @@ def run(
         What was found. A second run as of the same moment finds nothing and changes nothing.
     """
     config = config or Config()
-    report = RunReport(rejected=len(store.rejected()))
+    report = RunReport(rejected=store.rejected_count())
     known = [*store.cards(), *cards]
     for model in store.models():
         try:

@@ -185,7 +185,6 @@ def test_a_line_that_is_still_being_written_is_waited_for(call, store):
     assert profiled(store) == 30 * PER_HOUR
 
 
-@pytest.mark.xfail(reason="a store keeps, and so counts, the first thousand rejects of a file")
 def test_many_rejects_are_all_counted(call, store):
     """The count holds every rejected line, however many there are; only the first few are printed."""
     path = segment_of(store)

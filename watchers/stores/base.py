@@ -85,7 +85,10 @@ class Store(Protocol):
         """The environment manifest behind a fingerprint."""
 
     def rejected(self) -> list[Rejected]:
-        """Lines that are no events."""
+        """Lines that are no events, each with its place; a store may keep only so many of them."""
+
+    def rejected_count(self) -> int:
+        """How many lines are no events, all of them counted."""
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep findings (documents with an ``id``); writing one again replaces it."""

@@ -203,6 +203,10 @@ class FilesStore:
         """Lines that are no events."""
         return list(self._segments.rejected())
 
+    def rejected_count(self) -> int:
+        """How many lines are no events, all of them counted."""
+        return sum(entry.rejected for entry in self._segments.files.values())
+
     def _findings_file(self, model: str) -> Path:
         return self._results("findings", f"{dataset('prediction', model)}.ndjson")
 

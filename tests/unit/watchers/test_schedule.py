@@ -247,6 +247,20 @@ def test_a_model_that_comes_later_begins_at_its_own_first_hour(folder):
     assert run(FilesStore(folder), at(HOURS) + LATE).hours == {"shop": 30, "late": 20}
 
 
+def test_one_event_of_a_wrong_clock_makes_no_years_of_empty_hours(tmp_path):
+    """An event of 1970 is left out and named; the other hours are judged as if it weren't there."""
+    folder = write(tmp_path / "events", range(30))
+    (path,) = folder.rglob("*.ndjson")
+    lines = path.read_text().splitlines()
+    stray = json.loads(lines[5])
+    stray["@timestamp"], stray["event"]["id"] = "1970-01-01T00:00:00.000000Z", "stray"
+    path.write_text("\n".join([*lines, json.dumps(stray)]) + "\n")
+    report = run(FilesStore(folder), at(30) + LATE)
+    assert "did a clock jump back?" in report.problems[0]
+    assert len(FilesStore(folder).stored_profiles("shop", CARD.ruler, at(-9999), at(30))) == 30
+    assert run(FilesStore(folder), at(30) + LATE).problems == []
+
+
 # Who is told ----------------------------------------------------------------------------------------------------------
 
 
