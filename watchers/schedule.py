@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.errors import CardError
+from watchers.checks import all_checks
 from watchers.config import Config
 from watchers.finding import SEVERITIES, Finding, Window
 from watchers.history import History
@@ -23,6 +24,7 @@ from watchers.stores.base import DocumentQuery, Store
 from watchers.view import View
 
 HOUR: Final = dt.timedelta(hours=1)
+IMMEDIATE: Final = frozenset(check.name for check in all_checks() if check.immediate)
 DOCUMENTS: Final = 5
 OLDEST: Final = dt.timedelta(days=400)
 """How far before the newest event a first run begins: as long as windows are kept."""
@@ -155,7 +157,7 @@ class _ModelRun:
         # A run that died between its events and its state is done again, so what it said is yet to be said.
         judged = dt.datetime.fromisoformat(self.state["judged"]) if self.state else None
         known = [event for event in own if event.kind in BY_PEOPLE or (judged is not None and event.at <= judged)]
-        self.engine = Engine.restore(card.model, known, self.state.get("engine"))
+        self.engine = Engine.restore(card.model, known, self.state.get("engine"), immediate=IMMEDIATE)
         self.recent: deque[WindowProfile] = deque(maxlen=48)
         self.quiet = 0
 

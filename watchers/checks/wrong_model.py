@@ -78,4 +78,4 @@ def _run(view: View) -> list[Tests]:
     return [Tests(contrasts.features, np.where(c.r > 0, c.p_value, 1.0), passes, c.observed, make)]
 
 
-check = FunctionCheck("wrong_model", _run)
+check = FunctionCheck("wrong_model", _run, immediate=True)

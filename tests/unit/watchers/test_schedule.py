@@ -352,3 +352,10 @@ def test_calm_hours_tell_nobody(tmp_path, receiver):
     config = Config(notify=told_at(receiver))
     report = run(FilesStore(folder), at(HOURS) + LATE, config=config)
     assert (report.hours, report.findings, receiver.bodies) == ({"shop": HOURS}, [], [])
+
+
+def test_the_checks_say_themselves_which_of_them_are_facts():
+    """The engine's default, for those who use it alone, is what the checks declare."""
+    from watchers import incidents, schedule
+
+    assert schedule.IMMEDIATE == incidents.IMMEDIATE
