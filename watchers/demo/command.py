@@ -167,7 +167,8 @@ def _print(done: Drive, found: list[Verdict], rest: list[Other], seconds: float,
     false_alarms = sum(not other.explained for other in rest)
     named = sum(verdict.named for verdict in found)
     console.print(
-        f"{named} of {len(found)} planted faults found and named, {false_alarms} false alarm{'' if false_alarms == 1 else 's'}. "
+        f"{named} of {len(found)} planted faults found and named, "
+        f"{false_alarms} false alarm{'' if false_alarms == 1 else 's'}. "
         f"{done.predictions:,} predictions and their labels logged in {done.logged:.0f} s, "
         f"judged hour by hour in {done.judged:.0f} s; {seconds:.0f} s in all.",
         highlight=False,
