@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeGuard, get_args
 from zoneinfo import ZoneInfo
 
 Kind = Literal["number", "category", "boolean", "text", "other"]
@@ -156,7 +156,7 @@ class Feature:
         """Whether ``value`` looks like one of this feature's: the evidence that a missing feature was renamed."""
         if self.kind == "number":
             low, high = self.low, self.high
-            return _is_number(value) and low is not None and high is not None and low <= value <= high  # type: ignore[operator]
+            return _is_number(value) and low is not None and high is not None and low <= value <= high
         if self.kind in {"category", "boolean"}:
             return isinstance(value, str | int | float) and self.key(value) in self.known
         if self.kind == "text" and isinstance(value, str):
@@ -290,7 +290,7 @@ class Ruler:
                 result.violations.setdefault("type", []).append(name)
                 return
             try:
-                number = float(value)  # type: ignore[arg-type]
+                number = float(value)
             except OverflowError:  # an integer beyond the largest double, which the logger writes as infinity
                 result.missing.setdefault("infinite", []).append(name)
                 return
@@ -393,5 +393,5 @@ def missing_kind(feature: Feature, value: object) -> str | None:
     return None
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ import numpy as np
 from mllog.ruler import Feature
 from watchers.checks._scores import ordered_contrasts
 from watchers.finding import Effect, Finding
-from watchers.history import Contrasts
+from watchers.history import Builder, Contrasts
 from watchers.profile import ALL, Segment
 from watchers.statistics import MIN_EVENTS, Contrasted
 from watchers.view import FunctionCheck, Tests, View, inputs_of
@@ -152,7 +152,7 @@ def _tests(
     contrasts: Contrasts,
     c: Contrasted,
     found: dict[int, tuple[float, str, float]],
-    build: object,
+    build: Builder,
     *,
     segmented: bool,
 ) -> Tests:
@@ -164,7 +164,7 @@ def _tests(
         factor, meaning, gain = found.get(i, (1.0, "no factor fits", 0.0))
         column = i % width
         segment = view.history.segments[i // width] if segmented else None
-        since = view.onset("numeric_drift", build, i, segmented=segmented) if passes[i] else None  # type: ignore[arg-type]
+        since = view.onset("numeric_drift", build, i, segmented=segmented) if passes[i] else None
         where = "" if segment is None else f" in {segment[0]}={segment[1]}"
         return view.finding(
             "unit_change",

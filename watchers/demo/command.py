@@ -86,6 +86,8 @@ class DemoCommand:
 
 def _events_folder(args: argparse.Namespace) -> Path:
     """An empty folder for the events; what an earlier demonstration left is put out of the way."""
+    if Path(args.out).exists() and not Path(args.out).is_dir():
+        raise PlaceError(f"--out {args.out!r} is a file; give a folder")
     text = args.store or str(Path(args.out) / "events")
     place = parse(text)
     if place.kind != "file":
