@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mllog.integrations.sklearn import wrap
     from mllog.integrations.structlog import configure_structlog
     from mllog.logger import ModelLogger
+    from mllog.sampling import Sampling
 
 __version__: Final = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "ModelCard",
     "ModelLogger",
     "PlaceError",
+    "Sampling",
     "SettingError",
     "__version__",
     "configure_structlog",
@@ -35,6 +37,7 @@ _HOME: Final = {
     "ModelCard": "mllog.card",
     "ModelLogger": "mllog.logger",
     "PlaceError": "mllog.errors",
+    "Sampling": "mllog.sampling",
     "SettingError": "mllog.errors",
     "configure_structlog": "mllog.integrations.structlog",
     "wrap": "mllog.integrations.sklearn",

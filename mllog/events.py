@@ -63,6 +63,10 @@ class Record:
         output: predictions: the typed output.
         truncated: Names of inputs that were cut.
         replaced: Names of inputs that could not be written as they were.
+        user: Who asked, as the caller knows them; what is written of it is the policy's business.
+        context: Top-level ECS fields of the request that it belongs to (:mod:`mllog.context`).
+        sample: ``head`` where a draw kept it, ``tail`` where a rule did; ``None`` without sampling.
+        weight: How many events it stands for.
     """
 
     kind: Kind
@@ -83,6 +87,10 @@ class Record:
     output: Any = None
     truncated: list[str] | None = None
     replaced: list[str] | None = None
+    user: str | None = None
+    context: Mapping[str, Any] | None = None
+    sample: Literal["head", "tail"] | None = None
+    weight: float = 1.0
 
     def take(self, snapshot: Snapshot) -> None:
         """Keep the inputs; their snapshot now belongs to this record."""
@@ -227,6 +235,11 @@ def label_body(value: object, annotator: str | None) -> dict[str, Any]:
     if annotator is not None:
         label["annotator"] = values.name_of(annotator)
     return {"label": label}
+
+
+def outcome_body(value: object) -> dict[str, Any]:
+    """``ml.*`` of what came of a prediction for the business: as a keyword, and as a number where it is one."""
+    return {"outcome": label_body(value, None)["label"]}
 
 
 def metric_body(name: str, value: object, unit: str | None) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
+from mllog import context, events, values
 from mllog import environment as environments
-from mllog import events, values
 from mllog.delivery import settings, setup
 from mllog.delivery.encoder import Constants
 from mllog.delivery.engine import Engine
 from mllog.delivery.sinks import FileSink, open_sink
 from mllog.delivery.snapshot import snapshot
 from mllog.errors import SettingError
+from mllog.facts import FactLogger
 
 if TYPE_CHECKING:
     import os
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
     from mllog.delivery.ledger import Status
     from mllog.delivery.sinks import Sink
     from mllog.environment import Manifest
-    from mllog.events import Kind, Outcome, Record
-    from mllog.integrations.calls import Request, Step
+    from mllog.events import Outcome, Record
+    from mllog.integrations.calls import Request
     from mllog.places import Place
+    from mllog.sampling import Sampling
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class ModelLogger:
+class ModelLogger(FactLogger):
     """Writes one event for each prediction (label, KPI, cost, step) of a model.
 
     Once made it never raises into model code and waits only where it was asked to (``overflow="block"``,
@@ -47,7 +49,8 @@ class ModelLogger:
         model: Name of the model.
         version: Its version.
         card: Path of its card, or the card; without one the watchers make theirs from the first day.
-        sink: A place (:mod:`mllog.places`): a folder or ``stdout:``; ``MLLOG_SINK``, else ``events/``.
+        sink: A place (:mod:`mllog.places`): a folder, ``stdout:``, or Logstash or Elasticsearch, to which a thread
+            of its own forwards what is first written to ``spool``; ``MLLOG_SINK``, else ``events/``.
         clock: Nanoseconds since 1970. Event times and durations come from it, so replays set it.
         role: ``champion``, ``shadow`` or ``canary``.
         service: Name of the service, or a mapping of ``name``, ``version`` and ``environment``.
@@ -59,6 +62,11 @@ class ModelLogger:
         overflow: What happens at that bound: ``drop_new``, ``drop_old`` or ``block`` (for 5 s at most).
         durable: ``each`` writes every event before the call returns.
         segment_bytes: Size of the spool's files.
+        spool: Folder of what isn't delivered yet, where the sink is a server.
+        spool_bytes: Its bound; what comes when it is full is dropped by the rule ``overflow`` and counted.
+        sampling: Share of the predictions to keep, or a :class:`mllog.Sampling`; all of them by default.
+        resources: Seconds between two looks at CPU, memory and GPU of this process (60); 0: never.
+        salt: Secret by which values are hashed where the card's policy says so; ``MLLOG_SALT``.
 
     Raises:
         CardError: Where the card is unreadable or another model's.
@@ -84,6 +92,11 @@ class ModelLogger:
         overflow: str | None = None,
         durable: str | None = None,
         segment_bytes: int | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_bytes: int | None = None,
+        sampling: float | Sampling | None = None,
+        resources: float | None = None,
+        salt: str | bytes | None = None,
     ) -> None:
         if not isinstance(model, str) or not model.strip():
             raise SettingError(f"model {model!r}: write the model's name", field="model", value=model)
@@ -96,6 +109,9 @@ class ModelLogger:
             overflow=overflow,
             durable=durable,
             segment_bytes=segment_bytes,
+            spool=spool,
+            spool_bytes=spool_bytes,
+            resources=resources,
         )
         self.model = model
         self.version = str(version)
@@ -114,7 +130,8 @@ class ModelLogger:
             namespace=chosen.namespace,
             service=chosen.service,
         )
-        self._engine = Engine(setup.encoder(constants, self.card), place, clock, self.environment, chosen)
+        self._sampler = setup.sampler(sampling)
+        self._engine = Engine(setup.encoder(constants, self.card, salt), place, clock, self.environment, chosen)
         if self.card is not None and isinstance(place, FileSink):
             setup.leave_card(self.card, Path(place.folder) / "_cards")
         self._engine.start()
@@ -132,6 +149,7 @@ class ModelLogger:
         outcome: Outcome = "success",
         error: BaseException | None = None,
         message: str | None = None,
+        user: str | None = None,
     ) -> str:
         """Log one prediction.
 
@@ -147,6 +165,7 @@ class ModelLogger:
             outcome: ``success``, ``failure`` or ``unknown``.
             error: The exception that the model raised.
             message: Log message, where a logging framework is the front door.
+            user: Who asked.
 
         Returns:
             The event's id.
@@ -163,9 +182,13 @@ class ModelLogger:
                 outcome=outcome,
                 error=error,
                 message=message,
+                user=user,
             )
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             return self._engine.refuse(problem)
+        if self._sampler is not None and not self._sampler.keep(record):
+            self._engine.sample_out()
+            return record.id
         return self._engine.accept(record)
 
     def render(self, inputs: Any, output: Any = None, **options: Any) -> bytes:
@@ -226,86 +249,6 @@ class ModelLogger:
             self.refuse(problem)
             return []
 
-    def label(self, prediction_id: str, value: Any, at: Any = None, annotator: str | None = None) -> str:
-        """Log what was true of a prediction, when that is known.
-
-        Args:
-            prediction_id: The ``id`` that the prediction was logged with.
-            value: The true class or value.
-            at: When it became known, where that isn't now.
-            annotator: Who says so.
-
-        Returns:
-            The event's id.
-        """
-        return self._log(
-            "label",
-            "label",
-            lambda: events.label_body(value, annotator),
-            at=at,
-            prediction_id=prediction_id,
-        )
-
-    def kpi(
-        self,
-        name: str,
-        value: float,
-        prediction_id: str | None = None,
-        unit: str | None = None,
-        at: Any = None,
-    ) -> str:
-        """Log a figure of the business (revenue, clicks), of one prediction or of all."""
-        return self._log(
-            "metric",
-            "kpi",
-            lambda: events.metric_body(name, value, unit),
-            at=at,
-            prediction_id=prediction_id,
-        )
-
-    def cost(
-        self,
-        name: str,
-        value: float,
-        prediction_id: str | None = None,
-        unit: str | None = None,
-        at: Any = None,
-    ) -> str:
-        """Log what something cost (tokens, GPU seconds, money)."""
-        return self._log(
-            "metric",
-            "cost",
-            lambda: events.metric_body(name, value, unit),
-            at=at,
-            prediction_id=prediction_id,
-        )
-
-    def step(
-        self,
-        name: str,
-        rows_in: int | None = None,
-        rows_out: int | None = None,
-        *,
-        duration: float | None = None,
-        outcome: Outcome = "success",
-        at: Any = None,
-    ) -> str:
-        """Log that a step of a pipeline ran, in ``duration`` seconds; :meth:`timed` does it for a block."""
-        return self._log(
-            "pipeline",
-            "step",
-            lambda: events.step_body(name, rows_in, rows_out),
-            at=at,
-            duration=duration,
-            outcome=outcome,
-        )
-
-    def timed(self, name: str, rows_in: int | None = None) -> Step:
-        """A block around a step of a pipeline; ``.rows_out`` is to be set."""
-        from mllog.integrations.calls import Step  # noqa: PLC0415 - a cycle
-
-        return Step(self, name, rows_in)
-
     def flush(self, timeout: float | None = None) -> bool:
         """Write everything that was accepted so far; whether that worked within ``timeout`` seconds."""
         return self._engine.flush(timeout)
@@ -336,10 +279,6 @@ class ModelLogger:
         """Count an event that a front door could not make."""
         self._engine.refuse(problem)
 
-    def now(self) -> int:
-        """Nanoseconds since 1970 by this logger's clock."""
-        return self._engine.clock()
-
     def _prediction(
         self,
         inputs: Any,
@@ -353,8 +292,10 @@ class ModelLogger:
         outcome: Outcome = "success",
         error: BaseException | None = None,
         message: str | None = None,
+        user: Any = None,
     ) -> Record:
         record = self._engine.record("prediction", "predict", time)
+        record.context = context.current.get()
         if inputs is not None:
             record.take(snapshot(inputs, self.feature_names))
         record.give(output)
@@ -371,27 +312,6 @@ class ModelLogger:
             record.error = events.error_fields(error)
         if message is not None:
             record.message = values.typed(message)
+        if user is not None:
+            record.user = values.name_of(user)
         return record
-
-    def _log(
-        self,
-        kind: Kind,
-        action: str,
-        body: Callable[[], dict[str, Any]],
-        *,
-        at: Any,
-        prediction_id: Any = None,
-        duration: float | None = None,
-        outcome: Outcome = "success",
-    ) -> str:
-        try:
-            record = self._engine.record(kind, action, at)
-            record.body = body()
-            record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
-            if prediction_id is not None:
-                record.prediction_id = values.name_of(prediction_id)
-            if duration is not None:
-                record.duration = self._engine.nanoseconds(duration)
-        except Exception as problem:  # noqa: BLE001 - never into model code; counted
-            return self._engine.refuse(problem)
-        return self._engine.accept(record)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mllog.events import Record
+    from mllog.privacy import Guard
     from mllog.ruler import Ruler
 
 EVENT_LIMIT: Final = 2**20
@@ -50,6 +51,7 @@ class Encoder:
         ruler: The card's ruler, where there is a card.
         regression: Whether the card says that the model is one: decides what a bare number is.
         keep_texts: Whether the policy lets texts pass; their counts always do.
+        guard: Takes out what the policy keeps back, where it keeps anything back.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Encoder:
         ruler: Ruler | None = None,
         regression: bool | None = None,
         keep_texts: bool = True,
+        guard: Guard | None = None,
     ) -> None:
         self._constants = constants
         self._ruler = ruler
         self._card = ruler.hash if ruler else None
         self._regression = regression
         self._router = Router(ruler, keep_texts=keep_texts)
+        self._guard = guard
         self._timestamps = Timestamps()
         model = {"name": constants.model, "version": constants.version, "role": constants.role}
         if constants.artifact_hash:
@@ -99,6 +103,8 @@ class Encoder:
 
     def document(self, record: Record) -> dict[str, Any]:
         """The event as nested JSON types; constant parts are :class:`orjson.Fragment`."""
+        if self._guard is not None:
+            self._guard.prepare(record)
         name, stream = self._stream(record.kind)
         event: dict[str, Any] = {
             "id": record.id,
@@ -120,14 +126,20 @@ class Encoder:
             **self._document,
             "ml": ml,
         }
+        if record.context is not None:
+            document.update(record.context)
         if record.trace_id is not None:
             document["trace"] = {"id": record.trace_id}
+        if record.user is not None:
+            document["user"] = {"id": record.user}
         for key in _OPTIONAL:
             value = getattr(record, key)
             if value is not None:
                 document[key] = value
         if record.prediction_id is not None:
             ml["prediction_id"] = record.prediction_id
+        if record.sample is not None:
+            ml["sample"], ml["weight"] = record.sample, record.weight
         if record.body is not None:
             ml.update(record.body)
         if record.kind == "prediction":
@@ -154,6 +166,8 @@ class Encoder:
     ) -> None:
         routed = self._router.route(inputs, record)
         ml["inputs"] = routed.maps
+        if self._guard is not None:
+            self._guard.conceal(routed.maps)
         if self._ruler is None:
             if routed.missing:
                 ml["missing"] = routed.missing

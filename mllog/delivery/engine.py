@@ -44,7 +44,7 @@ class Engine:
         self._queue = Queue(settings.max_bytes, settings.overflow, self._ledger.drop)
         self._writer = Writer(self._queue, sink, self._ledger, interval=settings.flush_interval)
         self._writer.connect(encoder.line, self._losses)
-        self._reported = 0
+        self._reported = (0, 0)
         self._announced = False
         encoder.start(self._ledger.process)
         exits.watch(self)
@@ -75,6 +75,10 @@ class Engine:
         self._queue.number(wait=True)
         self._ledger.reject(problem)
         return ""
+
+    def sample_out(self) -> None:
+        """Count an event that sampling left out."""
+        self._ledger.sample_out()
 
     def render(self, record: Record) -> bytes:
         """The line of a record that somebody else delivers; numbered, and counted as written."""
@@ -126,6 +130,7 @@ class Engine:
             written=ledger.written + ledger.rendered,
             dropped=ledger.dropped,
             rejected=ledger.rejected,
+            sampled_out=ledger.sampled_out,
             queued=len(self._queue) + self._writer.pending,
             queue_bytes=self._queue.bytes,
             sink_errors=ledger.sink_errors,
@@ -139,20 +144,23 @@ class Engine:
         self._ledger.renew()
         self._queue.renew()
         self._writer.renew()
-        self._reported = 0
+        self._reported = (0, 0)
         self._announced = False
         self._encoder.start(self._ledger.process)
 
     def _losses(self) -> Record | None:
-        """An event that says how many events were dropped since the last one that did."""
-        dropped = self._ledger.dropped
-        if dropped == self._reported:
+        """An event that says how many were dropped or sampled out since the last one that did."""
+        counted = (self._ledger.dropped, self._ledger.sampled_out)
+        if counted == self._reported:
             return None
+        # One figure an event; the other's turn comes with the next look.
+        which = 0 if counted[0] != self._reported[0] else 1
         number = self._queue.number()
         if number is None:
             return None
         record = self.record("metric", "ledger")
         record.number = number
-        record.body = events.metric_body("mllog.dropped", dropped - self._reported, "events")
-        self._reported = dropped
+        name = ("mllog.dropped", "mllog.sampled_out")[which]
+        record.body = events.metric_body(name, counted[which] - self._reported[which], "events")
+        self._reported = (counted[0], self._reported[1]) if which == 0 else (self._reported[0], counted[1])
         return record

@@ -38,6 +38,7 @@ class Status:
         written: Events that the sink took.
         dropped: Events lost because the bound was reached or the sink failed for good.
         rejected: Events that could not be made at all; a bug in mllog, please report it.
+        sampled_out: Events that sampling left out; they have no number.
         queued: Events that wait.
         queue_bytes: Bytes they are taken to need.
         sink_errors: How often the sink failed (and was tried again).
@@ -50,6 +51,7 @@ class Status:
     written: int = 0
     dropped: int = 0
     rejected: int = 0
+    sampled_out: int = 0
     queued: int = 0
     queue_bytes: int = 0
     sink_errors: int = 0
@@ -77,6 +79,11 @@ class Ledger:
         self._rejected = Tally()
         self._clock_steps = Tally()
         self._rendered = Tally()
+        self._sampled_out = Tally()
+
+    def sample_out(self) -> None:
+        """Count an event that sampling left out."""
+        self._sampled_out.add(1)
 
     def render(self) -> None:
         """Count an event that somebody else delivers."""
@@ -109,6 +116,11 @@ class Ledger:
     def rejected(self) -> int:
         """Events that could not be made, so far."""
         return self._rejected.total
+
+    @property
+    def sampled_out(self) -> int:
+        """Events that sampling left out so far."""
+        return self._sampled_out.total
 
     @property
     def clock_steps(self) -> int:

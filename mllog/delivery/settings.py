@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEFAULT_SINK: Final = "events/"
 MAX_BYTES: Final = 64 * 2**20
 FLUSH_INTERVAL: Final = 0.05
+RESOURCE_SECONDS: Final = 60.0
+SPOOL_BYTES: Final = 10 * 2**30
 ROLES: Final = ("champion", "shadow", "canary")
 
 
@@ -31,6 +33,9 @@ class Settings:
     overflow: Overflow
     durable: bool
     segment_bytes: int
+    spool: str | None
+    spool_bytes: int
+    resources: float
 
 
 def resolve(
@@ -43,6 +48,9 @@ def resolve(
     overflow: str | None,
     durable: str | None,
     segment_bytes: int | None,
+    spool: str | os.PathLike[str] | None,
+    spool_bytes: int | None,
+    resources: float | None,
 ) -> Settings:
     """Settings from arguments (``None``: not given) and the environment.
 
@@ -59,6 +67,9 @@ def resolve(
         overflow=next(name for name in get_args(Overflow) if name == chosen),
         durable=_choice("durable", durable, ("each", "interval"), "interval") == "each",
         segment_bytes=int(_number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
+        spool=os.fspath(spool) if spool is not None else variable("spool"),
+        spool_bytes=int(_number("spool_bytes", spool_bytes, SPOOL_BYTES)),
+        resources=_number("resources", resources, RESOURCE_SECONDS, zero=True),
     )
 
 
@@ -76,14 +87,15 @@ def _choice(name: str, value: str | None, choices: tuple[str, ...], default: str
     return value
 
 
-def _number(name: str, value: float | None, default: float) -> float:
+def _number(name: str, value: float | None, default: float, *, zero: bool = False) -> float:
     raw: Any = value if value is not None else variable(name) or default
     try:
         number = float(raw)
     except (TypeError, ValueError):
         number = -1.0
-    if not 0 < number < float("inf"):
-        raise SettingError(f"{name} {raw!r}: write a number above 0", field=name, value=raw)
+    if not (0 < number < float("inf") or (zero and number == 0)):
+        least = "0 (never) or a number above it" if zero else "a number above 0"
+        raise SettingError(f"{name} {raw!r}: write {least}", field=name, value=raw)
     return number
 
 

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from mllog import environment as environments
+from mllog.delivery import settings
 from mllog.delivery.encoder import Constants, Encoder
 from mllog.errors import CardError, MllogError, SettingError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mllog.card import ModelCard
+    from mllog.privacy import Guard
+    from mllog.sampling import Sampler, Sampling
 
 _log: Final = logging.getLogger("mllog")
 
@@ -67,7 +70,7 @@ def artifact_hash(artifact: str | os.PathLike[str]) -> str:
         ) from problem
 
 
-def encoder(constants: Constants, card: ModelCard | None) -> Encoder:
+def encoder(constants: Constants, card: ModelCard | None, salt: str | bytes | None = None) -> Encoder:
     """The encoder that a card asks for."""
     if card is None:
         return Encoder(constants)
@@ -75,5 +78,30 @@ def encoder(constants: Constants, card: ModelCard | None) -> Encoder:
         constants,
         ruler=card.ruler,
         regression=card.task == "regression" if card.task else None,
+        guard=guard_of(card, salt),
         keep_texts=card.policy.get("texts", "keep") != "drop",
     )
+
+
+def guard_of(card: ModelCard, salt: str | bytes | None) -> Guard | None:
+    """What keeps back what the card's policy doesn't let pass; ``None`` where it lets everything pass."""
+    if not card.policy.get("features"):
+        return None
+    from mllog.privacy import Guard  # noqa: PLC0415 - most cards keep nothing back
+
+    secret = salt if salt is not None else settings.variable("salt")
+    return Guard(card.policy, secret.encode() if isinstance(secret, str) else secret)
+
+
+def sampler(sampling: float | Sampling | None) -> Sampler | None:
+    """The sampler that was asked for; ``None`` where every prediction is kept.
+
+    Raises:
+        SettingError: Where it is impossible.
+    """
+    given = sampling if sampling is not None else settings.variable("sampling")
+    if given is None:
+        return None
+    from mllog.sampling import Sampler, resolve  # noqa: PLC0415 - most loggers keep everything
+
+    return Sampler(resolve(given))

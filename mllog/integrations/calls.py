@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mllog.events import Outcome
+    from mllog.facts import FactLogger
     from mllog.logger import ModelLogger
 
 P = ParamSpec("P")
@@ -84,7 +85,7 @@ class Step:
         rows_out: Rows that came out, to be set inside of the block.
     """
 
-    def __init__(self, log: ModelLogger, name: str, rows_in: int | None) -> None:
+    def __init__(self, log: FactLogger, name: str, rows_in: int | None) -> None:
         self.rows_in = rows_in
         self.rows_out: int | None = None
         self._log = log

@@ -16,6 +16,7 @@ def test_public_names_are_pinned() -> None:
         "ModelCard",
         "ModelLogger",
         "PlaceError",
+        "Sampling",
         "SettingError",
         "__version__",
         "configure_structlog",

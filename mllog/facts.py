@@ -1,0 +1,157 @@
+"""What is logged beside predictions: labels, outcomes, figures, steps, and the later parts of a prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mllog import events, values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mllog.delivery.engine import Engine
+    from mllog.events import Kind, Outcome, Record
+    from mllog.integrations.calls import Step
+
+
+class FactLogger:
+    """The methods of a logger whose events aren't whole predictions. None of them raises.
+
+    Parts of one prediction may come in any order and at any time: they meet under its id.
+    """
+
+    _engine: Engine
+
+    def output(self, prediction_id: str, output: Any, at: Any = None) -> str:
+        """Log the output of a prediction whose inputs were logged before (or will be).
+
+        Args:
+            prediction_id: The ``id`` that the inputs are logged with.
+            output: As for :meth:`mllog.ModelLogger.prediction`.
+            at: When, where that isn't now.
+
+        Returns:
+            The event's id.
+        """
+        return self._log("prediction", "output", lambda record: record.give(output), at=at, prediction_id=prediction_id)
+
+    def explanation(self, prediction_id: str, attributions: Mapping[str, float], at: Any = None) -> str:
+        """Log what each feature contributed to a prediction; the ten greatest are kept.
+
+        Args:
+            prediction_id: The ``id`` that the prediction is logged with.
+            attributions: Contribution by feature name (SHAP values, say).
+            at: When, where that isn't now.
+
+        Returns:
+            The event's id.
+        """
+        given = {"explanation": attributions}
+        return self._log("prediction", "explain", lambda record: record.give(given), at=at, prediction_id=prediction_id)
+
+    def outcome(self, prediction_id: str, value: Any, at: Any = None) -> str:
+        """Log what came of a prediction for the business (``"churned"``, the euros earned), when that is known.
+
+        Args:
+            prediction_id: The ``id`` that the prediction was logged with.
+            value: A class or a number.
+            at: When it became known, where that isn't now.
+
+        Returns:
+            The event's id.
+        """
+        return self._log(
+            "label", "outcome", _body(lambda: events.outcome_body(value)), at=at, prediction_id=prediction_id
+        )
+
+    def label(self, prediction_id: str, value: Any, at: Any = None, annotator: str | None = None) -> str:
+        """Log what was true of a prediction, when that is known.
+
+        Args:
+            prediction_id: The ``id`` that the prediction was logged with.
+            value: The true class or value.
+            at: When it became known, where that isn't now.
+            annotator: Who says so.
+
+        Returns:
+            The event's id.
+        """
+        return self._log(
+            "label", "label", _body(lambda: events.label_body(value, annotator)), at=at, prediction_id=prediction_id
+        )
+
+    def kpi(
+        self, name: str, value: float, prediction_id: str | None = None, unit: str | None = None, at: Any = None
+    ) -> str:
+        """Log a figure of the business (revenue, clicks), of one prediction or of all."""
+        return self._log(
+            "metric", "kpi", _body(lambda: events.metric_body(name, value, unit)), at=at, prediction_id=prediction_id
+        )
+
+    def cost(
+        self, name: str, value: float, prediction_id: str | None = None, unit: str | None = None, at: Any = None
+    ) -> str:
+        """Log what something cost (tokens, GPU seconds, money)."""
+        return self._log(
+            "metric", "cost", _body(lambda: events.metric_body(name, value, unit)), at=at, prediction_id=prediction_id
+        )
+
+    def step(
+        self,
+        name: str,
+        rows_in: int | None = None,
+        rows_out: int | None = None,
+        *,
+        duration: float | None = None,
+        outcome: Outcome = "success",
+        at: Any = None,
+    ) -> str:
+        """Log that a step of a pipeline ran, in ``duration`` seconds; :meth:`timed` does it for a block."""
+        return self._log(
+            "pipeline",
+            "step",
+            _body(lambda: events.step_body(name, rows_in, rows_out)),
+            at=at,
+            duration=duration,
+            outcome=outcome,
+        )
+
+    def timed(self, name: str, rows_in: int | None = None) -> Step:
+        """A block around a step of a pipeline; ``.rows_out`` is to be set."""
+        from mllog.integrations.calls import Step  # noqa: PLC0415 - rarely needed
+
+        return Step(self, name, rows_in)
+
+    def now(self) -> int:
+        """Nanoseconds since 1970 by this logger's clock."""
+        return self._engine.clock()
+
+    def _log(
+        self,
+        kind: Kind,
+        action: str,
+        fill: Callable[[Record], None],
+        *,
+        at: Any,
+        prediction_id: Any = None,
+        duration: float | None = None,
+        outcome: Outcome = "success",
+    ) -> str:
+        try:
+            record = self._engine.record(kind, action, at)
+            fill(record)
+            record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
+            if prediction_id is not None:
+                record.prediction_id = values.name_of(prediction_id)
+            if duration is not None:
+                record.duration = self._engine.nanoseconds(duration)
+        except Exception as problem:  # noqa: BLE001 - never into model code; counted
+            return self._engine.refuse(problem)
+        return self._engine.accept(record)
+
+
+def _body(make: Callable[[], dict[str, Any]]) -> Callable[[Record], None]:
+    def fill(record: Record) -> None:
+        record.body = make()
+
+    return fill
