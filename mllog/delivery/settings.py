@@ -17,7 +17,6 @@ DEFAULT_SINK: Final = "events/"
 MAX_BYTES: Final = 64 * 2**20
 FLUSH_INTERVAL: Final = 0.05
 RESOURCE_SECONDS: Final = 60.0
-SPOOL_BYTES: Final = 10 * 2**30
 ROLES: Final = ("champion", "shadow", "canary")
 
 
@@ -33,8 +32,8 @@ class Settings:
     overflow: Overflow
     durable: bool
     segment_bytes: int
-    spool: str | None
-    spool_bytes: int
+    spool: str | os.PathLike[str] | None
+    spool_bytes: int | None
     resources: float
 
 
@@ -67,8 +66,8 @@ def resolve(
         overflow=next(name for name in get_args(Overflow) if name == chosen),
         durable=_choice("durable", durable, ("each", "interval"), "interval") == "each",
         segment_bytes=int(_number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
-        spool=os.fspath(spool) if spool is not None else variable("spool"),
-        spool_bytes=int(_number("spool_bytes", spool_bytes, SPOOL_BYTES)),
+        spool=spool,
+        spool_bytes=None if spool_bytes is None else int(_number("spool_bytes", spool_bytes, 1)),
         resources=_number("resources", resources, RESOURCE_SECONDS, zero=True),
     )
 

@@ -1,15 +1,30 @@
-"""Where finished lines go: one protocol, three sinks."""
+"""Where finished lines go: one protocol, four sinks."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from mllog.delivery.settings import variable
 from mllog.delivery.spool import SEGMENT_BYTES, Spool
-from mllog.errors import PlaceError
+from mllog.errors import SettingError
 from mllog.places import Place, parse
+
+if TYPE_CHECKING:
+    from mllog.shipping.background import Background
+
+SPOOL_FOLDER: Final = "mllog-spool"
+SPOOL_BYTES: Final = 4 * 2**30
+"""Holds what a thousand events a second come to in half an hour."""
+CLOSE_SECONDS: Final = 5.0
+"""How long :meth:`SpoolSink.close` tries to deliver what is left."""
+
+_PARTS: Final = 4
+_LOOK_SECONDS: Final = 1.0
 
 
 class Sink(Protocol):
@@ -34,19 +49,31 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """A folder of durable segments."""
+    """A folder of durable segments.
 
-    def __init__(self, folder: str | os.PathLike[str], *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        # A service that changes its working directory later goes on writing where it began.
+    Args:
+        folder: Where; a service that changes its working directory later goes on writing where it began.
+        segment_bytes: Size of a segment.
+        durable: Sync every write, so that it survives a loss of power.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        durable: bool = False,
+    ) -> None:
         self.folder = Path(folder).absolute()
         self._segment_bytes = segment_bytes
+        self._durable = durable
         self._spool: Spool | None = None
 
     def start(self, process: str) -> None:
         """Begin a folder of this process's own."""
         if self._spool is not None:
             self._spool.leave()
-        self._spool = Spool(self.folder, process, segment_bytes=self._segment_bytes)
+        self._spool = Spool(self.folder, process, segment_bytes=self._segment_bytes, durable=self._durable)
 
     def write(self, lines: bytes) -> None:
         """Append to the open segment."""
@@ -56,7 +83,111 @@ class FileSink:
     def close(self) -> None:
         """Seal the open segment."""
         if self._spool is not None:
-            self._spool.seal()
+            self._spool.close()
+
+
+class SpoolSink(FileSink):
+    """A folder of durable segments that a thread of its own ships to a server.
+
+    The thread begins with the first write and is another one after a fork. Writing never waits for the network, and
+    never fails because of it before the folder has reached its bound. What has arrived is deleted.
+
+    Args:
+        place: The server.
+        folder: The spool; ``mllog-spool/<kind>-<host>-<8 hex of the place>`` where none is given. Several processes
+            share it.
+        segment_bytes: Size of a segment; not more than a quarter of ``spool_bytes``.
+        spool_bytes: Bound of the folder, dead letters included (they may take a quarter of it).
+        durable: Sync every write.
+
+    Raises:
+        PlaceError: Where the folder belongs to another destination, or a library is missing.
+        SettingError: Where a certificate can't be read or a variable is impossible.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        spool_bytes: int = SPOOL_BYTES,
+        durable: bool = False,
+    ) -> None:
+        from mllog.shipping import ownership  # noqa: PLC0415 - a logger that ships nothing needs none of it
+        from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - the same
+
+        self._destination = open_destination(place)
+        super().__init__(
+            folder or Path(SPOOL_FOLDER) / self._destination.key,
+            # What has been delivered can be deleted only once its segment is sealed.
+            segment_bytes=min(segment_bytes, max(spool_bytes // _PARTS, 1)),
+            durable=durable,
+        )
+        self._spool_bytes = spool_bytes
+        self._process = ""
+        self._background: Background | None = None
+        self._bytes = 0
+        self._looked = float("-inf")
+        ownership.check(self.folder, self._destination.name)
+
+    def start(self, process: str) -> None:
+        """Begin a folder of this process's own; a forked child leaves the thread and its connections behind."""
+        super().start(process)
+        self._process = process
+        self._background = None
+        self._destination.renew()
+
+    def write(self, lines: bytes) -> None:
+        """Append to the open segment.
+
+        Raises:
+            OSError: Where the disk refuses, or the folder has reached its bound (``ENOSPC``).
+        """
+        if self._is_full(len(lines)):
+            if self._spool is not None:
+                self._spool.seal()
+            raise OSError(
+                errno.ENOSPC,
+                f"the spool has reached its bound of {self._spool_bytes} bytes, since events can't be delivered",
+                str(self.folder),
+            )
+        if self._background is None:
+            self._claim()
+        super().write(lines)
+        self._bytes += len(lines)
+        if self._background is None:
+            self._background = self._ship()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Seal the open segment and try to deliver what is left; what isn't stays for the next process.
+
+        Args:
+            timeout: Seconds to try for; :data:`CLOSE_SECONDS` where none is given.
+        """
+        super().close()
+        background, self._background = self._background, None
+        if background is not None:
+            background.finish(CLOSE_SECONDS if timeout is None else max(timeout, 0.0))
+
+    def _claim(self) -> None:
+        from mllog.shipping import ownership  # noqa: PLC0415 - with the first write
+
+        ownership.claim(self.folder, self._destination.name)
+
+    def _ship(self) -> Background:
+        from mllog.shipping.background import Background  # noqa: PLC0415 - with the first write
+
+        background = Background(self.folder, self._process, self._destination, dead_bytes=self._spool_bytes // _PARTS)
+        background.start()
+        return background
+
+    def _is_full(self, more: int) -> bool:
+        now = time.monotonic()
+        # Others write to the folder, and the shipper deletes from it.
+        if now - self._looked >= _LOOK_SECONDS or self._bytes + more > self._spool_bytes:
+            self._bytes, self._looked = _folder_bytes(self.folder), now
+        return self._bytes + more > self._spool_bytes
 
 
 class StdoutSink:
@@ -97,25 +228,66 @@ class MemorySink:
         """Nothing to finish."""
 
 
-def open_sink(place: str | Place | os.PathLike[str] | Sink, *, segment_bytes: int = SEGMENT_BYTES) -> Sink:
-    """The sink for a place; nothing is opened before the first write.
+def open_sink(
+    place: str | Place | os.PathLike[str] | Sink,
+    *,
+    segment_bytes: int = SEGMENT_BYTES,
+    spool: str | os.PathLike[str] | None = None,
+    spool_bytes: int | None = None,
+    durable: bool = False,
+) -> Sink:
+    """The sink for a place; nothing is opened or connected to before the first write.
+
+    Args:
+        place: A place (:mod:`mllog.places`), a path, or an object of one's own.
+        segment_bytes: Size of the spool's files.
+        spool: Folder in which events wait until a server has them; only for servers.
+        spool_bytes: Bound of that folder; only for servers.
+        durable: Sync every write to the disk.
 
     Raises:
-        PlaceError: Where a logger can't write to such a place.
+        PlaceError: Where a logger can't write to such a place, or with such a spool.
+        SettingError: Where a spool is given for something that isn't a server, or credentials are wrong.
     """
     if isinstance(place, os.PathLike):
         place = Place("file", os.fspath(place))
     if isinstance(place, str):
         place = parse(place)
+    if isinstance(place, Place) and place.kind in {"logstash", "elasticsearch"}:
+        return SpoolSink(
+            place,
+            spool or variable("spool"),
+            segment_bytes=segment_bytes,
+            spool_bytes=spool_bytes or SPOOL_BYTES,
+            durable=durable,
+        )
+    if spool is not None or spool_bytes is not None:
+        name, value = ("spool", spool) if spool is not None else ("spool_bytes", spool_bytes)
+        raise SettingError(
+            f"{name} {str(value)!r} with a sink that isn't a server: events wait in a spool only on their way to "
+            "Logstash or Elasticsearch; leave it out",
+            field=name,
+            value=value,
+        )
     if not isinstance(place, Place):
         return place
-    if place.kind == "file":
-        return FileSink(place.location, segment_bytes=segment_bytes)
     if place.kind == "stdout":
         return StdoutSink()
-    raise PlaceError(
-        f"sink {str(place)!r}: a logger writes to a folder or to stdout:, so that no network stands "
-        "between a model and its answer; write to a folder and forward that",
-        field="sink",
-        value=str(place),
-    )
+    sink = FileSink(place.location, segment_bytes=segment_bytes, durable=durable)
+    if (sink.folder / "_spool.json").exists():
+        from mllog.shipping import ownership  # noqa: PLC0415 - rare
+
+        ownership.check(sink.folder, None)
+    return sink
+
+
+def _folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size  # noqa: PTH116, PTH118 - many files, often
+            except OSError:
+                continue
+    return total

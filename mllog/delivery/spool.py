@@ -2,20 +2,35 @@
 
 The writer only appends. A segment that is full or old is *sealed*: synced to disk, its sha256 written beside
 it (the format of ``sha256sum``), and the next one begun. Readers may read the open segment too, up to its
-last line feed.
+last line feed. While somebody writes, ``<folder>/<process>/writer.lock`` is locked, so that readers can tell a
+writer that has died from one that is silent.
+
+What survives what: a line is the operating system's when :meth:`Spool.write` returns, so it survives the end of
+the process, ``kill -9`` too. It survives a loss of power once its segment is sealed (64 MiB, an hour, or the end
+of the process), or, with ``durable``, at once: every write is then synced (``fdatasync(2)``), which costs what the
+disk needs for that (docs/reference/shipping.md has figures).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
+from mllog.delivery.locks import WRITER_LOCK, Lock
+
 SEGMENT_BYTES: Final = 64 * 2**20
 SEGMENT_SECONDS: Final = 3600.0
+CHECKSUM: Final = ".sha256"
+"""Ending of the file beside a sealed segment."""
+
+_LOCK_SECONDS: Final = 0.1
+_ATTEMPTS: Final = 3
 
 
 class Spool:
@@ -26,6 +41,7 @@ class Spool:
         process: Name of the folder in it.
         segment_bytes: Size at which a segment is sealed.
         segment_seconds: Age at which it is.
+        durable: Sync every write.
     """
 
     def __init__(
@@ -35,11 +51,14 @@ class Spool:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         segment_seconds: float = SEGMENT_SECONDS,
+        durable: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.process = process
         self._segment_bytes = segment_bytes
         self._segment_seconds = segment_seconds
+        self._durable = durable
+        self._lock = Lock(self.folder / process / WRITER_LOCK)
         self._number = 0
         self._fd: int | None = None
         self._path = Path()
@@ -53,21 +72,19 @@ class Spool:
         Raises:
             OSError: Where the disk refuses.
         """
-        if self._fd is None or (self._size and self._is_full(len(lines))):
+        if self._fd is not None and self._size and self._is_full(len(lines)):
             self.seal()
+        if self._fd is None:
             self._open()
-        fd = self._fd
-        if fd is None:
-            raise OSError(f"no segment could be opened in {self.folder}")
-        view = memoryview(lines)
+        begun = self._size > 0
         try:
-            while view:
-                view = view[os.write(fd, view) :]
+            self._append(lines)
         except OSError:
-            self._take_back(fd)
-            raise
-        self._size += len(lines)
-        self._digest.update(lines)
+            if not begun:
+                raise
+            # A new file may be written to where this one has reached its limit (EFBIG) or its last block.
+            self._open()
+            self._append(lines)
 
     def seal(self) -> None:
         """Close the open segment, if there is one, and write its checksum beside it.
@@ -82,8 +99,18 @@ class Spool:
             os.fsync(fd)
         finally:
             os.close(fd)
-        checksum = self._path.with_name(f"{self._path.name}.sha256")
-        checksum.write_text(f"{self._digest.hexdigest()}  {self._path.name}\n", encoding="utf-8")
+        write_checksum(self._path, self._digest.hexdigest())
+
+    def close(self) -> None:
+        """Seal the open segment, and say that nobody writes here any more (until the next write).
+
+        Raises:
+            OSError: Where the disk refuses.
+        """
+        try:
+            self.seal()
+        finally:
+            self._lock.release()
 
     def leave(self) -> None:
         """Let go of an inherited segment without touching it, in a forked child."""
@@ -91,15 +118,14 @@ class Spool:
         if fd is not None:
             with contextlib.suppress(OSError):
                 os.close(fd)
+        self._lock.release()
 
     def _is_full(self, more: int) -> bool:
-        return (
-            self._size + more > self._segment_bytes or time.monotonic() - self._opened > self._segment_seconds
-        )
+        return self._size + more > self._segment_bytes or time.monotonic() - self._opened > self._segment_seconds
 
     def _open(self) -> None:
         folder = self.folder / self.process
-        folder.mkdir(parents=True, exist_ok=True)
+        self._take_folder(folder)
         # Counted first: where the name is taken, the next attempt takes the next one.
         self._number += 1
         path = folder / f"{self._number:08d}.ndjson"
@@ -109,10 +135,111 @@ class Spool:
         self._size = 0
         self._opened = time.monotonic()
         self._digest = hashlib.sha256()
+        if self._durable:
+            sync_folder(folder)
 
-    def _take_back(self, fd: int) -> None:
-        """Undo half a write. Where even that fails the segment is left as it is, and a new one is begun."""
+    def _take_folder(self, folder: Path) -> None:
+        """Make the folder and lock it; a shipper may be clearing away what it held before."""
+        for _ in range(_ATTEMPTS):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                if self._lock.acquire(timeout=_LOCK_SECONDS):
+                    return
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno not in {errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}:
+                    raise
+                return  # no locks here: readers then never take the writer for dead
+        raise OSError(errno.EAGAIN, "somebody is clearing this folder away", str(folder))
+
+    def _append(self, lines: bytes) -> None:
+        fd = self._fd
+        if fd is None:
+            raise OSError(f"no segment could be opened in {self.folder}")
+        view = memoryview(lines)
         try:
-            os.ftruncate(fd, self._size)
+            while view:
+                view = view[os.write(fd, view) :]
+            if self._durable:
+                _sync_data(fd)
         except OSError:
-            self.leave()
+            self._take_back(fd, touched=len(view) < len(lines))
+            raise
+        self._size += len(lines)
+        self._digest.update(lines)
+
+    def _take_back(self, fd: int, *, touched: bool) -> None:
+        """Undo half a write; the segment is then done with.
+
+        A reader may have seen, and passed, what is cut off here: what came behind it in the same file would be
+        taken for read. So a segment that was written to is sealed, or removed where it is empty, and an untouched
+        empty one is kept for the next attempt (or a full disk would collect empty files).
+        """
+        if not touched and not self._size:
+            return
+        if touched:
+            try:
+                os.ftruncate(fd, self._size)
+            except OSError:
+                # Half a line stays: readers set it aside. Without a checksum nobody takes it for whole.
+                self._fd = None
+                os.close(fd)
+                return
+        if self._size:
+            with contextlib.suppress(OSError):
+                self.seal()
+            return
+        self._fd = None
+        os.close(fd)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+def write_checksum(path: Path, digest: str) -> None:
+    """Write the sha256 of a segment beside it, whole or not at all, in the format of ``sha256sum``.
+
+    Raises:
+        OSError: Where the disk refuses.
+    """
+    replace(path.with_name(f"{path.name}{CHECKSUM}"), f"{digest}  {path.name}\n".encode())
+    sync_folder(path.parent)
+
+
+def replace(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Put ``content`` in a file, whole or not at all: written beside it and renamed.
+
+    Args:
+        path: The file.
+        content: What it then holds.
+        sync: Whether it is on the disk before it has its name.
+
+    Raises:
+        OSError: Where the disk refuses; the file is then what it was.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, where that can be asked for."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _sync_data(fd: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(fd)

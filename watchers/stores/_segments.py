@@ -92,8 +92,8 @@ class Segments:
         changed = False
         for path in sorted(self.folder.rglob("*.ndjson")):
             name = path.relative_to(self.folder).as_posix()
-            if name.startswith(f"{RESULTS}/"):
-                continue
+            if name.startswith((f"{RESULTS}/", "_dead/")):
+                continue  # dead letters of mllog ship are no events
             known = self.files.get(name)
             try:
                 status = path.stat()

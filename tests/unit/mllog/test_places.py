@@ -18,7 +18,8 @@ from mllog.places import Place, parse
         ("duckdb:events", Place("file", "events")),
         ("stdout:", Place("stdout", "")),
         ("logstash+http://host:8080", Place("logstash", "http://host:8080")),
-        ("logstash+https://u:p@host/x", Place("logstash", "https://u:p@host/x")),
+        ("logstash+https://u@host/x", Place("logstash", "https://host/x", "u")),
+        ("logstash+http://[::1]:8080", Place("logstash", "http://[::1]:8080")),
         ("logstash+tcp://host:5000", Place("logstash", "tcp://host:5000")),
         ("elasticsearch+http://host:9200", Place("elasticsearch", "http://host:9200")),
         ("ELASTICSEARCH+HTTPS://host", Place("elasticsearch", "https://host")),
@@ -28,6 +29,35 @@ def test_places_are_read(text: str, place: Place) -> None:
     """Each form of the grammar gives one kind and its location, and can be written again."""
     assert parse(text) == place
     assert parse(str(place)) == place
+
+
+def test_a_password_is_decoded_and_never_shown() -> None:
+    """The destination gets what was meant; neither text nor repr have it, and it makes no other place."""
+    place = parse("elasticsearch+https://ann%40x:p%3Aa%2Fs%40s@host:9200")
+    assert (place.location, place.user, place.password) == ("https://host:9200", "ann@x", "p:a/s@s")
+    assert str(place) == "elasticsearch+https://ann%40x@host:9200"
+    assert "p:a" not in repr(place)
+    assert parse(str(place)) == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "logstash+http://ann:s3cret@",
+        "elasticsearch+tcp://ann:s3cret@host",
+        "logstash+https://ann:s3c/r3t@host",
+        "http://ann:s3cret@host",
+        "logstash+https://ann:s3cret@host:port",
+        "logstash+tcp://ann:s3cret@host",
+        "logstash+https://ann:s3cret@host/?x=1",
+    ],
+)
+def test_no_error_shows_a_password(text: str) -> None:
+    """What can't be read is named without what stands before the @, encoded or not."""
+    with pytest.raises(PlaceError) as caught:
+        parse(text)
+    assert "s3c" not in f"{caught.value} {caught.value!r} {caught.value.value}"
+    assert "host" in str(caught.value) or "missing" in str(caught.value)
 
 
 @pytest.mark.parametrize(

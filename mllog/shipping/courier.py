@@ -1,0 +1,261 @@
+"""Brings the segments of one process to one destination: read, note, send, note again."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import time
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mllog.delivery.locks import Lock
+from mllog.shipping import aside
+from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts, Intent
+from mllog.shipping.dead import DeadLetters
+from mllog.shipping.delivering import deliver
+from mllog.shipping.destinations.base import UnavailableError
+from mllog.shipping.segments import Batch, Segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mllog.shipping.destinations.base import Destination, Refusal
+    from mllog.shipping.pace import Pace
+
+BATCH_BYTES: Final = 4 * 2**20
+BATCH_LINES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a batch; one line may be longer."""
+
+    bytes: int = BATCH_BYTES
+    lines: int = BATCH_LINES
+
+
+class Courier:
+    """Ships one process's folder; at any time one courier does for one destination, in whatever process.
+
+    Args:
+        spool: Folder of all processes.
+        process: Name of this one.
+        destination: Who gets the events.
+        pace: Says when to try again.
+        limits: Bounds of a batch.
+        dead_bytes: Bound of the dead letters.
+        breathe: Called every few lines.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        process: str,
+        destination: Destination,
+        pace: Pace,
+        *,
+        limits: Limits,
+        dead_bytes: int | None = None,
+        breathe: Callable[[], object] | None = None,
+    ) -> None:
+        self.process = process
+        self.segments = Segments(spool / process, breathe=breathe)
+        self.counts = Counts()
+        self._spool = spool
+        self._destination = destination
+        self._pace = pace
+        self._limits = limits
+        self._lock = Lock(spool / process / f"{destination.key}.lock")
+        self._dead = DeadLetters(spool, destination.key, limit=dead_bytes)
+        self._path = spool / process / f"{destination.key}{ENDING}"
+        self.checkpoint = Checkpoint(self._path, destination.name)
+        self._doubtful = False
+        self._lost = False
+
+    def open(self) -> bool:
+        """Take the right to ship this folder, and go on where the last courier got to; whether it could be had.
+
+        Raises:
+            OSError: Where the folder is gone or has no locks.
+        """
+        if self._lock.held:
+            return True
+        if not self._lock.acquire():
+            return False
+        self.checkpoint = Checkpoint.load(self._path, self._destination.name)
+        # Whoever noted it may have sent it; and where nobody can say how far they got, anything.
+        self._doubtful = self.checkpoint.intent is not None
+        self._lost = self.checkpoint.lost
+        return True
+
+    def close(self) -> None:
+        """Put the checkpoint on the disk and let others ship this folder."""
+        if self._lock.held:
+            self._save(sync=True)
+            self._lock.release()
+
+    def sync(self) -> None:
+        """Put the checkpoint on the disk, before what it has passed is deleted."""
+        self._save(sync=True)
+
+    def step(self) -> bool:
+        """Ship one batch, or move on to the next segment; whether anything was done.
+
+        Raises:
+            UnavailableError: Where the destination didn't take it, and patience or time has ended.
+            OSError: Where the spool itself can't be read or written.
+        """
+        checkpoint = self.checkpoint
+        numbers = self.segments.numbers()
+        ahead = [number for number in numbers if number >= checkpoint.segment]
+        if not ahead:
+            return False
+        if ahead[0] != checkpoint.segment:
+            checkpoint.segment, checkpoint.offset, checkpoint.intent = ahead[0], 0, None
+        # Asked before reading: what is finished then stays as it is.
+        closed = len(ahead) > 1 or self.segments.is_sealed(checkpoint.segment)
+        batch = self._next(finished=closed or not self.segments.is_written())
+        if batch is not None:
+            self._ship(batch)
+            return True
+        if not closed:
+            return False
+        self._leave(checkpoint.segment)
+        return True
+
+    def is_done(self) -> bool:
+        """Whether all is shipped and nobody will add to it."""
+        if self.segments.is_written():
+            return False
+        numbers = self.segments.numbers()
+        return not numbers or self.has_passed(numbers[-1])
+
+    def has_passed(self, number: int) -> bool:
+        """Whether this courier needs a segment no more."""
+        return passed(self.segments, self.checkpoint, number)
+
+    def _next(self, *, finished: bool) -> Batch | None:
+        checkpoint, limits = self.checkpoint, self._limits
+        intent = checkpoint.intent
+        with contextlib.suppress(FileNotFoundError):
+            if intent is not None and intent.start == checkpoint.offset:
+                batch = self.segments.read(
+                    checkpoint.segment,
+                    intent.start,
+                    max_bytes=max(intent.end - intent.start, 1),
+                    max_lines=intent.end - intent.start,
+                    finished=finished,
+                )
+                if batch is not None:
+                    return _stamped(batch, intent.ingested, doubtful=self._doubtful)
+            batch = self.segments.read(
+                checkpoint.segment,
+                checkpoint.offset,
+                max_bytes=limits.bytes,
+                max_lines=limits.lines,
+                finished=finished,
+            )
+            if batch is None:
+                return None
+            self._doubtful = self._lost
+            return _stamped(batch, dt.datetime.now(dt.UTC).isoformat(timespec="microseconds"), doubtful=self._lost)
+        return None
+
+    def _ship(self, batch: Batch) -> None:
+        checkpoint = self.checkpoint
+        counts = Counts()
+        refused: dict[int, Refusal] = {}
+        for part in batch.corrupt:
+            counts.corrupt += part.lines
+            aside.keep_part(self._spool, self.segments, batch.segment, part)
+        if batch.lines:
+            checkpoint.intent = Intent(batch.start, batch.end, batch.ingested)
+            self._save()
+            refused = deliver(batch, self._destination, self._pace, counts, note=self._note)
+        if refused:
+            counts.dead += len(refused)
+            counts.lost += self._keep(batch, refused)
+            self._destination.bury(batch, refused)
+        counts.delivered = len(batch.lines) - len(refused)
+        self._count(counts)
+        checkpoint.offset, checkpoint.intent = batch.end, None
+        if batch.lines:
+            checkpoint.last_success = time.time()
+        self._doubtful = False
+        self._save()
+
+    def _keep(self, batch: Batch, refused: dict[int, Refusal]) -> int:
+        try:
+            return self._dead.keep(batch, refused)
+        except OSError as error:
+            # The batch will be sent again, since nobody has noted what became of it; not at once, though.
+            problem = UnavailableError(f"dead letters can't be kept: {error}")
+            self._note(problem)
+            self._pace.failed(problem)
+            raise
+
+    def _note(self, problem: UnavailableError | None) -> None:
+        """Remember that some of a batch was taken, or why none of it was."""
+        if problem is None:
+            # Should the rest fail, all of it is sent again.
+            self._doubtful = True
+            return
+        self._doubtful = self._doubtful or problem.doubtful
+        self.checkpoint.last_error, self.checkpoint.last_error_at = str(problem), time.time()
+        self._save()
+
+    def _leave(self, number: int) -> None:
+        """A segment is shipped: hold it against its checksum and go to the next."""
+        counts = Counts()
+        if not self.segments.is_intact(number):
+            counts.corrupt_segments = 1
+            aside.keep_segment(self._spool, self.segments, number, "it isn't what its checksum says")
+        self._destination.passed(self.process, number)
+        self._count(counts)
+        self.checkpoint.segment, self.checkpoint.offset, self.checkpoint.intent = number + 1, 0, None
+        self._save()
+
+    def _count(self, counts: Counts) -> None:
+        self.counts.add(counts)
+        self.checkpoint.counts.add(counts)
+
+    def _save(self, *, sync: bool = False) -> None:
+        # A full disk must not stop what would make room on it: the worst is that something is sent twice.
+        with contextlib.suppress(OSError):
+            self.checkpoint.save(sync=sync)
+
+
+def passed(segments: Segments, checkpoint: Checkpoint, number: int) -> bool:
+    """Whether a checkpoint needs a segment no more.
+
+    The last segment of a writer that died has nobody to seal it: it is passed when its end is reached.
+    """
+    if checkpoint.segment != number:
+        return checkpoint.segment > number
+    try:
+        size = segments.path(number).stat().st_size
+    except FileNotFoundError:
+        return True
+    return checkpoint.offset >= size and not segments.is_written()
+
+
+def waiting(segments: Segments, checkpoint: Checkpoint) -> list[tuple[Path, int]]:
+    """Files with bytes that a checkpoint hasn't passed, and where these begin."""
+    numbers = [number for number in segments.numbers() if number >= checkpoint.segment]
+    starts = chain([checkpoint.offset] if numbers[:1] == [checkpoint.segment] else [0], iter(lambda: 0, 1))
+    return [(segments.path(number), start) for number, start in zip(numbers, starts, strict=False)]
+
+
+def _stamped(batch: Batch, ingested: str, *, doubtful: bool) -> Batch:
+    return Batch(
+        batch.process,
+        batch.segment,
+        batch.start,
+        batch.end,
+        batch.lines,
+        batch.corrupt,
+        ingested.replace("+00:00", "Z"),
+        doubtful,
+    )

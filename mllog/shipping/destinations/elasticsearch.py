@@ -1,0 +1,273 @@
+"""Elasticsearch itself: pre-serialised ``_bulk`` requests that create each event once, item by item accounted for.
+
+``create`` with ``_id`` = ``event.id`` makes a second copy a 409, which is as good as a 201. That holds within one
+backing index: after a rollover the same id would be taken again (elastic/elasticsearch#44794). So a batch that may have
+arrived already is first looked up by its ids in the whole data stream (refresh and search), where the role allows that;
+where it doesn't (403), the batch is sent all the same and counted as ``unasked``.
+
+Item by item: 200, 201 and 409 are done; 429 and 5xx are sent again; 401 and 403 too (a role can be mended, and nothing
+is wrong with the event); everything else (400: it doesn't fit the mapping, 404, 413) is a dead letter.
+
+``event.ingested`` is the time at which the batch was first read. It is kept in the checkpoint, so a resend is the same
+bytes. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from mllog.shipping.destinations import streams
+from mllog.shipping.destinations.base import (
+    CHECK_SECONDS,
+    Answer,
+    Check,
+    Refusal,
+    TooLargeError,
+    UnavailableError,
+    canonical,
+    key,
+)
+from mllog.shipping.destinations.halves import Halves
+from mllog.shipping.destinations.http import Client, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mllog.places import Place
+    from mllog.shipping.segments import Batch, Line
+
+ORIGINAL_BYTES: Final = 2**20
+"""So much of a dead letter is sent to Elasticsearch; the spool's folder has all of it."""
+
+_BULK: Final = (
+    "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
+)
+
+
+class ElasticsearchDestination:
+    """A cluster, by one of its nodes.
+
+    Args:
+        place: The node.
+        parallel: Send the halves of a long batch at the same time, which a node with more than one core takes faster.
+
+    Raises:
+        SettingError: Where a certificate or a variable is wrong.
+    """
+
+    acknowledges = True
+    holds = True
+
+    def __init__(self, place: Place, *, parallel: bool = False) -> None:
+        self.name = canonical(place)
+        self.key = key(place)
+        self._client = Client(place, connections=2 if parallel else 1)
+        self._halves = Halves(self._send) if parallel else None
+
+    def send(self, batch: Batch) -> Answer:
+        """Create the events of a batch.
+
+        Raises:
+            UnavailableError: Where the request as a whole wasn't taken.
+            TooLargeError: Where it was refused for its size or for one line in it.
+        """
+        return self._send(batch) if self._halves is None else self._halves.send(batch)
+
+    def _send(self, batch: Batch) -> Answer:
+        refused: dict[int, Refusal] = {}
+        fitting: list[int] = []
+        for k, line in enumerate(batch.lines):
+            reason = streams.problem(line)
+            if reason is None:
+                fitting.append(k)
+            else:
+                refused[k] = Refusal(reason)
+        there: set[str] = set()
+        unasked = False
+        if batch.doubtful and fitting:
+            known = self._existing([batch.lines[k] for k in fitting])
+            unasked = known is None
+            there = known or set()
+        wanted = [k for k in fitting if batch.lines[k].id not in there]
+        duplicates = len(fitting) - len(wanted)
+        if not wanted:
+            return Answer(refused, duplicates=duplicates, unasked=unasked)
+        body = b"".join(part for k in wanted for part in _create(batch.lines[k], batch.ingested))
+        answer = self._client.request("POST", _BULK, body, content_type="application/x-ndjson")
+        items = self._items(answer, len(body), len(wanted))
+        retry: list[int] = []
+        problem: str | None = None
+        for k, item in zip(wanted, items, strict=True):
+            status = item.get("status")
+            if status in {200, 201}:
+                continue
+            if status == 409:
+                duplicates += 1
+            elif not isinstance(status, int) or status in {401, 403, 429} or status >= 500:
+                retry.append(k)
+                problem = problem or f"Elasticsearch answered {status} for some events: {self._reason(item)}"
+            else:
+                refused[k] = Refusal(self._reason(item), status)
+        return Answer(
+            refused,
+            retry,
+            duplicates=duplicates,
+            unasked=unasked,
+            retry_after=answer.retry_after,
+            problem=problem,
+        )
+
+    def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
+        """Write dead letters to ``logs-mllog.deadletter-<namespace>``; that they can't be stops nothing."""
+        body = b"".join(_tombstone(batch.lines[k], refusal, batch.ingested) for k, refusal in refused.items())
+        try:
+            self._client.request("POST", _BULK, body, content_type="application/x-ndjson")
+        except UnavailableError:
+            return
+
+    def passed(self, process: str, segment: int) -> None:
+        """Nothing to do."""
+
+    def check(self, timeout: float = CHECK_SECONDS) -> Check:
+        """Ask for the cluster's health; a role that may only write answers 403, which is as good."""
+        try:
+            answer = self._client.request("GET", "/_cluster/health?filter_path=status", seconds=timeout)
+        except UnavailableError as problem:
+            return Check(False, str(problem))
+        if answer.status == 403:
+            return Check(True, f"{self.name} answers; this role may not ask for its health", answer.date)
+        if answer.status != 200:
+            return Check(False, str(self._client.refused(answer)), answer.date)
+        health = _object(answer.data).get("status")
+        if health is None:
+            return Check(False, f"{self.name} answers, but not as Elasticsearch does", answer.date)
+        return Check(True, f"{self.name} answers: {health}", answer.date)
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than that for an answer from now on."""
+        self._client.answer_seconds = seconds
+
+    def renew(self) -> None:
+        """Begin anew in a forked child."""
+        self._client.renew()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _items(self, answer: Response, size: int, expected: int) -> list[dict[str, Any]]:
+        """What became of each line, in order."""
+        if answer.status == 413:
+            raise TooLargeError(f"Elasticsearch takes no {size} bytes at once (413)", 413)
+        document = _object(answer.data)
+        if answer.status == 400 and isinstance(document.get("error"), dict):
+            # Its own words, not a proxy's: something in the body makes it refuse all of it.
+            raise TooLargeError(f"Elasticsearch refuses a request: {self._reason(document)}", 400)
+        if answer.status != 200:
+            raise self._client.refused(answer)
+        if document.get("errors") is False:
+            return [{"status": 201}] * expected
+        items = document.get("items")
+        if not isinstance(items, list) or len(items) != expected:
+            raise UnavailableError(f"{self.name} answered 200 with something that is no answer to _bulk", hopeless=True)
+        return [next(iter(item.values()), {}) if isinstance(item, dict) else {} for item in items]
+
+    def _existing(self, lines: Sequence[Line]) -> set[str] | None:
+        """Which ids are there, in any backing index; ``None`` where this role may not ask."""
+        by_stream: dict[str, list[str]] = defaultdict(list)
+        for line in lines:
+            by_stream[streams.stream(line)].append(line.id)
+        found: set[str] = set()
+        for name, ids in by_stream.items():
+            path = f"/{urllib.parse.quote(name)}"
+            refreshed = self._client.request("POST", f"{path}/_refresh?ignore_unavailable=true")
+            if refreshed.status == 404:
+                continue  # there is no such stream yet
+            if refreshed.status == 403:
+                return None
+            if refreshed.status != 200:
+                raise self._client.refused(refreshed, hint=" (asked what has arrived)")
+            if _object(refreshed.data).get("_shards", {}).get("failed"):
+                raise UnavailableError(f"{self.name} can't say what has arrived: shards of {name} failed")
+            query = {
+                "query": {"ids": {"values": ids}},
+                "size": 2 * len(ids),
+                "_source": False,
+                "track_total_hits": False,
+            }
+            answer = self._client.request(
+                "POST",
+                f"{path}/_search?ignore_unavailable=true&allow_partial_search_results=false&filter_path=hits.hits._id",
+                orjson.dumps(query),
+            )
+            if answer.status == 403:
+                return None
+            if answer.status == 404:
+                continue
+            if answer.status != 200:
+                raise self._client.refused(answer, hint=" (asked what has arrived)")
+            found |= {hit["_id"] for hit in _object(answer.data).get("hits", {}).get("hits", [])}
+        return found
+
+    def _reason(self, item: Mapping[str, Any]) -> str:
+        error = item.get("error")
+        if not isinstance(error, dict):
+            return f"status {item.get('status')}"
+        cause = error.get("caused_by")
+        parts = [error.get("type"), error.get("reason"), cause.get("reason") if isinstance(cause, dict) else None]
+        return self._client.scrub(": ".join(str(part) for part in parts if part))
+
+
+def stamped(line: Line, ingested: str) -> bytes:
+    """The line with ``event.ingested``, which one that has it already keeps."""
+    if line.stamped:
+        return line.data
+    head = streams.head_of(line.data)
+    if head is not None:
+        return b'%b"ingested":"%b",%b' % (line.data[:head], ingested.encode(), line.data[head:])
+    document = orjson.loads(line.data)
+    document["event"]["ingested"] = ingested
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _create(line: Line, ingested: str) -> tuple[bytes, bytes]:
+    action = {"create": {"_index": streams.stream(line), "_id": line.id}}
+    return orjson.dumps(action, option=orjson.OPT_APPEND_NEWLINE), stamped(line, ingested)
+
+
+def _tombstone(line: Line, refusal: Refusal, ingested: str) -> bytes:
+    namespace = streams.namespace(line) if streams.is_namespace(streams.namespace(line)) else "default"
+    event = orjson.loads(line.data)
+    ml = event.get("ml")
+    model = ml.get("model") if isinstance(ml, dict) else None
+    document: dict[str, Any] = {
+        "@timestamp": ingested,
+        "data_stream": {"type": "logs", "dataset": streams.DEAD_LETTERS, "namespace": namespace},
+        "event": {
+            "id": line.id[: streams.ID_LENGTH],
+            "action": "deadletter",
+            "dataset": streams.DEAD_LETTERS,
+            "ingested": ingested,
+            "original": line.data[:ORIGINAL_BYTES].decode("utf-8", "replace").rstrip("\n"),
+        },
+        "error": {"type": str(refusal.status or "refused"), "message": refusal.reason},
+    }
+    if isinstance(model, dict):
+        known = {name: model[name] for name in ("name", "version") if isinstance(model.get(name), str)}
+        document["ml"] = {"model": known}
+    action = {"create": {"_index": f"logs-{streams.DEAD_LETTERS}-{namespace}"}}
+    if streams.problem(line) is None:
+        action["create"]["_id"] = line.id
+    return orjson.dumps(action) + b"\n" + orjson.dumps(document) + b"\n"
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,70 @@
+"""A spool that a logger ships by itself belongs to one destination: ``<spool>/_spool.json`` says which.
+
+Its delivered segments are deleted, so it must not be taken for a folder of events, nor the other way round.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from mllog.delivery.spool import replace
+from mllog.errors import PlaceError
+from mllog.shipping.segments import numbers, processes
+
+FILE: Final = "_spool.json"
+
+
+def owner(spool: Path) -> str | None:
+    """The destination that a spool belongs to; ``None`` where it is nobody's, or just a folder of events."""
+    try:
+        held: Any = orjson.loads((spool / FILE).read_bytes())
+        return str(held["destination"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def check(spool: Path, destination: str | None) -> None:
+    """Look whether a logger may write to a folder.
+
+    Args:
+        spool: The folder.
+        destination: Where its events are shipped to; ``None``: they stay there.
+
+    Raises:
+        PlaceError: Where the folder belongs to another destination, or holds events that are to stay.
+    """
+    known = owner(spool)
+    if known == destination:
+        return
+    if known is not None:
+        purpose = "keep its events there" if destination is None else f"ship to {destination}"
+        raise PlaceError(
+            f"{spool} is the spool of what goes to {known}, and a logger wants to {purpose}: "
+            "give each a folder of its own (spool=...)",
+            field="spool",
+            value=str(spool),
+        )
+    if any(numbers(spool / process) for process in processes(spool)):
+        raise PlaceError(
+            f"{spool} holds events that nobody ships, and what goes to {destination} is deleted when it has "
+            "arrived: give the spool a folder of its own (spool=...), and forward this one with mllog ship",
+            field="spool",
+            value=str(spool),
+        )
+
+
+def claim(spool: Path, destination: str) -> None:
+    """Remember the destination of a spool.
+
+    Raises:
+        PlaceError: Where it belongs to another.
+        OSError: Where the disk refuses.
+    """
+    if owner(spool) == destination:
+        return
+    check(spool, destination)
+    spool.mkdir(parents=True, exist_ok=True)
+    replace(spool / FILE, orjson.dumps({"destination": destination}, option=orjson.OPT_INDENT_2))

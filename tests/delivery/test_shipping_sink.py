@@ -1,0 +1,393 @@
+"""A logger whose sink is a server: spooled first, shipped beside the model, adopted by the next process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+import trustme
+from support import processes, receivers, spools
+from support.receivers import logstash
+
+from mllog.delivery.sinks import SpoolSink, open_sink
+from mllog.errors import PlaceError, SettingError
+from mllog.places import parse
+from mllog.shipping import ShipStatus, inspect, ownership
+from mllog.shipping.segments import processes as folders
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable
+
+CODE = """
+import logging
+from mllog.delivery.sinks import open_sink
+logging.getLogger("mllog").setLevel(logging.CRITICAL)
+def shipping(**options):
+    sink = open_sink(sys.argv[2], spool=sys.argv[1], **options)
+    return make(sink=sink, flush_interval=0.01)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests don't depend on MLLOG_* variables of whoever runs them."""
+    for name in [name for name in os.environ if name.startswith("MLLOG_")]:
+        monkeypatch.delenv(name)
+
+
+def script(code: str) -> str:
+    return CODE + textwrap.dedent(code)
+
+
+def numbers(lines: list[bytes]) -> list[int]:
+    """The caller's own numbers, of predictions that arrived, each id once."""
+    events = {event["event"]["id"]: event for event in map(orjson.loads, lines)}
+    return sorted(int(event["ml"]["inputs"]["number"]["k"]) for event in events.values() if "inputs" in event["ml"])
+
+
+def ids(lines: list[bytes]) -> set[str]:
+    return {orjson.loads(line)["event"]["id"] for line in lines}
+
+
+def status(folder: pathlib.Path) -> ShipStatus:
+    (found,) = inspect(folder)
+    return found
+
+
+def check(receiver: receivers.Receiver, expected: list[int]) -> None:
+    assert numbers(receiver.lines) == expected
+    assert all(len(lines) == 1 for lines in receiver.copies().values())
+
+
+def test_what_is_logged_arrives_and_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
+    """Closing delivers what is left; segments, checkpoints and the process's folder are gone then, and counted."""
+    with logstash() as receiver:
+        processes.run(
+            tmp_path / "spool",
+            script("log = shipping()\nfor k in range(500): log.prediction({'k': k})\nlog.close()"),
+            receiver.place("ann:secret@"),
+        )
+        check(receiver, list(range(500)))
+        assert receiver.requests[0].headers["authorization"].startswith("Basic ")
+    assert folders(tmp_path / "spool") == []
+    assert status(tmp_path / "spool").delivered == len(receiver.lines)
+    assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_the_end_of_a_process_delivers_too(tmp_path: pathlib.Path) -> None:
+    """Nobody has to call close(), and a script may be over before anything was shipped."""
+    with logstash() as receiver:
+        processes.run(tmp_path / "spool", script("log = shipping()\nlog.prediction({'k': 1})"), receiver.place())
+        check(receiver, [1])
+
+
+def test_a_server_that_never_answers_keeps_nobody(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
+    """Calls go on, close() ends within its bound, everything stays spooled, and the next process brings it."""
+    with logstash(always="silent") as receiver:
+        out = processes.run(
+            tmp_path / "spool",
+            script("""
+            log = shipping()
+            for k in range(2000): log.prediction({"k": k})
+            sink = log._engine._writer._sink
+            log.flush()
+            sink.close(timeout=0.5)
+            status = log.status()
+            print(status.accepted == status.written, status.dropped, status.sink_errors)
+            os._exit(0)
+            """),
+            receiver.place(),
+        )
+        assert out == "True 0 0\n"
+        found = status(tmp_path / "spool")
+        spooled = ids(spools.read(tmp_path / "spool"))
+        assert (found.delivered, found.pending_lines) == (0, len(spooled))
+        receiver.lines.clear()
+        receiver.always = "ok"
+        processes.run(tmp_path / "spool", script("log = shipping()\nlog.close()"), receiver.place())
+        check(receiver, list(range(2000)))
+    assert folders(tmp_path / "spool") == []
+    fault_row(
+        "a server that takes requests and never answers",
+        accepted=len(spooled),
+        delivered=len(spooled & set(receiver.ids())),
+        duplicates=sum(len(lines) - 1 for lines in receiver.copies().values()),
+    )
+
+
+def test_a_process_that_is_killed_is_adopted(tmp_path: pathlib.Path) -> None:
+    """What a dead sibling left is shipped by whoever lives, half a line of it excepted and counted."""
+    with logstash(always=503) as receiver:
+        processes.run(
+            tmp_path / "spool",
+            script("""
+            log = shipping()
+            for k in range(300): log.prediction({"k": k})
+            log.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+            """),
+            receiver.place(),
+            returncode=-signal.SIGKILL,
+        )
+        (dead,) = folders(tmp_path / "spool")
+        with (tmp_path / "spool" / dead / "00000001.ndjson").open("ab") as file:
+            file.write(b'{"event":{"id":"ha')
+        receiver.always = "ok"
+        processes.run(tmp_path / "spool", script("log = shipping()\nlog.close()"), receiver.place())
+        check(receiver, list(range(300)))
+    assert folders(tmp_path / "spool") == []
+    assert status(tmp_path / "spool").corrupt == 1
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_forked_workers_ship_their_own(tmp_path: pathlib.Path, fault_row: Callable[..., None], *, tls: bool) -> None:
+    """Children have threads, connections and folders of their own; no event is lost and none comes twice."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+    if context is not None:
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+    with logstash(context=context) as receiver:
+        processes.run(
+            tmp_path / "spool",
+            script("""
+            import threading, warnings
+            warnings.simplefilter("ignore", DeprecationWarning)
+            os.environ["MLLOG_CA_CERTS"] = sys.argv[3]
+            log = shipping()
+            for k in range(100): log.prediction({"k": k})
+            while log._engine._writer._sink._background is None: time.sleep(0.001)
+            time.sleep(0.3)
+            children = []
+            for child in range(1, 5):
+                pid = os.fork()
+                if not pid:
+                    names = [thread.name for thread in threading.enumerate()]
+                    assert names == ["MainThread"], names
+                    sockets = [fd for fd in os.listdir("/proc/self/fd") if "socket" in (os.readlink(f"/proc/self/fd/{fd}") if os.path.lexists(f"/proc/self/fd/{fd}") else "")]
+                    assert not sockets, sockets
+                    def work(part):
+                        for k in range(50): log.prediction({"k": 1000 * child + 50 * part + k})
+                    threads = [threading.Thread(target=work, args=(part,)) for part in range(4)]
+                    for thread in threads: thread.start()
+                    for thread in threads: thread.join()
+                    sys.exit()
+                children.append(pid)
+            for k in range(100, 200): log.prediction({"k": k})
+            for pid in children: assert os.waitpid(pid, 0)[1] == 0
+            log.close()
+            """),
+            receiver.place(),
+            tmp_path / "ca.pem",
+        )
+        expected = [*range(200), *(1000 * child + k for child in range(1, 5) for k in range(200))]
+        check(receiver, expected)
+        assert len(receiver.ids()) == len(set(receiver.ids()))
+    assert folders(tmp_path / "spool") == []
+    assert status(tmp_path / "spool").delivered == len(receiver.lines)
+    fault_row(
+        f"fork of a process that ships{' over TLS' if tls else ''}",
+        accepted=len(receiver.lines),
+        delivered=len(set(receiver.ids())),
+    )
+
+
+def test_sigterm_delivers_what_is_there(tmp_path: pathlib.Path) -> None:
+    """A service that is stopped leaves nothing to the next one where the server answers."""
+    with logstash() as receiver:
+        process = processes.start(
+            tmp_path / "spool",
+            script("""
+            log = shipping()
+            for k in range(100): log.prediction({"k": k})
+            print("ready", flush=True)
+            while True: time.sleep(0.01)
+            """),
+            receiver.place(),
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (-signal.SIGTERM, "")
+        check(receiver, list(range(100)))
+    assert folders(tmp_path / "spool") == []
+
+
+def test_the_bound_of_the_spool_holds(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
+    """While nothing can be delivered the folder grows to its bound and no further; drops are counted; then all arrives."""
+    with logstash(always=503) as receiver:
+        out = processes.run(
+            tmp_path / "spool",
+            script("""
+            sink = open_sink(sys.argv[2], spool=sys.argv[1], spool_bytes=400_000)
+            log = make(sink=sink, flush_interval=0.001, max_bytes=100_000)
+            import pathlib
+            def size(): return sum(path.stat().st_size for path in pathlib.Path(sys.argv[1]).rglob("*.ndjson"))
+            most = 0
+            k = 0
+            while log.status().dropped < 500 or log.status().sink_errors < 5:
+                log.prediction({"k": k}); k += 1
+                if k % 100 == 0: most = max(most, size())
+            log.close()
+            status = log.status()
+            print(most, max(most, size()), status.accepted, status.written, status.dropped, "bound" in status.last_error)
+            """),
+            receiver.place(),
+        )
+        _, most, accepted, written, dropped, *said = out.split()
+        assert int(most) <= 400_000
+        assert int(accepted) == int(written) + int(dropped)
+        assert said == ["True"]
+        spooled = ids(spools.read(tmp_path / "spool"))
+        assert len(spooled) == int(written)
+        receiver.always = "ok"
+        receiver.lines.clear()
+        processes.run(tmp_path / "spool", script("log = shipping()\nlog.close()"), receiver.place())
+    assert folders(tmp_path / "spool") == []
+    assert status(tmp_path / "spool").delivered == len(set(receiver.ids()))
+    fault_row(
+        "the bound of the spool is reached while the server refuses",
+        accepted=int(accepted),
+        delivered=len(spooled & set(receiver.ids())),
+        dropped=int(dropped),
+    )
+
+
+def test_what_was_delivered_makes_room(tmp_path: pathlib.Path) -> None:
+    """A spool of a small bound takes any number of events as long as they can be delivered."""
+    with logstash() as receiver:
+        out = processes.run(
+            tmp_path / "spool",
+            script("""
+            sink = open_sink(sys.argv[2], spool=sys.argv[1], spool_bytes=300_000)
+            log = make(sink=sink, flush_interval=0.01, max_bytes=50_000, overflow="block")
+            for k in range(4000): log.prediction({"k": k})
+            while not log.flush(): time.sleep(0.01)
+            log.close()
+            print(log.status().dropped)
+            """),
+            receiver.place(),
+        )
+        assert out == "0\n"
+        check(receiver, list(range(4000)))
+
+
+def test_an_outage_is_told_once(tmp_path: pathlib.Path) -> None:
+    """One warning when it begins, and nothing into the model's calls."""
+    with logstash(always=503) as receiver:
+        process = processes.start(
+            tmp_path / "spool",
+            script("""
+            logging.getLogger("mllog").setLevel(logging.WARNING)
+            log = shipping()
+            for k in range(10):
+                log.prediction({"k": k}); time.sleep(0.05)
+            time.sleep(1.5)
+            os._exit(0)
+            """),
+            receiver.place(),
+        )
+        _, err = process.communicate(timeout=60)
+    assert len(receiver.requests) >= 2
+    assert err.count("events can't be shipped") == 1
+    assert status(tmp_path / "spool").failing
+
+
+def test_a_spool_belongs_to_one_destination(tmp_path: pathlib.Path) -> None:
+    """A logger with another destination on it is refused, both named; the same one is welcome, whoever the user is."""
+    spool = tmp_path / "spool"
+    ownership.claim(spool, "logstash+http://a.example:8080")
+    for place in ("logstash+http://b.example:8080", "elasticsearch+http://a.example:8080", spool):
+        with pytest.raises(PlaceError) as caught:
+            open_sink(place, spool=None if place is spool else spool)
+        assert "logstash+http://a.example:8080" in str(caught.value)
+        assert "b.example" in str(caught.value) or "elasticsearch" in str(caught.value) or "keep" in str(caught.value)
+    assert isinstance(open_sink("logstash+http://ann:secret@A.example:8080/", spool=spool), SpoolSink)
+
+
+def test_a_folder_of_events_is_no_spool(tmp_path: pathlib.Path) -> None:
+    """What somebody keeps would be deleted once delivered: refused, with the remedy."""
+    spools.spool(tmp_path, "a", spools.lines("a", 1))
+    with pytest.raises(PlaceError, match="mllog ship"):
+        open_sink("logstash+http://host:8080", spool=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({"MLLOG_CA_CERTS": "/no/such/file"}, "logstash+https://host"),
+        ({"MLLOG_API_KEY": "x"}, "elasticsearch+http://h"),
+    ],
+)
+def test_wrong_credentials_are_said_when_the_logger_is_made(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], place: str
+) -> None:
+    """Not after the first event, where nobody would see it."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=next(iter(environment))):
+        open_sink(place, spool=tmp_path)
+
+
+def test_dead_letters_have_a_bound_too(tmp_path: pathlib.Path) -> None:
+    """What a server refuses for ever can't fill the disk: over a quarter of the bound it is counted, not kept."""
+    with logstash(limit=10) as receiver:
+        sink = SpoolSink(parse(receiver.place()), tmp_path / "spool", spool_bytes=40_000)
+        sink.start("a")
+        for event in spools.lines("a", 60):
+            sink.write(event)
+        sink.close(timeout=30)
+    found = status(tmp_path / "spool")
+    assert found.dead + found.lost == 60
+    assert 0 < found.dead < 60
+    letters = sum(path.stat().st_size for path in (tmp_path / "spool" / "_dead").rglob("*.ndjson"))
+    assert letters <= 10_000
+
+
+@pytest.mark.parametrize("answer", ["ok", "silent"])
+def test_an_interpreter_that_starts_no_threads_any_more(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """From Python 3.12 on no thread can be started at exit: close() ships by itself, and within its bound."""
+    with logstash(always=answer) as receiver:
+        sink = SpoolSink(parse(receiver.place()), tmp_path / "spool")
+        sink.start("a")
+
+        def refuse(_: object) -> None:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("mllog.shipping.background.threading.Thread.start", refuse)
+            for event in spools.lines("a", 10):
+                sink.write(event)
+        sink.close(timeout=0.5)
+        assert len(receiver.requests) == 1
+    found = status(tmp_path / "spool")
+    assert (found.delivered, found.pending_lines) == ((10, 0) if answer == "ok" else (0, 10))
+
+
+def test_a_writer_never_waits_for_the_network(tmp_path: pathlib.Path) -> None:
+    """Writing while the server holds a request does what writing to a file does, and nothing else."""
+    with logstash(always="hang") as receiver:
+        sink = SpoolSink(parse(receiver.place()), tmp_path / "spool")
+        sink.start("a")
+        sink.write(spools.line("first"))
+        while not receiver.requests:
+            time.sleep(0.001)
+        for event in spools.lines("a", 1000):
+            sink.write(event)
+        # The first request is still without an answer.
+        assert len(receiver.requests) == 1
+        assert not receiver.lines
+        receiver.always = "ok"
+        receiver.released.set()
+        sink.close(timeout=30)
+        assert sorted(set(receiver.ids())) == sorted(["first", *(f"a-{k}" for k in range(1000))])

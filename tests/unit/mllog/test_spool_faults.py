@@ -1,0 +1,187 @@
+"""What the disk does to a spool, and how readers know that its writer lives."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+from support import spools
+
+from mllog.delivery.locks import WRITER_LOCK, Lock, is_locked
+from mllog.delivery.spool import Spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def segments(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.glob("p/*.ndjson"))]
+
+
+def run(code: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_segment_that_may_not_grow_is_followed_by_another(tmp_path: Path) -> None:
+    """EFBIG on a segment with lines in it: the same write goes to a new one, and no line is halved."""
+    run(
+        """
+        import resource, sys
+        from mllog.delivery.spool import Spool
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        spool = Spool(sys.argv[1], "p")
+        for k in range(100): spool.write(b'{"k": %d, "x": "%s"}\\n' % (k, b"x" * 90))
+        spool.close()
+        """,
+        tmp_path,
+    )
+    found = segments(tmp_path)
+    assert len(found) >= 10
+    assert all(content.endswith(b"}\n") and 0 < len(content) <= 1000 for content in found)
+    assert len(b"".join(found).splitlines()) == 100
+    assert len(list(tmp_path.glob("p/*.sha256"))) == len(found)
+
+
+def test_a_write_that_never_fits_leaves_no_files_behind(tmp_path: Path) -> None:
+    """However often it is tried again, a full disk collects no empty segments."""
+    run(
+        """
+        import resource, sys
+        from mllog.delivery.spool import Spool
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        spool = Spool(sys.argv[1], "p")
+        spool.write(b"{}\\n")
+        for _ in range(50):
+            try:
+                spool.write(b'{"x": "%s"}\\n' % (b"x" * 2000))
+            except OSError as error:
+                assert error.errno == 27, error
+            else:
+                raise AssertionError
+        spool.write(b"{}\\n")
+        spool.close()
+        """,
+        tmp_path,
+    )
+    assert segments(tmp_path) == [b"{}\n", b"{}\n"]
+
+
+def test_a_disk_without_room_keeps_one_empty_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write of which nothing was taken is tried in the same empty file again."""
+    spool = Spool(tmp_path, "p")
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                spool.write(b"{}\n")
+    assert segments(tmp_path) == [b""]
+    spool.write(b"{}\n")
+    spool.close()
+    assert segments(tmp_path) == [b"{}\n"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_durable_syncs_every_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool) -> None:
+    """Without it only a sealed segment is on the disk for sure; with it each write is."""
+    synced: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd))[1])
+    spool = Spool(tmp_path, "p", durable=durable)
+    for _ in range(3):
+        spool.write(b"{}\n")
+    assert synced == ([3, 6, 9] if durable else [])
+    spool.close()
+
+
+def test_a_write_that_can_not_be_synced_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What isn't on the disk wasn't taken: it will be offered again, and is there once."""
+    spool = Spool(tmp_path, "p", durable=True)
+    spool.write(b'{"n":1}\n')
+
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.write(b'{"n":2}\n')
+    spool.write(b'{"n":2}\n')
+    spool.close()
+    assert b"".join(segments(tmp_path)) == b'{"n":1}\n{"n":2}\n'
+
+
+def test_the_writers_lock_ends_with_it(tmp_path: Path) -> None:
+    """kill -9 frees it; a forked child that lives on doesn't hold it."""
+    out = run(
+        """
+        import os, signal, sys, time
+        from mllog.delivery.spool import Spool
+        pid = os.fork()
+        if not pid:
+            spool = Spool(sys.argv[1], "p")
+            spool.write(b"{}\\n")
+            child = os.fork()
+            if not child:
+                os.close(0); os.close(1); os.close(2)
+                time.sleep(30)
+                os._exit(0)
+            print(child, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        """,
+        tmp_path,
+    )
+    child = int(out)
+    try:
+        os.kill(child, 0)
+        assert not is_locked(tmp_path / "p" / WRITER_LOCK)
+    finally:
+        os.kill(child, 9)
+
+
+def test_a_lock_is_one_holders(tmp_path: Path) -> None:
+    """A second one has to wait until it is free; a folder that was removed under it makes it worthless."""
+    first, second = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    assert not is_locked(tmp_path / "lock")
+    assert first.acquire()
+    assert first.acquire()
+    assert is_locked(tmp_path / "lock")
+    assert not second.acquire(timeout=0.01)
+    first.release()
+    first.release()
+    assert second.acquire()
+    second.release()
+    assert not is_locked(tmp_path / "lock")
+
+
+def test_a_folder_that_is_being_cleared_away_is_waited_for(tmp_path: Path) -> None:
+    """A logger that was closed and writes once more doesn't write into a folder that is about to go."""
+    spool = Spool(tmp_path, "p")
+    spool.write(spools.line("a"))
+    spool.close()
+    held = Lock(tmp_path / "p" / WRITER_LOCK)
+    assert held.acquire()
+    with pytest.raises(OSError, match="clearing"):
+        spool.write(spools.line("b"))
+    held.release()
+    spool.write(spools.line("b"))
+    spool.close()
+    assert segments(tmp_path) == [spools.line("a"), spools.line("b")]
