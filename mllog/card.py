@@ -27,7 +27,7 @@ class ModelCard:
         training: Counts of the training data by stratum (``"*"`` where the training data has no time).
         task: Kind of target, where known.
         target: Name of the target column, which is no feature.
-        policy: Privacy policy: ``texts`` is ``keep`` or ``drop``.
+        policy: What may be written of an event, as JSON types; see :class:`mllog.privacy.Policy`.
         created: ISO 8601 time, or None.
     """
 
@@ -54,6 +54,8 @@ class ModelCard:
         time: str | None = None,
         previous: ModelCard | None = None,
         time_zone: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+        salt: str | bytes | None = None,
     ) -> ModelCard:
         """Make a card from training data.
 
@@ -69,12 +71,21 @@ class ModelCard:
                 hour of day and weekday/weekend.
             previous: Card whose ruler is kept for every feature that still fits it.
             time_zone: IANA zone in which hours of the day are meant (default: that of ``previous``, else UTC).
+            policy: What may be written of an event, and so stand in the card (:class:`mllog.privacy.Policy`); by
+                default that of ``previous``, else everything.
+            salt: Secret by which values are hashed where the policy says so; ``MLLOG_SALT`` by default. The card
+                keeps its fingerprint only.
 
         Raises:
-            CardError: a named column isn't in the frame, the frame is empty, or a segment is no category.
+            CardError: a named column isn't in the frame, the frame is empty, a segment is no category, or the policy
+                can't be carried out.
+            SettingError: values are to be hashed and the salt is missing, too short, or not that of ``previous``; or
+                a pattern's library isn't installed.
         """
         from mllog.laying import card_parts  # noqa: PLC0415 - numpy must not be imported with the logger
+        from mllog.privacy.columns import protection_of  # noqa: PLC0415 - a card is read without it
 
+        protection, held = protection_of(policy, previous.policy if previous else None, salt)
         ruler, training, task = card_parts(
             train,
             target=target,
@@ -82,11 +93,11 @@ class ModelCard:
             text=text,
             segments=segments,
             time=time,
-            previous=previous.ruler if previous else None,
+            previous=previous,
             time_zone=time_zone,
+            protection=protection,
         )
-        policy = dict(previous.policy) if previous else {"texts": "keep"}
-        return cls(model, version, ruler, training, task, target, policy)
+        return cls(model, version, ruler, training, task, target, held)
 
     @property
     def file_name(self) -> str:

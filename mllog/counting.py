@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from mllog.ruler import (
     VIOLATION_KINDS,
     CellKey,
     Feature,
+    Measured,
     Ruler,
     category_key,
     missing_kind,
@@ -238,6 +239,16 @@ def _tally_label(ruler: Ruler, label: str | None, counts: Counts, names: dict[st
         names.setdefault(f"unseen:{LABEL}", Counter())[label] += 1
 
 
+def _take_back(measured: Measured, names: Collection[str]) -> None:
+    """Inputs that were there aren't absent, nor were they renamed."""
+    if not names:
+        return
+    absent = measured.missing.get("absent", ())
+    measured.missing["absent"] = [name for name in absent if name not in names]
+    pairs = measured.violations.get("renamed", ())
+    measured.violations["renamed"] = [pair for pair in pairs if not pair.startswith(tuple(f"{n}>" for n in names))]
+
+
 def tally(
     ruler: Ruler,
     inputs: Mapping[str, Any],
@@ -248,6 +259,7 @@ def tally(
     label: str | None = None,
     latency: float | None = None,
     failure: bool = False,
+    withheld: Collection[str] = (),
 ) -> Counts:
     """Counts of one event, shape ``(len(ruler.cells),)``: for events that another ruler measured, or none.
 
@@ -260,9 +272,11 @@ def tally(
         label: Predicted class.
         latency: Seconds.
         failure: Whether the call failed.
+        withheld: Inputs that were there and that a policy kept out of the event: they are counted in no way.
     """
     index = ruler.index
     measured = ruler.measure(inputs, score=score, value=value, latency=latency)
+    _take_back(measured, withheld)
     counts = np.zeros(len(ruler.cells), dtype=np.int64)
     counts[0], counts[1] = 1, failure
     for what in measured.bins:
@@ -277,7 +291,7 @@ def tally(
             counts[index[name, "violation", kind]] += 1
     gone.update(measured.violations.get("type", ()))
     for feature in ruler.inputs:
-        if feature.name in gone:
+        if feature.name in gone or feature.name not in inputs:
             continue
         if feature.kind in {"category", "boolean"}:
             key = feature.key(inputs[feature.name])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import numpy.typing as npt
 
 from mllog.counting import count_columns
+from mllog.edges import number_ruler
 from mllog.errors import CardError
 from mllog.frames import columns, to_times, typed_value
+from mllog.privacy.columns import as_before, protect_columns
 from mllog.ruler import (
     COUNTED_CATEGORIES,
     KNOWN_LIMIT,
@@ -36,8 +37,13 @@ from mllog.ruler import (
 )
 from mllog.values import strict
 
-_QUANTILES: Final = (*(k / 16 for k in range(1, 16)), 0.002, 0.005, 0.01, 0.02, 0.98, 0.99, 0.995, 0.998)
+if TYPE_CHECKING:
+    from mllog.card import ModelCard
+    from mllog.privacy.protection import Protection
+
 _CLASSES: Final = 50
+REDACTED_TOKEN_ROWS: Final = 10
+"""A token of a redacted text stands in the card where so many rows of training had it; a name has fewer."""
 _STRING_SENTINELS: Final = (
     "N/A",
     "n/a",
@@ -64,8 +70,9 @@ def card_parts(
     text: Sequence[str],
     segments: Sequence[str],
     time: str | None,
-    previous: Ruler | None,
+    previous: ModelCard | None,
     time_zone: str | None,
+    protection: Protection,
 ) -> tuple[Ruler, SparseCounts, Task | None]:
     """Ruler, training counts and task for :meth:`mllog.ModelCard.from_frame`, which documents the arguments."""
     data = columns(train)
@@ -98,15 +105,20 @@ def card_parts(
                 "hold a name; rename it",
                 value=name,
             )
-    zone = time_zone or (previous.time_zone if previous else "UTC")
+    zone = time_zone or (previous.ruler.time_zone if previous else "UTC")
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise CardError(
             f"time_zone={zone!r} is no IANA time zone, such as 'Europe/Berlin'", field="time_zone", value=zone
         ) from error
-    old = previous.by_name if previous else {}
-    features = [_lay(name, values, is_text=name in text, old=old.get(name)) for name, values in data.items()]
+    old = previous.ruler.by_name if previous else {}
+    truth = None if truth is None else [protection.scrubbed(value) for value in truth]
+    given = {name: _kind(_present(values), is_text=name in text) for name, values in data.items()}
+    protection.policy.check_kinds(given)
+    data = protect_columns(protection, data, given)
+    fitting = {name: feature for name, feature in old.items() if previous and as_before(protection, previous, feature)}
+    features = [_lay(name, values, given[name], protection, fitting.get(name)) for name, values in data.items()]
     kinds = {feature.name: feature.kind for feature in features}
     for name in segments:
         if kinds.get(name) not in {"category", "boolean"}:
@@ -122,7 +134,8 @@ def card_parts(
     outputs: dict[str, Sequence[Any]] = {name: values for name, values in others.items() if name in {LABEL, LATENCY}}
     if scores is not None:
         outputs[VALUE if task == "regression" else SCORE] = scores
-    counted = count_columns(_leave_one_out(ruler, data), data, times=times, outputs=outputs, with_segments=False)
+    expecting = _leave_one_out(ruler, data, protection)
+    counted = count_columns(expecting, data, times=times, outputs=outputs, with_segments=False)
     training = {
         stratum: {ruler.cells[i]: int(counts[i]) for i in np.flatnonzero(counts)}
         for (stratum, _), counts in counted.cells.items()
@@ -130,7 +143,7 @@ def card_parts(
     return ruler, training, task
 
 
-def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]]) -> Ruler:
+def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]], protection: Protection) -> Ruler:
     """The ruler as each row of training would meet it, had that row not been in training.
 
     By construction nothing in training is unseen, yet the next new aircraft will be: the share of values that came
@@ -145,7 +158,9 @@ def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]]) -> Ruler:
             features.append(replace(feature, known=known))
         elif feature.kind == "text":
             rows = Counter(token for value in values if isinstance(value, str) for token in set(tokenize(value)))
-            features.append(replace(feature, vocabulary=frozenset(t for t in feature.vocabulary if rows[t] > 1)))
+            least = 1 if protection.policy.word(feature.name, "text") != "redact" else REDACTED_TOKEN_ROWS
+            known = frozenset(token for token in feature.vocabulary if rows[token] > least)
+            features.append(replace(feature, vocabulary=known.union(_tokens(protection.marks))))
         else:
             features.append(feature)
     return replace(ruler, features=tuple(features))
@@ -192,7 +207,7 @@ def _outputs(
         known = [[v for v in side or () if isinstance(v, int | float) and math.isfinite(v)] for side in (scores, truth)]
         basis = known[0] or known[1]
         if basis:
-            features.append(old.get(VALUE) or _number(VALUE, np.asarray(basis, dtype=np.float64), ()))
+            features.append(old.get(VALUE) or number_ruler(VALUE, np.asarray(basis, dtype=np.float64), ()))
     else:
         features.append(Feature(SCORE, "number", edges=SCORE_EDGES))
     present = [value for value in truth or () if value is not None and value == value]  # noqa: PLR0124 - NaN
@@ -207,15 +222,30 @@ def _outputs(
     return features
 
 
-def _lay(name: str, values: Sequence[Any], *, is_text: bool, old: Feature | None) -> Feature:
-    """The ruler of one feature, or the ``old`` one where the data still fits it."""
-    probe = Feature(name, "other")
-    present = [value for value in values if missing_kind(probe, value) is None]
-    kind = _kind(present, is_text=is_text)
+def _present(values: Sequence[Any]) -> list[Any]:
+    probe = Feature("", "other")
+    return [value for value in values if missing_kind(probe, value) is None]
+
+
+def _lay(name: str, values: Sequence[Any], given: Kind, protection: Protection, old: Feature | None) -> Feature:
+    """The ruler of one feature, or the ``old`` one where the data still fits it.
+
+    Args:
+        name: The feature's.
+        values: What is measured of it: protected by the policy.
+        given: Its kind as it was before that.
+        protection: The policy.
+        old: Its ruler in the previous card.
+    """
+    word = protection.policy.word(name, given)
+    if word == "drop":
+        return Feature(name, "other")
+    present = _present(values)
+    kind = _kind(present, is_text=given == "text" and word != "hash")
     if old is not None and (not present or (old.kind == kind and _fits(old, present))):
         return old  # a column without any value contradicts nothing
     if kind == "number":
-        return _number(name, np.asarray(present, dtype=np.float64), _NUMBER_SENTINELS)
+        return number_ruler(name, np.asarray(present, dtype=np.float64), _NUMBER_SENTINELS, coarse=word == "redact")
     if kind == "boolean":
         return Feature(name, "boolean", categories=("false", "true"), known=frozenset(("false", "true")))
     if kind == "category":
@@ -223,15 +253,33 @@ def _lay(name: str, values: Sequence[Any], *, is_text: bool, old: Feature | None
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
         identifier = len(counter) > KNOWN_LIMIT or len(counter) > max(_CLASSES, len(present) / 2)
         known = frozenset() if identifier else frozenset(counter)
+        sentinels: Sequence[str] = _STRING_SENTINELS
+        if word == "hash":
+            sentinels = [protection.hashed(name, value) for value in (*_STRING_SENTINELS, *_NUMBER_SENTINELS)]
         return Feature(
             name, "category", open=identifier, known=known,
             categories=() if identifier else tuple(value for value, _ in ranked[:COUNTED_CATEGORIES]),
-            sentinels=frozenset(s for s in _STRING_SENTINELS if s not in counter),
+            sentinels=frozenset(s for s in sentinels if s not in counter),
         )  # fmt: skip
     if kind == "text":
-        tokens = Counter(token for value in present if isinstance(value, str) for token in tokenize(value))
-        return Feature(name, "text", vocabulary=frozenset(token for token, _ in tokens.most_common(VOCABULARY_LIMIT)))
-    return probe
+        return Feature(name, "text", vocabulary=_vocabulary(present, protection, redacted=word == "redact"))
+    return Feature(name, "other")
+
+
+def _vocabulary(present: Sequence[Any], protection: Protection, *, redacted: bool) -> frozenset[str]:
+    """The tokens of training; of a text that is kept back, only those that say nothing of a single row."""
+    tokens: Counter[str] = Counter()
+    for value in present:
+        if isinstance(value, str):
+            found = tokenize(value)
+            tokens.update(set(found) if redacted else found)
+    least = REDACTED_TOKEN_ROWS if redacted else 1
+    often = [token for token, count in tokens.most_common(VOCABULARY_LIMIT) if count >= least]
+    return frozenset((*often, *_tokens(protection.marks)))
+
+
+def _tokens(texts: Sequence[str]) -> Iterator[str]:
+    return (token for text in texts for token in tokenize(text))
 
 
 def _kind(present: Sequence[Any], *, is_text: bool) -> Kind:
@@ -260,19 +308,3 @@ def _fits(old: Feature, present: Sequence[Any]) -> bool:
         tokens = [token for value in present if isinstance(value, str) for token in tokenize(value)]
         return sum(token in old.vocabulary for token in tokens) >= 0.95 * len(tokens)
     return True
-
-
-def _number(name: str, x: npt.NDArray[np.float64], sentinels: Sequence[str]) -> Feature:
-    """Edges at quantiles of training, finer in the tails, and one far cell beyond either end of the range."""
-    low, high = float(x.min()) + 0.0, float(x.max()) + 0.0  # no -0.0, whose bin is that of 0.0
-    reach = max(high - low, abs(low), abs(high))
-    cuts = np.quantile(x, sorted(_QUANTILES), method="inverted_cdf")
-    # An edge just above the greatest value keeps "greater than ever" apart from the last ordinary bin.
-    edges = {float(cut) for cut in cuts if cut > low} | {math.nextafter(high, math.inf), low}
-    edges |= {low - reach, high + reach} if reach > 0 else set()
-    if low > 0:
-        # Decades beyond either end tell a factor of 1,000 from one of 60.
-        edges |= {high * 10**k for k in (1, 2, 3, 4)} | {low / 10**k for k in (1, 2, 3)}
-    outside = frozenset(s for s in sentinels if not low <= float(s) <= high)
-    finite = tuple(sorted(edge for edge in edges if math.isfinite(edge)))
-    return Feature(name, "number", edges=finite, low=low, high=high, sentinels=outside)

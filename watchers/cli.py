@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.errors import MllogError
+from watchers import policy_arguments
 from watchers.config import Config
 from watchers.finding import Finding
 
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--text", action="append", default=[], metavar="COLUMN", help="a free-text column (repeatable)")
     card.add_argument("--segment", action="append", default=[], metavar="COLUMN", help="a segment column (repeatable)")
     card.add_argument("--previous", metavar="CARD", help="card whose ruler is kept wherever the features still fit")
+    policy_arguments.declare(card)
 
     profile = add("profile", "print the counts of a span", "watchers profile --store events/ --model fraud", _profile)
     place(profile)
@@ -183,6 +185,7 @@ def _card(args: argparse.Namespace) -> int:
         time=args.time,
         time_zone=args.time_zone,
         previous=ModelCard.load(args.previous) if args.previous else None,
+        policy=policy_arguments.policy_of(args),
     )
     card.save(args.out)
     features = {feature.name: feature.kind for feature in card.ruler.inputs}

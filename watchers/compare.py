@@ -10,6 +10,7 @@ from mllog.card import ModelCard
 from mllog.counting import count_columns
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
+from mllog.privacy.columns import protect_frame
 from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
 from watchers.finding import Finding, Window
 from watchers.history import History
@@ -26,7 +27,7 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
     Args:
         frame: pandas, polars or pyarrow frame, or a dict of columns; one row an event. Columns named ``@score``,
             ``@value``, ``@label`` or ``@latency`` (seconds) are outputs.
-        card: Its ruler measures.
+        card: Its ruler measures, after its policy was carried out (by the salt in ``MLLOG_SALT``).
         time: Name of the column of event times (never a feature).
 
     Returns:
@@ -34,6 +35,7 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
 
     Raises:
         mllog.CardError: ``time`` is no column, or its values are no times.
+        mllog.SettingError: the card's policy hashes values, and ``MLLOG_SALT`` isn't the salt that it was made with.
     """
     data = columns(frame)
     if time is not None and time not in data:
@@ -41,6 +43,7 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
     times = to_times(data.pop(time), time) if time else None
     data.pop(card.target or "", None)
     outputs = {name: data.pop(name) for name in _OUTPUTS if name in data}
+    data = protect_frame(card, data)
     counted = count_columns(card.ruler, data, times=times, outputs=outputs)
     return WindowProfile(
         model=card.model,

@@ -79,21 +79,25 @@ def encoder(constants: Constants, card: ModelCard | None, salt: str | bytes | No
         ruler=card.ruler,
         regression=card.task == "regression" if card.task else None,
         guard=guard_of(card, salt),
-        keep_texts=card.policy.get("texts", "keep") != "drop",
     )
 
 
 def guard_of(card: ModelCard, salt: str | bytes | None) -> Guard | None:
-    """What keeps back what the card's policy doesn't let pass; ``None`` where it lets everything pass."""
-    if not card.policy.get("features"):
+    """What keeps back what the card's policy doesn't let pass; ``None`` where it lets everything pass.
+
+    Raises:
+        CardError: Where the policy isn't one, or the card's ruler wasn't laid by it.
+        SettingError: Where the salt of its hashes, or the library of a pattern, isn't there.
+    """
+    if card.policy in ({}, {"texts": "keep"}):
         return None
-    from mllog.privacy import Guard  # noqa: PLC0415 - most cards keep nothing back
+    from mllog.privacy import Guard, Policy  # noqa: PLC0415 - most cards keep nothing back
 
-    secret = salt if salt is not None else settings.variable("salt")
-    return Guard(card.policy, secret.encode() if isinstance(secret, str) else secret)
+    policy = Policy.read(card.policy)
+    return Guard.of(card, policy, salt) if policy.keeps_something_back else None
 
 
-def sampler(sampling: float | Sampling | None) -> Sampler | None:
+def sampler(sampling: float | Sampling | None, card: ModelCard | None = None) -> Sampler | None:
     """The sampler that was asked for; ``None`` where every prediction is kept.
 
     Raises:
@@ -104,4 +108,4 @@ def sampler(sampling: float | Sampling | None) -> Sampler | None:
         return None
     from mllog.sampling import Sampler, resolve  # noqa: PLC0415 - most loggers keep everything
 
-    return Sampler(resolve(given))
+    return Sampler(resolve(given), regression=card is not None and card.task == "regression")

@@ -490,6 +490,15 @@ def test_nobody_sent_inputs(stand: Any, ruler: Ruler, card: ModelCard) -> None:
     assert {int(total[ruler.index[f.name, "missing", "absent"]]) for f in ruler.inputs} == {2}
 
 
+def test_inputs_that_were_too_long_are_not_absent(stand: Any, ruler: Ruler) -> None:
+    """An event that was cut says nothing of what another ruler would have found in it."""
+    place = stand.place()
+    write(place, [plain(0, **{f"more{k}": "x" * 8_000 for k in range(150)})], None)
+    total = merge(stand.open(place).profiles("model", ruler, START, START + HOUR)).total()
+    assert total[0] == 1
+    assert not [name for name in nonzero(ruler, total) if "missing" in name]
+
+
 def test_latency_edges(stand: Any, ruler: Ruler, card: ModelCard) -> None:
     """Latencies fall into the bins of their seconds, the open ones at either end included."""
     place = stand.place()

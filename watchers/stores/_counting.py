@@ -1,10 +1,14 @@
-"""Predictions counted by DuckDB: the events of a span as a table in memory, then one GROUP BY a kind of count."""
+"""Predictions counted by DuckDB: the events of a span as a table in memory, then one GROUP BY a kind of count.
+
+Events that sampling kept by a rule only (``ml.sample`` is ``tail``) can be found and aren't counted: among them are
+all failures and all rare classes, so every share would be wrong. Those that the draw kept stand for the traffic.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -30,7 +34,7 @@ _COLUMNS: Final = {
     "host": "STRUCT(name VARCHAR)",
     "ml": (
         "STRUCT(model STRUCT(name VARCHAR, version VARCHAR, role VARCHAR), environment VARCHAR, card VARCHAR, "
-        "prediction_id VARCHAR, bins VARCHAR[], "
+        "prediction_id VARCHAR, sample VARCHAR, bins VARCHAR[], "
         f"missing STRUCT({_MISSING}), "
         f'violations STRUCT("range" {_STRINGS}, category {_STRINGS}, "type" {_STRINGS}, '
         f"unexpected {_STRINGS}, renamed {_STRINGS}), "
@@ -48,7 +52,8 @@ SELECT DISTINCT ON (event.id)
     event.outcome AS outcome, event.duration AS duration, host.name AS host, ml.model.version AS version,
     ml.environment AS environment, ml.card AS card, ml.bins AS bins, ml.missing AS missing, ml.violations AS violations,
     ml.inputs.keyword AS keyword, ml.inputs.boolean AS boolean, ml.inputs.number AS number, ml.text AS text,
-    ml.unseen_tokens AS unseen_tokens, ml.outputs.label AS label, {segments} AS segs
+    ml.unseen_tokens AS unseen_tokens, ml.outputs.label AS label, {segments} AS segs,
+    coalesce(ml.sample, 'head') <> 'tail' AS counts
 FROM read_ndjson($files, columns = {columns}, ignore_errors = true, maximum_object_size = 67108864)
 WHERE ml.model.name = $model AND event.action = 'predict' AND coalesce(ml.model.role, 'champion') <> 'shadow'
     AND CAST("@timestamp" AS TIMESTAMP) >= $start AND CAST("@timestamp" AS TIMESTAMP) < $end
@@ -60,7 +65,7 @@ _LISTS: Final = (
 )
 
 _COUNT: Final = f"""
-WITH d AS (SELECT *, unnest(segs) AS seg FROM e WHERE card = $card AND hour >= $first AND hour < $last),
+WITH d AS (SELECT *, unnest(segs) AS seg FROM e WHERE counts AND card = $card AND hour >= $first AND hour < $last),
 k AS (
     SELECT hour, seg, '' AS feature, 'n' AS what, '' AS which, 1 AS c FROM d
     UNION ALL SELECT hour, seg, '', 'failure', '', 1 FROM d WHERE outcome = 'failure'
@@ -90,7 +95,7 @@ GROUP BY ALL
 """
 
 _NAMES: Final = """
-WITH d AS (SELECT * FROM e WHERE hour >= $first AND hour < $last),
+WITH d AS (SELECT * FROM e WHERE counts AND hour >= $first AND hour < $last),
 n AS (
     SELECT hour, 'version' AS kind, version AS name FROM d
     UNION ALL SELECT hour, 'environment', environment FROM d
@@ -109,7 +114,8 @@ QUALIFY row_number() OVER (PARTITION BY hour, kind ORDER BY c DESC, name) <= $ke
 
 _NUMBERS: Final = """
 WITH v AS (
-    SELECT hour, number, unnest(violations.category) AS f FROM e WHERE card = $card AND hour >= $first AND hour < $last
+    SELECT hour, number, unnest(violations.category) AS f FROM e
+    WHERE counts AND card = $card AND hour >= $first AND hour < $last
 )
 SELECT hour, f, number[f] AS x, count(*) FROM v WHERE number[f] IS NOT NULL GROUP BY ALL
 """
@@ -230,7 +236,7 @@ class PredictionTable:
     def _measure_others(self, hours: dict[int, WindowProfile], first: int, last: int) -> None:
         """Events that another ruler measured, or none: their raw inputs are measured here, by this ruler."""
         found = self.connection.execute(
-            "SELECT id, hour FROM e WHERE card IS DISTINCT FROM $card AND hour >= $first AND hour < $last",
+            "SELECT id, hour FROM e WHERE counts AND card IS DISTINCT FROM $card AND hour >= $first AND hour < $last",
             {"card": self.ruler.hash, "first": first, "last": last},
         ).fetchall()
         if not found:
@@ -250,7 +256,7 @@ class PredictionTable:
                 self.ruler, inputs, profile.names, score=score, value=value,
                 label=None if label is None else category_key(label),
                 latency=None if duration is None else duration / 1e9,
-                failure=event["event"].get("outcome") == "failure",
+                failure=event["event"].get("outcome") == "failure", withheld=self._unknown(event["ml"]),
             )  # fmt: skip
             stratum = self.ruler.stratum(profile.window.start)
             profile.add(stratum, ALL, counts)
@@ -258,6 +264,12 @@ class PredictionTable:
                 segment = (name, segment_value(self.ruler.by_name[name], inputs.get(name)))
                 if segment in known:
                     profile.add(stratum, segment, counts)
+
+    def _unknown(self, ml: dict[str, Any]) -> Collection[str]:
+        """Inputs of which an event doesn't say whether they were there."""
+        if "inputs" in (ml.get("truncated") or ()):  # the event was too long
+            return [feature.name for feature in self.ruler.inputs]
+        return ml.get("withheld") or ()
 
 
 def _number(value: Any) -> float | None:

@@ -62,7 +62,10 @@ class Store(Protocol):
         """Up to ``limit`` predictions of a span, spread evenly."""
 
     def profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
-        """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
+        """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order.
+
+        Of sampled traffic those with ``ml.sample`` of ``tail`` aren't counted: only those of the draw stand for all.
+        """
 
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
         """Profiles written before, in order; those of another ruler are left aside."""

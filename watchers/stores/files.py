@@ -81,13 +81,13 @@ class FilesStore:
         return dt.datetime.fromisoformat(latest) if latest else None
 
     def sample(self, model: str, start: dt.datetime, end: dt.datetime, limit: int) -> list[dict[str, Any]]:
-        """Up to ``limit`` predictions of a span, spread evenly."""
+        """Up to ``limit`` predictions of a span, spread evenly; none that sampling kept by a rule only."""
         found: dict[str, bytes] = {}
         for path in self._segments.paths(model, start, end):
             for line in Path(path).read_bytes().splitlines():
                 event = orjson.loads(line) if line.strip() else {"event": {}}
                 of_model = event["event"].get("action") == "predict" and event["ml"]["model"]["name"] == model
-                if of_model and event["ml"]["model"].get("role") != "shadow":
+                if of_model and event["ml"]["model"].get("role") != "shadow" and event["ml"].get("sample") != "tail":
                     time = dt.datetime.fromisoformat(event["@timestamp"])
                     if start <= time < end:
                         found.setdefault(event["event"]["id"], line)
