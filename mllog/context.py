@@ -1,33 +1,95 @@
 """The request that is being served: what a middleware knows of it, put on every event logged meanwhile.
 
 A context variable (https://docs.python.org/3/library/contextvars.html), so threads and asyncio tasks each have
-their own, and tasks inherit that of the request which began them.
+their own, and tasks inherit that of the request which began them. A thread that somebody starts by hand inherits
+nothing: give it ``contextvars.copy_context().run``.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog import values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-current: Final[ContextVar[Mapping[str, Any] | None]] = ContextVar("mllog_context", default=None)
-"""Top-level ECS fields (``trace``, ``span``, ``transaction``, ``http``, ``url``), typed; never changed once set."""
+    from mllog.events import Record
+
+_log: Final = logging.getLogger("mllog")
+
+OWN: Final = frozenset(
+    {"@timestamp", "data_stream", "ecs", "error", "event", "host", "labels", "message", "ml", "process", "service"}
+)
+"""Top-level fields that the logger writes itself."""
+
+
+class Bound:
+    """What is bound at one moment.
+
+    Args:
+        fields: Top-level ECS fields as nested mappings of typed values; never changed once given.
+        user: Who asks.
+        outer: What was bound before; its fields are kept where these don't replace them.
+    """
+
+    __slots__ = ("_fields", "_outer", "_user", "predicted")
+
+    def __init__(self, fields: Mapping[str, Any], user: str | None = None, outer: Bound | None = None) -> None:
+        self._fields = fields
+        self._user = user
+        self._outer = outer
+        self.predicted = False
+
+    def fields(self) -> Mapping[str, Any]:
+        """The fields as they are known now."""
+        return {**self._outer.fields(), **self._fields} if self._outer is not None else self._fields
+
+    def user(self) -> str | None:
+        """Who asks, where that is known."""
+        return self._user if self._user is not None or self._outer is None else self._outer.user()
+
+    def attach(self, record: Record) -> None:
+        """Put on a new ``record`` what is known now; what the caller says is put over it."""
+        record.context = self.fields()
+        record.user = self.user()
+        if record.action == "predict":
+            self.mark()
+
+    def mark(self) -> None:
+        """Remember that a prediction was logged here; a middleware needn't log the request then."""
+        self.predicted = True
+        if self._outer is not None:
+            self._outer.mark()
+
+
+current: Final[ContextVar[Bound | None]] = ContextVar("mllog_context", default=None)
 
 
 @contextmanager
-def bind(**fields: Any) -> Iterator[None]:
+def bind(*, user: str | None = None, **fields: Any) -> Iterator[None]:
     """Put ``fields`` on every event that is logged in this block, by this thread or task.
 
     Args:
-        **fields: Top-level ECS fields as nested mappings of typed values, e.g. ``trace={"id": "4bf9…"}``; they
-            are added to those of an outer block.
+        user: Who asks, for events that don't say so themselves; what is written of it is the policy's business.
+        **fields: Top-level ECS fields as nested mappings, e.g. ``trace={"id": "4bf9…"}``; they are added to those
+            of an outer block. Those that the logger writes itself (``event``, ``ml``, …) are left out with a warning.
     """
-    outer = current.get()
-    token = current.set({**outer, **fields} if outer else fields)
+    refused = OWN.intersection(fields)
+    if refused:
+        _log.warning("mllog: %s can't be bound: the logger writes it itself", ", ".join(sorted(refused)))
+    given = {name: values.typed(value) for name, value in fields.items() if name not in refused}
+    token = current.set(Bound(given, None if user is None else values.name_of(user), current.get()))
     try:
         yield
     finally:
         current.reset(token)
+
+
+def known() -> Mapping[str, Any]:
+    """The fields that are bound now, for log lines that aren't events."""
+    bound = current.get()
+    return {} if bound is None else bound.fields()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from mllog import events, values
+from mllog import context, events, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mllog.delivery.engine import Engine
     from mllog.events import Kind, Outcome, Record
     from mllog.integrations.calls import Step
+    from mllog.sampling import Sampler
 
 
 class FactLogger:
@@ -21,6 +23,7 @@ class FactLogger:
     """
 
     _engine: Engine
+    _sampler: Sampler | None
 
     def output(self, prediction_id: str, output: Any, at: Any = None) -> str:
         """Log the output of a prediction whose inputs were logged before (or will be).
@@ -123,8 +126,11 @@ class FactLogger:
         return Step(self, name, rows_in)
 
     def now(self) -> int:
-        """Nanoseconds since 1970 by this logger's clock."""
-        return self._engine.clock()
+        """Nanoseconds since 1970 by this logger's clock; by the system's where that one fails."""
+        try:
+            return self._engine.clock()
+        except Exception:  # noqa: BLE001 - never into model code; the event that is about to be logged counts it
+            return time.time_ns()
 
     def _log(
         self,
@@ -139,14 +145,20 @@ class FactLogger:
     ) -> str:
         try:
             record = self._engine.record(kind, action, at)
+            bound = context.current.get()
+            if bound is not None:
+                bound.attach(record)
             fill(record)
-            record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
+            record.outcome = events.outcome_of(outcome)
             if prediction_id is not None:
                 record.prediction_id = values.name_of(prediction_id)
             if duration is not None:
                 record.duration = self._engine.nanoseconds(duration)
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             return self._engine.refuse(problem)
+        if self._sampler is not None and not self._sampler.keep(record):
+            self._engine.sample_out()
+            return record.id
         return self._engine.accept(record)
 
 

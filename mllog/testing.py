@@ -1,25 +1,34 @@
-"""For users' tests: a logger that keeps its events in memory.
+"""For users' tests: a logger that keeps its events in memory, and a look at whether events are what they should be.
 
 ::
 
-    with capture_events("flight-delay") as captured:
+    @pytest.fixture
+    def captured():
+        with capture_events("flight-delay", card="card.json") as captured:
+            yield captured
+
+    def test_a_late_flight(captured):
         serve(captured.log)
-    assert captured.events("prediction")[0]["ml"]["outputs"]["label"] == "late"
+        (event,) = captured.predictions()
+        assert event["ml"]["outputs"]["label"] == "late"
+        assert_valid(captured.events())
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from mllog.delivery.sinks import MemorySink
 from mllog.environment import Manifest
+from mllog.fields import EVENT, Field
 from mllog.logger import ModelLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mllog.events import Kind
 
@@ -44,9 +53,11 @@ class Captured:
     def events(self, kind: Kind | None = None) -> list[dict[str, Any]]:
         """Events so far, of one kind where it is given."""
         parsed = [orjson.loads(line) for line in self.lines]
-        return [
-            event for event in parsed if kind is None or event["event"]["dataset"].split(".")[1] == kind
-        ]  # fmt: skip
+        return [event for event in parsed if kind is None or event["event"]["dataset"].split(".")[1] == kind]
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """Predictions so far; outputs and explanations that came apart from theirs aren't among them."""
+        return [event for event in self.events("prediction") if event["event"]["action"] == "predict"]
 
 
 @contextmanager
@@ -65,3 +76,80 @@ def capture_events(model: str = "model", *, version: str = "1", **options: Any) 
         yield Captured(log, sink)
     finally:
         log.close()
+
+
+_FIELDS: Final = {field.name: field for field in EVENT}
+_REQUIRED: Final = (
+    "@timestamp",
+    "data_stream.dataset",
+    "event.id",
+    "event.action",
+    "ml.model.name",
+    "ml.model.version",
+)
+_JSON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "keyword": (str,),
+    "text": (str,),
+    "date": (str,),
+    "boolean": (bool,),
+    "double": (int, float),
+    "float": (int, float),
+    "long": (int,),
+    "integer": (int,),
+}
+
+
+def assert_valid(events: Iterable[Mapping[str, Any]]) -> None:
+    """Assert that events hold no field that isn't in the table of fields, and each of its type.
+
+    Args:
+        events: As :meth:`Captured.events` gives them.
+
+    Raises:
+        AssertionError: Names the field and the value.
+    """
+    for event in events:
+        found = dict(_leaves(event))
+        for name in _REQUIRED:
+            if name not in found:
+                raise AssertionError(f"an event has no {name}: {event}")
+        for name, value in found.items():
+            problem = _problem(name, value)
+            if problem:
+                raise AssertionError(f"{name} {problem}: {value!r}")
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Values by dotted names, down to the names that the table has or that hold whatever they hold."""
+    for key, inner in value.items():
+        name = f"{prefix}{key}"
+        field = _field(name)
+        if isinstance(inner, dict) and (field is None or field.type == "integer"):
+            yield from _leaves(inner, f"{name}.")
+        else:
+            yield name, inner
+
+
+def _field(name: str) -> Field | None:
+    """The field of a name; ``ml.inputs.number.*`` is that of each name below it, dots included."""
+    if name in _FIELDS:
+        return _FIELDS[name]
+    parts = name.split(".")
+    maps = (".".join([*parts[:k], "*"]) for k in range(len(parts) - 1, 0, -1))
+    return next((_FIELDS[path] for path in maps if path in _FIELDS), None)
+
+
+def _problem(name: str, value: Any) -> str | None:
+    field = _field(name)
+    if field is None:
+        return "is in no table"
+    expected = _JSON_TYPES.get(field.type)
+    for item in value if isinstance(value, list) else [value]:
+        if expected is not None and (not isinstance(item, expected) or (type(item) is bool and bool not in expected)):
+            return f"is no {field.type}"
+        if field.type == "date":
+            try:
+                dt.datetime.fromisoformat(item)
+            except ValueError:
+                return "is no date"
+    return None

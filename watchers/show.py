@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from watchers.incidents import Incident, IncidentEvent, fold
+from watchers.parts import find, join
 
 if TYPE_CHECKING:
     import argparse
@@ -35,9 +36,7 @@ class Show:
         parser.add_argument(
             "prediction_id", metavar="PREDICTION_ID", help="the caller's id of a prediction, or an event's id"
         )
-        parser.add_argument(
-            "--store", metavar="PLACE", required=True, help="where the events are, e.g. file:events"
-        )
+        parser.add_argument("--store", metavar="PLACE", required=True, help="where the events are, e.g. file:events")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -51,8 +50,7 @@ class Show:
             return 3
         if decision is None:
             print(
-                f"mllog show: no event in {args.store} has the prediction id or event id "
-                f"{args.prediction_id!r}",
+                f"mllog show: no event in {args.store} has the prediction id or event id {args.prediction_id!r}",
                 file=sys.stderr,
             )
             return 3
@@ -72,18 +70,24 @@ def gather(store: Any, prediction_id: str) -> dict[str, Any] | None:
     Args:
         store: Has ``events_of``, ``manifest`` and ``incident_events``.
         prediction_id: ``ml.prediction_id`` or ``event.id``.
+
+    Returns:
+        ``joined`` (:func:`watchers.parts.join`), ``events``, all of them in time order, ``environment`` and
+        ``incidents``.
     """
     events: list[dict[str, Any]] = store.events_of(prediction_id)
     if not events:
         return None
+    named = next((str(own) for event in events if (own := find(event, "ml.prediction_id"))), None)
+    if named not in {None, prediction_id}:  # asked for by the id of one of its events
+        events = store.events_of(named)
     ids = {str(find(event, "event.id")) for event in events}
     fingerprint = next((str(f) for event in events if (f := find(event, "ml.environment"))), None)
-    stored = [
-        e if isinstance(e, IncidentEvent) else IncidentEvent.from_dict(e) for e in store.incident_events()
-    ]
+    stored = [e if isinstance(e, IncidentEvent) else IncidentEvent.from_dict(e) for e in store.incident_events()]
     incidents = [incident.to_dict() for incident in fold(stored).values() if ids & {*incident.documents}]
     return {
         "prediction_id": prediction_id,
+        "joined": join(events),
         "events": events,
         "environment": {
             "fingerprint": fingerprint,
@@ -91,21 +95,6 @@ def gather(store: Any, prediction_id: str) -> dict[str, Any] | None:
         },
         "incidents": incidents,
     }
-
-
-def find(event: Mapping[str, Any], path: str) -> Any:
-    """A value of an event, however its dots were written; None where there is none."""
-    if path in event:
-        return event[path]
-    head, rest = "", path
-    while "." in rest:
-        step, _, rest = rest.partition(".")
-        head = f"{head}.{step}" if head else step
-        inner = event.get(head)
-        value = find(inner, rest) if isinstance(inner, dict) else None
-        if value is not None:
-            return value
-    return None
 
 
 def _print(decision: Mapping[str, Any]) -> None:
@@ -121,11 +110,10 @@ def _print(decision: Mapping[str, Any]) -> None:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:  # Text, not str: square brackets in values are no markup
-            table.add_row(
-                Text(name), Text(value if isinstance(value, str) else json.dumps(value, default=str))
-            )
+            table.add_row(Text(name), Text(value if isinstance(value, str) else json.dumps(value, default=str)))
         console.print(table)
 
+    section("Decision", _joined(decision["joined"]))
     for event in decision["events"]:
         action = str(find(event, "event.action") or "event")
         section(f"{_TITLES.get(action, action)}  {find(event, '@timestamp') or ''}", _rows(event))
@@ -145,14 +133,21 @@ def _print(decision: Mapping[str, Any]) -> None:
         section(f"Incident {incident.id}  {incident.title}", rows)
 
 
+def _joined(joined: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    rows = [(name, part["value"]) for name, part in joined["parts"].items()]
+    rows += [(f"{name} is missing", "no event of it is in this store") for name in joined["missing"]]
+    for conflict in joined["conflicts"]:
+        said = ", ".join(f"{json.dumps(one['value'], default=str)} at {one['at']}" for one in conflict["values"])
+        rows.append((f"{conflict['part']} differs", f"{said}; the latest counts"))
+    return rows
+
+
 def _rows(event: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """An event's fields with dotted names; inputs under their own names."""
     rows: list[tuple[str, Any]] = []
     flat = _flatten(event)
     for name, value in flat.items():
-        if not name.startswith(
-            ("ecs.", "data_stream.", "@timestamp", "event.action", "ml.bins", "ml.manifest")
-        ):
+        if not name.startswith(("ecs.", "data_stream.", "@timestamp", "event.action", "ml.bins", "ml.manifest")):
             rows.append((name.removeprefix("ml."), value))
     return rows
 

@@ -1,15 +1,33 @@
-"""scikit-learn: an estimator whose ``predict`` and ``predict_proba`` are logged, one event a row."""
+"""scikit-learn: an estimator whose predictions are logged, one event a row.
+
+``predict``, ``predict_proba``, ``predict_log_proba`` and ``decision_function`` are: who calls two of them for the
+same rows gets two events a row. What the estimator itself calls inside of ``score`` and the like is not.
+"""
 
 from __future__ import annotations
 
+import copy
+import functools
+import logging
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.integrations.batch import columns_of
+from mllog.errors import SettingError
+from mllog.integrations.calls import outcome_of
+from mllog.integrations.estimates import outputs_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from mllog.logger import ModelLogger
+
+_log: Final = logging.getLogger("mllog")
+
+LOGGED: Final = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+_FLUENT: Final = ("fit", "partial_fit")
+_SPECIAL: Final = ("__len__", "__getitem__", "__iter__", "__contains__", "__call__")
+"""What Python looks up on the type: a pipeline has a length and parts, a forest is iterated."""
 
 
 def wrap(estimator: Any, log: ModelLogger) -> Any:
@@ -20,9 +38,18 @@ def wrap(estimator: Any, log: ModelLogger) -> Any:
         log: Where predictions go.
 
     Returns:
-        A stand-in that answers exactly as ``estimator`` does, and passes everything else on to it.
+        A stand-in that answers exactly as ``estimator`` does, passes everything else on to it and is an instance
+        of its class to ``isinstance``. ``.__wrapped__`` is the estimator itself. ``clone``, ``copy`` and what
+        ``fit`` returns stay logged; a pickle of it is one of the estimator alone, to be wrapped where it is loaded,
+        since a logger belongs to its process.
+
+    Raises:
+        SettingError: Where ``estimator`` is none.
     """
-    return Wrapped(estimator, log)
+    if isinstance(estimator, type) or not any(hasattr(estimator, name) for name in (*LOGGED, "fit")):
+        raise SettingError(f"estimator {estimator!r}: give an object with predict", field="estimator", value=estimator)
+    kind: type = type(estimator)
+    return _stand_in(kind)(estimator, log)
 
 
 class Wrapped:
@@ -36,99 +63,122 @@ class Wrapped:
         object.__setattr__(self, "_mllog_estimator", estimator)
         object.__setattr__(self, "_mllog_log", log)
 
-    def predict(self, X: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N803 - scikit-learn's name
-        """What the estimator predicts."""
-        return self._call("predict", X, args, kwargs)
+    @property
+    def __wrapped__(self) -> Any:
+        return self._mllog_estimator
 
-    def predict_proba(self, X: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N803 - scikit-learn's name
-        """The estimator's probabilities of each class."""
-        return self._call("predict_proba", X, args, kwargs)
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._mllog_estimator)
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]  # scikit-learn looks there for what fitting leaves
+        return vars(self._mllog_estimator)
 
     def __getattr__(self, name: str) -> Any:
-        if name in Wrapped._OWN:  # half-made, while it is being unpickled
+        if name in Wrapped._OWN:  # half-made
             raise AttributeError(name)
-        return getattr(self._mllog_estimator, name)
+        value = getattr(self._mllog_estimator, name)
+        if name in LOGGED:
+            return _logged(value, name, self._mllog_estimator, self._mllog_log)
+        if name in _FLUENT or (name.startswith("set_") and callable(value)):
+            return _fluent(value, self)
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._mllog_estimator, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self._mllog_estimator, name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._mllog_estimator)
+
     def __repr__(self) -> str:
         return repr(self._mllog_estimator)
 
-    def _call(self, method: str, X: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: N803
-        estimator, log = self._mllog_estimator, self._mllog_log
+    def __bool__(self) -> bool:
+        return bool(self._mllog_estimator)
+
+    def __sklearn_clone__(self) -> Any:
+        from sklearn.base import clone  # noqa: PLC0415 - it is scikit-learn that calls this
+
+        return wrap(clone(self._mllog_estimator), self._mllog_log)
+
+    def __copy__(self) -> Any:
+        return wrap(copy.copy(self._mllog_estimator), self._mllog_log)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return wrap(copy.deepcopy(self._mllog_estimator, memo), self._mllog_log)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._mllog_estimator.__reduce_ex__(protocol)
+
+
+@functools.cache
+def _stand_in(kind: type) -> type[Wrapped]:
+    """The class that stands in for estimators of a kind: :class:`Wrapped` with the special methods that it has."""
+
+    def passing(name: str) -> Callable[..., Any]:
+        def special(self: Wrapped, *args: Any, **kwargs: Any) -> Any:
+            return getattr(self.__wrapped__, name)(*args, **kwargs)
+
+        return special
+
+    # Messages name the class: they are to name the estimator's.
+    special = {name: passing(name) for name in _SPECIAL if hasattr(kind, name)}
+    return type(kind.__name__, (Wrapped,), {"__slots__": (), **special})
+
+
+def _fluent(method: Callable[..., Any], wrapped: Wrapped) -> Callable[..., Any]:
+    """``method``, where what it returns is the estimator, the stand-in goes on in its place."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = method(*args, **kwargs)
+        return wrapped if result is wrapped.__wrapped__ else result
+
+    return call
+
+
+def _logged(method: Callable[..., Any], name: str, estimator: Any, log: ModelLogger) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
         start = log.now()
-        inputs = _guarded(log, lambda: [log.snapshot(row) for row in _rows(X, estimator, log)])
+        matrix = args[0] if args else next(iter(kwargs.values()), ())
+        # Estimators may change what they are given (copy=False); what they were given is what counts.
+        inputs: list[Any] = []
+        outputs: list[Any] = []
         error: BaseException | None = None
-        outputs: Sequence[Any] | None = None
         try:
-            result = getattr(estimator, method)(X, *args, **kwargs)
-            outputs = _guarded(log, lambda: _outputs(method, result, estimator))
+            inputs = [log.snapshot(row) for row in rows_of(matrix, estimator, log.feature_names)]
+        except Exception as problem:  # noqa: BLE001 - never into model code; counted
+            log.refuse(problem)
+        try:
+            result = method(*args, **kwargs)
         except BaseException as raised:
             error = raised
             raise
+        else:
+            outputs = _outputs(name, result, estimator, len(inputs))
+            return result
         finally:
             latency = (log.now() - start) / 1e9
-            for k, row in enumerate(inputs or ()):
-                log.prediction(
-                    row,
-                    outputs[k] if outputs is not None and k < len(outputs) else None,
-                    latency=latency,
-                    time=start,
-                    outcome="success" if error is None else "failure",
-                    error=error,
-                )
-        return result
+            for row, output in zip_longest(inputs, outputs):
+                log.prediction(row, output, latency=latency, time=start, outcome=outcome_of(error), error=error)
+
+    return call
 
 
-def _guarded(log: ModelLogger, make: Any) -> Any:
-    """What ``make`` makes, or ``None``: a matrix that can't be read must not stop the model."""
+def _outputs(name: str, result: Any, estimator: Any, n: int) -> list[Any]:
+    """One output for each of ``n`` rows, or none at all: an answer that can't be read must not stop the model."""
     try:
-        return make()
-    except Exception as problem:  # noqa: BLE001 - never into model code; counted
-        log.refuse(problem)
-        return None
-
-
-def _rows(matrix: Any, estimator: Any, log: ModelLogger) -> list[dict[str, Any]]:
-    try:
-        columns = columns_of(matrix)
-    except ValueError:
-        plain = matrix.toarray().tolist() if hasattr(type(matrix), "toarray") else _list(matrix)
-        width = len(plain[0]) if plain else 0
-        names = _names(estimator, log, width)
-        return [dict(zip(names, row, strict=True)) for row in plain]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _names(estimator: Any, log: ModelLogger, width: int) -> list[str]:
-    fitted = getattr(estimator, "feature_names_in_", None)
-    if fitted is not None and len(fitted) == width:
-        return [str(name) for name in fitted]
-    if len(log.feature_names) == width:
-        return list(log.feature_names)
-    return [f"x{k}" for k in range(width)]
-
-
-def _outputs(method: str, result: Any, estimator: Any) -> list[Any]:
-    classes = _list(getattr(estimator, "classes_", ()))
-    answers = _list(result)
-    if method == "predict":
-        return [{"label": answer} if classes else {"value": answer} for answer in answers]
-    outputs = []
-    for row in answers:
-        best = max(range(len(row)), key=row.__getitem__)
-        # Two classes: the score is that of the positive one, by scikit-learn's convention the second.
-        score = row[1] if len(row) == 2 else row[best]
-        outputs.append(
-            {
-                "label": classes[best],
-                "score": score,
-                "scores": {str(name): share for name, share in zip(classes, row, strict=True)},
-            }
-        )
-    return outputs
-
-
-def _list(values: Any) -> list[Any]:
-    return values.tolist() if hasattr(type(values), "tolist") else list(values)
+        outputs = outputs_of(name, result, estimator)
+        if len(outputs) == n:
+            return outputs
+        problem = f"{len(outputs)} answers for {n} rows"
+    except Exception as error:  # noqa: BLE001 - never into model code
+        problem = repr(error)
+    if n:
+        _log.warning("mllog: %s of %s is logged without outputs: %s", name, type(estimator).__name__, problem)
+    return []

@@ -3,6 +3,10 @@
 A record is a prediction where it has inputs::
 
     logging.getLogger("model").info("predicted", extra={"inputs": row, "output": 0.81, "prediction_id": "a1"})
+
+Both can stand in a ``logging.config.dictConfig``, which makes their logger itself::
+
+    {"handlers": {"model": {"()": "mllog.integrations.stdlib.EventHandler", "model": "flight-delay", "version": "7"}}}
 """
 
 from __future__ import annotations
@@ -13,23 +17,47 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
-from mllog import values
+from mllog import context, values
 from mllog.events import Timestamps
 from mllog.fields import ECS_VERSION
 from mllog.integrations.keys import prediction_arguments
+from mllog.integrations.loggers import logger_of
 
 if TYPE_CHECKING:
     from mllog.logger import ModelLogger
 
 _TIMESTAMPS: Final = Timestamps()
+_FRAMEWORK: Final = frozenset(RESERVED_ATTRS)
 
 
 class EventHandler(logging.Handler):
-    """Hands the predictions among log records to a :class:`mllog.ModelLogger`; leaves all others alone."""
+    """Hands the predictions among log records to a :class:`mllog.ModelLogger`; leaves all others alone.
 
-    def __init__(self, log: ModelLogger, level: int = logging.NOTSET) -> None:
+    It returns at once, so it needs no ``QueueHandler`` before it; behind one it would log what was changed since.
+
+    Args:
+        log: Takes the predictions; one is made where none is given, and closed with the handler.
+        level: Least level of the records that are looked at.
+        model: Name of the model, for the logger that is made; ``MLLOG_MODEL``.
+        version: Its version; ``MLLOG_VERSION``.
+        **options: Anything else that :class:`mllog.ModelLogger` takes.
+
+    Raises:
+        SettingError: Where no logger is given, and model or version are known from nowhere.
+    """
+
+    def __init__(
+        self,
+        log: ModelLogger | None = None,
+        level: int | str = logging.NOTSET,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(level)
-        self._log = log
+        self._log = logger_of(log, model, version, options)
+        self._owned = log is None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the prediction, if it is one."""
@@ -41,16 +69,36 @@ class EventHandler(logging.Handler):
         """Write what was accepted."""
         self._log.flush(timeout=1.0)
 
+    def close(self) -> None:
+        """Finish; the logger too, where this handler made it."""
+        if self._owned:
+            self._log.close()
+        super().close()
+
 
 class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
     """Formats predictions as the logger's own events, and every other record as an ECS log line.
 
     For those who want events among their other logs, through whatever handler they have.
+
+    Args:
+        log: Makes the events; one is made where none is given. Its sink (``stdout:`` then) gets only what it says
+            itself, once a process: the manifest.
+        model: Name of the model, for the logger that is made; ``MLLOG_MODEL``.
+        version: Its version; ``MLLOG_VERSION``.
+        **options: Anything else that :class:`mllog.ModelLogger` takes.
+
+    Raises:
+        SettingError: Where no logger is given, and model or version are known from nowhere.
     """
 
-    def __init__(self, log: ModelLogger) -> None:
+    def __init__(
+        self, log: ModelLogger | None = None, *, model: str | None = None, version: str | None = None, **options: Any
+    ) -> None:
         super().__init__("{message}", style="{")
-        self._log = log
+        if log is None:
+            options.setdefault("sink", "stdout:")
+        self._log = logger_of(log, model, version, options)
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
@@ -60,10 +108,9 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
         line: str = super().format(record)
         return line
 
-    def add_fields(
-        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-    ) -> None:
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """The fields of an ordinary record; what was given as ``extra`` goes under ``labels``."""
+        log_data.update(context.known())
         log_data["@timestamp"] = _TIMESTAMPS.text(int(record.created * 1e9))
         log_data["ecs"] = {"version": ECS_VERSION}
         log_data["log"] = {"level": record.levelname.lower(), "logger": record.name}
@@ -86,5 +133,19 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
 def _arguments(record: logging.LogRecord) -> dict[str, Any] | None:
     if "inputs" not in record.__dict__:
         return None
-    error = record.exc_info[1] if record.exc_info else None
-    return prediction_arguments({**record.__dict__, "event": record.getMessage(), "error": error})
+    raised = record.exc_info[1] if record.exc_info else None
+    given = {name: value for name, value in record.__dict__.items() if name not in _FRAMEWORK}
+    given["event"] = _message(record)
+    if raised is not None:
+        given["error"] = raised
+    elif record.exc_text:  # a QueueHandler has made text of it
+        given.setdefault("outcome", "failure")
+    return prediction_arguments(given, _FRAMEWORK)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message with its arguments, which needn't fit: a prediction isn't lost for that."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - "%d" of a text, a __str__ that raises
+        return str(record.msg)

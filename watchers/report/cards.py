@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from watchers.parts import find
 from watchers.report import words
-from watchers.show import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,0 +1,258 @@
+"""What the ASGI and the WSGI middleware have in common: one HTTP request while it is being served.
+
+It is bound as the context of every event that is logged meanwhile, and where the middleware has a logger it is
+an event itself: the JSON body is the inputs, the JSON answer the output.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from mllog import values
+from mllog.context import Bound, current
+from mllog.errors import SettingError
+from mllog.integrations.bodies import Body, is_json
+from mllog.integrations.calls import outcome_of
+from mllog.integrations.tracing import new_span_id, new_trace_id, parse_traceparent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mllog.events import Outcome
+    from mllog.logger import ModelLogger
+
+BODY_BYTES: Final = 2**20
+REQUEST_ID: Final = "x-request-id"
+
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_PLAIN: Final = frozenset({None, "", "identity"})
+_SANE_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+_log: Final = logging.getLogger("mllog")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a middleware was told.
+
+    Attributes:
+        log: Takes an event for each request; ``None``: requests are only bound.
+        paths: Patterns of the paths whose requests are predictions (``/models/*/predict``, as :mod:`fnmatch` reads
+            them); ``None``: every request with a JSON body.
+        user: Who asks, from the ASGI scope or the WSGI environ.
+        route: The route's pattern, from the same.
+        inputs: The inputs in a body, where they aren't all of it.
+        output: The output in an answer, where it isn't all of it.
+        body_bytes: Bytes of a body, and of an answer, that are held at most.
+    """
+
+    log: ModelLogger | None
+    paths: Sequence[str] | None
+    user: Callable[[Any], Any] | None
+    route: Callable[[Any], Any]
+    inputs: Callable[[Any], Any] | None
+    output: Callable[[Any], Any] | None
+    body_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.log is None and any(given is not None for given in (self.paths, self.inputs, self.output)):
+            raise SettingError("paths, inputs and output are of no use without log: pass log=", field="log", value=None)
+        if isinstance(self.paths, str):
+            object.__setattr__(self, "paths", (self.paths,))
+        if not self.body_bytes > 0:
+            raise SettingError(
+                f"body_bytes {self.body_bytes!r}: write a number above 0", field="body_bytes", value=self.body_bytes
+            )
+
+    def wants(self, path: str, content_type: str | None) -> bool:
+        """Whether a request is a prediction."""
+        if self.log is None:
+            return False
+        if self.paths is None:
+            return is_json(content_type)
+        return any(fnmatchcase(path, pattern) for pattern in self.paths)
+
+
+class Serving(Bound):
+    """One request.
+
+    Args:
+        options: Of the middleware.
+        source: The ASGI scope or the WSGI environ.
+        method: HTTP method.
+        path: Path of the request.
+        header: A header's value by its lower-case name, ``None`` where there is none.
+    """
+
+    __slots__ = (
+        "_done",
+        "_length",
+        "_notes",
+        "_options",
+        "_route",
+        "_source",
+        "_start",
+        "_wanted",
+        "answer",
+        "body",
+        "request_id",
+        "status",
+    )
+
+    def __init__(
+        self, options: Options, source: Any, *, method: str, path: str, header: Callable[[str], str | None]
+    ) -> None:
+        given = header(REQUEST_ID)
+        self.request_id = given if given is not None and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+        parent = parse_traceparent(header("traceparent"))
+        span = new_span_id()
+        fields: dict[str, Any] = {
+            "trace": {"id": parent.trace_id if parent is not None else new_trace_id()},
+            # To Elastic's APM the work of one service on one request is a transaction; to W3C it is a span.
+            "span": {"id": span},
+            "transaction": {"id": span},
+            "http": {"request": {"id": self.request_id, "method": values.name_of(method)}},
+            "url": {"path": values.name_of(path)},
+        }
+        super().__init__(fields, outer=current.get())
+        self._options = options
+        self._source = source
+        self._route: str | None = None
+        self._done = False
+        self.status: int | None = None
+        self.body: Body | None = None
+        self.answer: Body | None = None
+        self._start = 0
+        self._notes: list[str] = []
+        self._length: int | None = None
+        self._wanted = False
+        log = options.log
+        if log is None or not options.wants(path, header("content-type")):
+            return
+        has_body = (header("content-length") or "0") != "0" or header("transfer-encoding") is not None
+        self._wanted = has_body or method not in _BODILESS
+        self._start = log.now()
+        coding = header("content-encoding")
+        if coding in _PLAIN:
+            self.body = Body(options.body_bytes)
+        else:
+            self._notes.append(f"request not kept: {coding}")
+
+    def fields(self) -> Mapping[str, Any]:
+        """What is known of the request now: its route only once the framework has found it."""
+        if self._route is None:
+            self._route = self._asked(self._options.route)
+            if self._route is not None:
+                self._fields = {**self._fields, "http": {**self._fields["http"], "route": self._route}}
+        return super().fields()
+
+    def user(self) -> str | None:
+        """Who asks, by the middleware's function; asked late, since authentication may come after us."""
+        if self._user is None and self._options.user is not None:
+            self._user = self._asked(self._options.user)
+        return super().user()
+
+    def answered(self, status: int, header: Callable[[str], str | None]) -> None:
+        """The answer has begun."""
+        self.status = status
+        self.fields()  # Flask forgets its request, and so the route, before the answer is out
+        if not self._wanted:
+            return
+        kind, coding, length = (header(f"content-{name}") for name in ("type", "encoding", "length"))
+        if is_json(kind) and coding in _PLAIN:
+            self.answer = Body(self._options.body_bytes)
+            self._length = int(length) if length is not None and length.isdecimal() else None
+        elif status < 300 and status != 204:
+            self._notes.append(f"response not kept: {kind if coding in _PLAIN else coding}")
+
+    def take(self, chunk: bytes) -> bool:
+        """A piece of the answer passes by; whether it is known to be the last."""
+        if self.answer is None:
+            return False
+        self.answer.add(chunk)
+        return self._length is not None and self.answer.size >= self._length
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """The answer is complete, or there will be none: write the event, where one is wanted and nobody did yet.
+
+        Args:
+            error: What the application raised.
+        """
+        log = self._options.log
+        if self._done or not self._wanted or log is None:
+            return
+        self._done = True
+        if self.predicted:  # the handler logs what it does itself, and knows better
+            return
+        try:
+            self._log_to(log, error)
+        except Exception as problem:  # noqa: BLE001 - never into the application; counted
+            log.refuse(problem)
+
+    def _log_to(self, log: ModelLogger, error: BaseException | None) -> None:
+        latency = (log.now() - self._start) / 1e9
+        if self.status is None and isinstance(error, Exception):
+            self.status = 500  # what every server makes of it
+        outcome = self._outcome(error)
+        inputs = self._read("request", self.body, self._options.inputs)
+        refused = self.status is not None and 400 <= self.status < 500
+        if inputs is None and refused:
+            return
+        # What is said together with an error isn't the model's output.
+        answered = outcome == "success"
+        output = self._read("response", self.answer, self._options.output) if answered else None
+        fields = self.fields()
+        status = {} if self.status is None else {"response": {"status_code": self.status}}
+        token = current.set(Bound({**fields, "http": {**fields["http"], **status}}, self.user()))
+        try:
+            for row, one, suffix in _predictions(inputs, output):
+                log.prediction(
+                    row,
+                    one,
+                    self.request_id + suffix,
+                    latency=latency,
+                    time=self._start,
+                    outcome=outcome,
+                    error=error,
+                    message="; ".join(self._notes) or None,
+                )
+        finally:
+            current.reset(token)
+
+    def _outcome(self, error: BaseException | None) -> Outcome:
+        if error is not None:
+            return outcome_of(error)
+        if self.status is None or 400 <= self.status < 500:
+            return "unknown"  # whatever the client did wrong, or whoever hung up, the model didn't fail
+        return "failure" if self.status >= 500 else "success"
+
+    def _read(self, what: str, body: Body | None, pick: Callable[[Any], Any] | None) -> Any:
+        if body is None or not body.size:
+            return None
+        try:
+            read = body.json()
+            return read if pick is None else pick(read)
+        except Exception as problem:  # noqa: BLE001 - whatever came over the wire, or the user's function; noted
+            self._notes.append(f"{what} not kept: {type(problem).__name__}: {problem}")
+            return None
+
+    def _asked(self, function: Callable[[Any], Any]) -> str | None:
+        try:
+            answer = function(self._source)
+        except Exception as problem:  # noqa: BLE001 - never into the application
+            _log.warning("mllog: %r of the middleware failed: %r", function, problem)
+            return None
+        return None if answer is None else values.name_of(answer)
+
+
+def _predictions(inputs: Any, output: Any) -> list[tuple[Any, Any, str]]:
+    """Inputs, output and what their id ends in: for each object of a list of them, else once."""
+    if not isinstance(inputs, list) or not inputs or not all(isinstance(row, Mapping) for row in inputs):
+        return [(inputs, output, "")]
+    paired = isinstance(output, list) and len(output) == len(inputs)
+    return [(row, output[k] if paired else output, f"-{k}") for k, row in enumerate(inputs)]
