@@ -1,24 +1,31 @@
 """``mllog``: the one command of all packages. Finds its subcommands by entry points and knows none of them.
 
-Exit codes: 0 fine, 1 findings, 2 wrong usage, 3 could not judge or failed.
+The extra that a command needs stands at its entry point, in square brackets. Exit codes: 0 fine, 1 findings, 2 wrong
+usage, 3 could not judge or failed. With ``--json`` a failure is a document too, on standard output:
+``{"error": ..., "field": ..., "value": ...}``.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import difflib
+import json
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from mllog import __version__
 from mllog.errors import MllogError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mllog.command import Command
 
 GROUP: Final = "mllog.commands"
+DISTRIBUTION: Final = "mllog-elastic"
 FINE, FINDINGS, USAGE, FAILED = 0, 1, 2, 3
 
 
@@ -32,60 +39,139 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
     found = {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    word = next((word for word in given if not word.startswith("-")), None)
     # Only the command that is called is loaded; the others' needs may be slow to import, or absent.
-    wanted = next((word for word in given if word in found), None)
+    wanted = word if word in found else None
     commands: dict[str, Command] = {}
     missing: dict[str, str] = {}
     for name, point in found.items():
         if wanted in (None, name):
             _load(point, commands, missing)
+    if word is not None and wanted is None:
+        return _fail("", _unknown(word, found, commands, missing), USAGE, as_json=as_json, field="command", value=word)
     if wanted in missing:
-        print(f"mllog {wanted}: {missing[wanted]}", file=sys.stderr)
-        return USAGE
+        return _fail(str(wanted), missing[str(wanted)], USAGE, as_json=as_json, field="command", value=wanted)
     parser = _parser(commands, missing)
     try:
         args = parser.parse_args(given)
-    except SystemExit as stop:
+    except _UsageError as error:
+        error.parser.print_usage(sys.stderr)
+        return _fail(wanted or "", str(error), USAGE, as_json=as_json)
+    except SystemExit as stop:  # --help, --version
         return stop.code if isinstance(stop.code, int) else USAGE
     if args.command is None:
         parser.print_help()
         return USAGE
-    return _run(commands[args.command], args)
+    return _run(commands[args.command], args, found[args.command], as_json=getattr(args, "json", False) is True)
 
 
-def _run(command: Command, args: argparse.Namespace) -> int:
+def _run(command: Command, args: argparse.Namespace, point: EntryPoint, *, as_json: bool) -> int:
+    out, err = _Heard(sys.stdout), _Heard(sys.stderr)
     try:
-        return command.run(args)
+        with contextlib.ExitStack() as stack:
+            if as_json:
+                stack.enter_context(contextlib.redirect_stdout(out))
+                stack.enter_context(contextlib.redirect_stderr(err))
+            code = command.run(args)
+        sys.stdout.flush()
     except MllogError as error:
-        print(f"mllog {command.name}: {error}", file=sys.stderr)
-        return USAGE
+        return _fail(command.name, str(error), USAGE, as_json=as_json, field=error.field, value=error.value)
     except ModuleNotFoundError as error:
-        print(f"mllog {command.name}: {_advice(command.name, error, loaded=True)}", file=sys.stderr)
-        return USAGE
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"mllog {command.name}: {type(error).__name__}: {error}", file=sys.stderr)
+        return _fail(command.name, _advice(point, error), USAGE, as_json=as_json, field="command", value=command.name)
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except KeyboardInterrupt:
+        return _fail(command.name, "interrupted", FAILED, as_json=as_json)
+    except (OSError, RuntimeError, ValueError) as error:
+        return _fail(command.name, f"{type(error).__name__}: {error}", FAILED, as_json=as_json)
+    if as_json and code in {USAGE, FAILED} and not out.used:
+        # It has said why on standard error; whoever asked for a document gets one.
+        said = "".join(err.texts).strip().removeprefix(f"mllog {command.name}: ")
+        print(_document(said or f"mllog {command.name} ended with {code}", None, None))
+    return code
+
+
+def _fail(name: str, message: str, code: int, *, as_json: bool, field: str | None = None, value: object = None) -> int:
+    print(f"mllog {name}: {message}" if name else f"mllog: {message}", file=sys.stderr)
+    if as_json:
+        print(_document(message, field, value))
+    return code
+
+
+def _document(message: str, field: str | None, value: object) -> str:
+    return json.dumps({"error": message, "field": field, "value": value}, default=str)
 
 
 def _load(point: EntryPoint, commands: dict[str, Command], missing: dict[str, str]) -> None:
     try:
         commands[point.name] = point.load()
     except ModuleNotFoundError as error:
-        missing[point.name] = _advice(point.name, error, loaded=False)
+        missing[point.name] = _advice(point, error)
 
 
-def _advice(name: str, error: ModuleNotFoundError, *, loaded: bool) -> str:
-    # What a command needs beyond its own package is found out when it runs.
-    extra = "demo" if loaded and name == "demo" else "watchers"
-    return f"needs {error.name}: install mllog-elastic[{extra}]"
+def _advice(point: EntryPoint, error: ModuleNotFoundError) -> str:
+    return f"needs {error.name}: pip install '{DISTRIBUTION}[{_extra(point) or 'all'}]'"
+
+
+def _extra(point: EntryPoint) -> str:
+    return ",".join(point.extras)
+
+
+def _unknown(
+    word: str, found: Mapping[str, EntryPoint], commands: Mapping[str, Command], missing: Mapping[str, str]
+) -> str:
+    """What to say of a command that isn't there: which ones are, and what brings what they need."""
+    meant = difflib.get_close_matches(word, found, n=1)
+    lines = [f"no command {word!r}{f' (did you mean {meant[0]!r}?)' if meant else ''}; there are:"]
+    for name, point in found.items():
+        about = commands[name].help if name in commands else f"not installed: {missing[name]}"
+        extra = f" ({DISTRIBUTION}[{_extra(point)}])" if _extra(point) and name in commands else ""
+        lines.append(f"  {name:10} {about}{extra}")
+    return "\n".join(lines)
+
+
+class _UsageError(Exception):
+    def __init__(self, message: str, parser: argparse.ArgumentParser) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would print and exit, so that ``--json`` can be answered."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(message, self)
+
+
+class _Heard:
+    """A standard stream that remembers what was said to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.texts: list[str] = []
+        self.used = False
+
+    def write(self, text: str) -> int:
+        self.used = True
+        if len(self.texts) < 1000:
+            self.texts.append(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        # Whoever wants the bytes below will write to them.
+        self.used = self.used or name == "buffer"
+        return getattr(self._stream, name)
 
 
 def _parser(commands: dict[str, Command], missing: dict[str, str]) -> argparse.ArgumentParser:
     epilog = "example: mllog demo --out demo/"
     if missing:
         epilog += "".join(f"\nnot installed: {name} ({why})" for name, why in missing.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mllog",
         description="Log-based monitoring of machine-learning models.",
         epilog=epilog,

@@ -50,6 +50,8 @@ def _finding(view: View, fingerprint: str, count: int, usual: str) -> Finding:
     manifests = {f: m for p in profiles[view.past[0] : view.now[1]] for f, m in p.manifests.items()}
     before, after = manifests.get(usual), manifests.get(fingerprint)
     changes = difference(before, after) if before and after else []
+    known_both = bool(before and after)
+    unlisted = "its packages are the same, not the rest" if known_both else "its manifest is not in the store"
     start = next(
         (p.window.start for p in profiles[slice(*view.now)] if fingerprint in p.names.get("environment", {})),
         None,
@@ -64,7 +66,7 @@ def _finding(view: View, fingerprint: str, count: int, usual: str) -> Finding:
         severity="warning",
         onset=start,
         message=f"{percent(count / max(view.n, 1))} of predictions come from an environment never seen before "
-        f"({listed or f'fingerprint {fingerprint}, its manifest is not in the store'}){view.since(start)}",
+        f"({listed or f'fingerprint {fingerprint}, {unlisted}'}){view.since(start)}",
         evidence={
             "changes": changes,
             "fingerprint": fingerprint,

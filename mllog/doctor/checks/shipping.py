@@ -1,0 +1,88 @@
+"""Shipping: how far behind each destination of a folder is, and whether somebody ships."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from mllog.doctor.base import Diagnosis
+from mllog.doctor.words import bytes_of, counted, span_of
+from mllog.shipping.ownership import owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mllog.doctor.base import State, Subject
+    from mllog.shipping import ShipStatus
+
+WARNING_SECONDS: Final = 60.0
+PROBLEM_SECONDS: Final = 3600.0
+
+
+class Shipping:
+    """The check."""
+
+    name = "shipping"
+
+    def run(self, subject: Subject) -> Iterator[Diagnosis]:
+        """A line for each folder and destination."""
+        for folder in subject.existing():
+            statuses = subject.statuses(folder)
+            if not statuses:
+                yield Diagnosis(
+                    self.name,
+                    "ok",
+                    f"{folder} was never shipped: its events stay there"
+                    if owner(folder) is None
+                    else f"nothing has been shipped from {folder} to {owner(folder)} yet",
+                    figures={"folder": str(folder)},
+                )
+            for status in statuses:
+                yield self._status(folder, status)
+
+    def _status(self, folder: Path, status: ShipStatus) -> Diagnosis:
+        figures = {
+            "folder": str(folder),
+            "destination": status.destination,
+            "delivered": status.delivered,
+            "duplicates": status.duplicates,
+            "pending_lines": status.pending_lines,
+            "pending_bytes": status.pending_bytes,
+            "lag": status.lag,
+            "running": status.running,
+            "failing": status.failing,
+        }
+        text = f"{folder} to {status.destination}: {counted(status.delivered, 'event')} delivered"
+        if not status.pending_lines:
+            return Diagnosis(self.name, "ok", f"{text}, none waits", figures=figures)
+        lag = status.lag or 0.0
+        text += (
+            f", {status.pending_lines} wait ({bytes_of(status.pending_bytes)}), the oldest for {span_of(lag)}; "
+            f"{'somebody is' if status.running else 'nobody is'} shipping"
+        )
+        if status.failing and status.last_error:
+            text += f"; last failure {_clock(status.last_error_at)}: {status.last_error}"
+        return Diagnosis(self.name, _graded(lag, status), text, self._remedy(folder, status), figures)
+
+    def _remedy(self, folder: Path, status: ShipStatus) -> str:
+        if status.failing:
+            return "mend what the failure says; what waits is sent by itself then"
+        if status.running:
+            return "it is catching up; look again, and if it falls behind, look at the destination's load"
+        if owner(folder) is not None:
+            return "a logger of this spool ships it when it runs; mllog ship does it without one"
+        return f"mllog ship {folder} --to {status.destination} --follow"
+
+
+def _graded(lag: float, status: ShipStatus) -> State:
+    if lag < WARNING_SECONDS and not status.failing:
+        return "ok"
+    return "problem" if lag >= PROBLEM_SECONDS or status.failing else "warning"
+
+
+def _clock(moment: float | None) -> str:
+    return "" if moment is None else dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+check = Shipping()
