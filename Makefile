@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint bench docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,12 +19,16 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]' --constraint constraints.txt
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.bench
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]' --constraint constraints.txt
+	@touch $@
 
 demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incidents found, report written
 	$(BIN)/mllog demo --out $(OUT)
 
-test: $(VENV)/.test chromium  ## the whole suite
+test: $(VENV)/.test chromium maven  ## the whole suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test  ## ruff, mypy --strict, the arrows between the packages
@@ -37,6 +41,16 @@ chromium:  # the report is looked at in a real browser; installing it needs root
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	echo "no chromium found: the tests in tests/browser will fail until it is installed"
+
+.PHONY: maven
+maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTICSEARCH names one; needs a JDK 21+ beside it
+	@[ -n "$$MLLOG_TEST_ELASTICSEARCH" ] || command -v mvn >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq maven >/dev/null && \
+	  { apt-get install -y -qq openjdk-21-jre-headless >/dev/null 2>&1 || apt-get install -y -qq openjdk-25-jre-headless >/dev/null 2>&1 || true; }; } || \
+	echo "no Maven found: the tests that need Elasticsearch will fail until it is installed"
+
+bench: $(VENV)/.bench  ## what one logged prediction costs, beside other loggers
+	$(BIN)/python -m benchmarks.logger
 
 docs: $(VENV)/.demo  ## write the pages that are derived from code
 	$(BIN)/python docs/generate.py

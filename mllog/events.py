@@ -6,15 +6,16 @@ turns it into a line of JSON.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import datetime as dt
 import hashlib
 import math
 import re
 import secrets
 import traceback
-from dataclasses import dataclass
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, get_args
 
 from mllog import values
 from mllog.ruler import category_key
@@ -31,6 +32,7 @@ OUTCOMES: Final = frozenset({"success", "failure", "unknown"})
 
 RECORD_SIZE: Final = 512
 """Bytes that a record is taken to need, inputs aside: the bound is about memory, not about JSON."""
+OUTPUT_SIZE: Final = 256
 TRACE_FRAMES: Final = 30
 LABEL_LIMIT: Final = 100
 
@@ -40,9 +42,11 @@ _LIFE_SECONDS: Final = 3e9
 _DATASET_LIMIT: Final = 60
 
 
-@dataclass(slots=True)
 class Record:
     """One event on its way to the writer.
+
+    What most events don't have stands on the class: a record sets only what it has, since it is made while the model
+    waits.
 
     Attributes:
         kind: Which data stream it goes to.
@@ -59,7 +63,8 @@ class Record:
         labels: The caller's own keys, typed.
         body: Further ``ml.*`` fields, typed.
         message: Log message, where a logging framework was the front door.
-        inputs: predictions: snapshot of the inputs, every value typed; belongs to the writer.
+        held: predictions: snapshot of the inputs; belongs to the writer. See :attr:`inputs`.
+        plain: predictions: whether ``held`` is as :attr:`mllog.delivery.snapshot.Snapshot.plain` says.
         output: predictions: the typed output.
         truncated: Names of inputs that were cut.
         replaced: Names of inputs that could not be written as they were.
@@ -69,12 +74,9 @@ class Record:
         weight: How many events it stands for.
     """
 
-    kind: Kind
-    action: str
-    time: int
-    id: str
-    number: int
-    size: int = RECORD_SIZE
+    rows: ClassVar[int] = 1
+    """How many events it is; other entries of the queue are many (:class:`mllog.delivery.rows.Rows`)."""
+
     outcome: Outcome = "success"
     duration: int | None = None
     prediction_id: str | None = None
@@ -83,7 +85,8 @@ class Record:
     labels: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
     message: str | None = None
-    inputs: dict[str, Any] | None = None
+    held: dict[str, Any] | None = None
+    plain: bool = False
     output: Any = None
     truncated: list[str] | None = None
     replaced: list[str] | None = None
@@ -92,19 +95,109 @@ class Record:
     sample: Literal["head", "tail"] | None = None
     weight: float = 1.0
 
+    def __init__(
+        self,
+        kind: Kind,
+        action: str,
+        time: int,
+        id: str,  # noqa: A002 - event.id
+        number: int,
+        size: int = RECORD_SIZE,
+    ) -> None:
+        self.kind: Kind = kind
+        self.action = action
+        self.time = time
+        self.id = id
+        self.number = number
+        self.size = size
+
+    @property
+    def inputs(self) -> dict[str, Any] | None:
+        """predictions: inputs under usable names, every value typed, for whoever wants to look or to change some."""
+        if self.held is not None:
+            self.held, self.plain = settled(self.held, self), False
+        return self.held
+
+    @inputs.setter
+    def inputs(self, inputs: dict[str, Any] | None) -> None:
+        self.held, self.plain = inputs, False
+
+    def copy(self, **changes: Any) -> Record:
+        """A record like this one, but for ``changes``."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+
     def take(self, snapshot: Snapshot) -> None:
         """Keep the inputs; their snapshot now belongs to this record."""
-        self.inputs = snapshot.values
+        self.held = snapshot.values
+        self.plain = snapshot.plain
         self.size += snapshot.size
-        self.truncated = snapshot.truncated
-        self.replaced = [*(self.replaced or ()), *snapshot.replaced] if snapshot.replaced else self.replaced
+        if snapshot.truncated is not None:
+            self.truncated = snapshot.truncated
+        if snapshot.replaced is not None:
+            self.replaced = [*(self.replaced or ()), *snapshot.replaced]
 
     def give(self, output: Any) -> None:
         """Keep a snapshot of the model's output."""
-        if type(output) is str or type(output) not in values.SCALARS:
-            output = values.typed(output)
-            self.size += 256
+        kind = type(output)
+        if kind is dict:
+            output = output.copy()
+            for name, value in output.items():
+                kind = type(value)
+                if type(name) is not str or (
+                    kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool
+                ):
+                    output = self._typed_output(output)
+                    break
+            self.size += OUTPUT_SIZE
+        elif kind is not float and kind is not bool:
+            output = self._typed_output(output)
+            self.size += OUTPUT_SIZE
         self.output = output
+
+    def _typed_output(self, output: Any) -> Any:
+        walk = values.Walk()
+        typed = walk.typed(output)
+        if walk.replaced:
+            self.replaced = [*(self.replaced or ()), "@output"]
+        if walk.truncated:
+            self.truncated = [*(self.truncated or ()), "@output"]
+        return typed
+
+
+def settled(inputs: dict[str, Any], record: Record) -> dict[str, Any]:
+    """Inputs under usable names, every value typed: what a snapshot leaves to the writer.
+
+    Args:
+        inputs: Of a snapshot.
+        record: Where it is marked whose name had to be changed.
+
+    Returns:
+        ``inputs`` itself, where there is nothing to do.
+    """
+    for name, value in inputs.items():
+        if type(value) not in TYPED or not is_usable(name):
+            break
+    else:
+        return inputs
+    result = {}
+    for key, value in inputs.items():
+        name = values.name_of(key)
+        if name is not key:
+            record.replaced = [*(record.replaced or ()), name]
+        result[name] = value if type(value) in TYPED else values.typed(value)
+    return result
+
+
+def is_usable(name: object) -> bool:
+    """Whether Elasticsearch takes ``name`` for a field's."""
+    return type(name) is str and 0 < len(name) <= values.NAME_LIMIT and not name.isspace()
+
+
+TYPED: Final = values.SCALARS | {dict, list}
+"""Types of typed values."""
 
 
 class EventIds:
@@ -121,20 +214,49 @@ class EventIds:
         """Start afresh; a forked child must, or it would repeat its parent's ids."""
         self._next = count(secrets.randbits(41)).__next__
         self._process = f"{secrets.randbits(32):08x}"
-        self._millisecond = -1
-        self._prefix = ""
+        self._until = 0
+        self._tick = "00000000-0000-7"
+        self._head = (-1, "")
 
     def new(self, time: int) -> str:
         """The next id at ``time`` (nanoseconds since 1970)."""
         number = self._next()
-        millisecond = time // 1_000_000
-        if millisecond > self._millisecond:
-            millisecond = min(millisecond, 2**48 - 1)
-            digits = f"{millisecond:012x}"
-            self._prefix = f"{digits[:8]}-{digits[8:]}-7"
-            self._millisecond = millisecond
-        high, middle = (number >> 30) & 0xFFF, 0x8000 | (number >> 16) & 0x3FFF
-        return f"{self._prefix}{high:03x}-{middle:04x}-{number & 0xFFFF:04x}{self._process}"
+        if time >= self._until:
+            self._advance(time)
+        block, head = self._head
+        if number >> 8 != block:
+            head = self._begin(number >> 8)
+        return f"{head}{_HEX[number & 0xFF]}{self._process}"
+
+    def many(self, time: int, count: int) -> list[str]:
+        """The next ids at ``time``, in their order: those of as many calls of :meth:`new`."""
+        if time >= self._until:
+            self._advance(time)
+        made: list[str] = []
+        block, head = self._head
+        for number in islice(iter(self._next, None), count):
+            if number >> 8 != block:
+                block = number >> 8
+                head = self._begin(block)
+            made.append(f"{head}{_HEX[number & 0xFF]}{self._process}")
+        return made
+
+    def _advance(self, time: int) -> None:
+        """Begin another millisecond."""
+        millisecond = min(time // 1_000_000, 2**48 - 1)
+        self._tick = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7"
+        self._until = (time // 1_000_000 + 1) * 1_000_000
+        self._head = (-1, "")
+
+    def _begin(self, block: int) -> str:
+        """All but the last 8 bits of the counter and the process, for the ids that have them in common."""
+        head = f"{self._tick}{(block >> 22) & 0xFFF:03x}-{0x8000 | (block >> 8) & 0x3FFF:04x}-{block & 0xFF:02x}"
+        # One assignment of both: another thread sees a head with its own block, never with another's.
+        self._head = (block, head)
+        return head
+
+
+_HEX: Final = tuple(f"{number:02x}" for number in range(256))
 
 
 def dataset(kind: Kind, model: str) -> str:
@@ -169,11 +291,19 @@ def moment(time: Any) -> int:
     if isinstance(value, dt.date):
         if not isinstance(value, dt.datetime):
             value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+        if value != value:  # noqa: PLR0124 - NaT, which pandas calls a datetime
+            raise ValueError(f"{values.text_of(time)[:100]} is not a time")
         aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
         return (aware - _EPOCH) // dt.timedelta(microseconds=1) * 1_000
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{time!r} is not a time")
+        raise ValueError(f"{values.text_of(time)[:100]} is not a time")
     return value if isinstance(value, int) else round(value * 1e9)
+
+
+def prediction_key(value: Any) -> Any:
+    """A caller's id out of a column of them; ``None`` where it is missing."""
+    typed = values.typed(value)
+    return None if typed is None or (type(typed) is float and math.isnan(typed)) else value
 
 
 def nanoseconds(seconds: Any) -> int | None:
@@ -188,33 +318,49 @@ class Timestamps:
     """Nanoseconds as ``2026-11-23T20:06:01.123456Z``; the part that changes once a second is kept."""
 
     def __init__(self) -> None:
-        self._cached: tuple[int, str] = (-1, "")
+        self._cached: tuple[int, str] = (-(10**9), "")
 
     def text(self, time: int) -> str:
         """``@timestamp`` of a moment; times outside of the years 1970 to 9999 are put at that end."""
-        second, rest = divmod(time, 1_000_000_000)
-        if not 0 <= second <= _LAST_SECOND:
-            second, rest = min(max(second, 0), _LAST_SECOND), 0
-        cached_second, prefix = self._cached
-        if second != cached_second:
-            prefix = (_EPOCH + dt.timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
-            self._cached = (second, prefix)
-        return f"{prefix}.{rest // 1_000:06d}Z"
+        begun, prefix = self._cached
+        rest = time - begun
+        if not 0 <= rest < 1_000_000_000 or not prefix:
+            second, rest = divmod(time, 1_000_000_000)
+            if not 0 <= second <= _LAST_SECOND:
+                second, rest = min(max(second, 0), _LAST_SECOND), 0
+            prefix = (_EPOCH + dt.timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._cached = (second * 1_000_000_000, prefix)
+        return f"{prefix}{rest // 1_000:06d}Z"
 
 
-def error_fields(error: BaseException) -> dict[str, str]:
-    """``error.*`` of an exception; its traceback is cut at the end nearest to the caller's caller."""
-    trace = "".join(traceback.format_exception(error, limit=-TRACE_FRAMES))
-    return {
-        "type": type(error).__qualname__,
-        "message": values.typed(str(error)),
-        "stack_trace": trace[-values.TEXT_LIMIT :],
-    }
+def outcome_of(outcome: object) -> Outcome:
+    """One of the three; ``unknown`` for what is none of them."""
+    return next((known for known in get_args(Outcome) if type(outcome) is str and outcome == known), "unknown")
 
 
-def bounded_labels(labels: Mapping[str, Any]) -> dict[str, Any]:
+def error_fields(error: object) -> dict[str, str]:
+    """``error.*`` of an exception; its traceback is cut at the end nearest to the caller's caller.
+
+    Exceptions are foreign code too: where one can't be shown, its type is.
+    """
+    fields = {"type": values.type_name(error), "message": values.text_of(error)}
+    if issubclass(type(error), BaseException):
+        with contextlib.suppress(Exception):
+            fields["type"] = type(error).__qualname__
+            fields["message"] = values.text_of(str(error))
+        with contextlib.suppress(Exception):
+            trace = "".join(traceback.format_exception(cast("BaseException", error), limit=-TRACE_FRAMES))
+            fields["stack_trace"] = trace[-values.TEXT_LIMIT :]
+    return fields
+
+
+def bounded_labels(labels: Any) -> dict[str, Any]:
     """The caller's own keys, with a bound on their number; each value as a typed one."""
-    return {values.name_of(key): values.typed(value) for key, value in islice(labels.items(), LABEL_LIMIT)}
+    try:
+        pairs = list(islice(labels.items(), LABEL_LIMIT))
+        return {values.name_of(key): values.typed(value) for key, value in pairs}
+    except Exception:  # noqa: BLE001 - whatever was passed for labels; no mapping is one label
+        return {"labels": values.typed(labels)}
 
 
 def deployment_body(manifest: Manifest) -> dict[str, Any]:
@@ -258,6 +404,6 @@ def step_body(name: str, rows_in: int | None, rows_out: int | None) -> dict[str,
     step: dict[str, Any] = {"name": values.name_of(name)}
     for key, rows in (("rows_in", rows_in), ("rows_out", rows_out)):
         number = values.typed(rows)
-        if isinstance(number, int | float) and math.isfinite(number):
+        if isinstance(number, int | float) and math.isfinite(number) and int(number) in values.INT64:
             step[key] = int(number)
     return {"step": step}

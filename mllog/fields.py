@@ -127,6 +127,7 @@ EVENT: Final[tuple[Field, ...]] = (
     Field("ml.unseen_tokens", "keyword", "some of the tokens that training never had"),
     Field("ml.bins", "keyword", "feature:bin for every numeric feature, @score and @latency", index=False),
     Field("ml.truncated", "keyword", "fields that were cut to their size limit"),
+    Field("ml.withheld", "keyword", "inputs that were there, and whose value the card's policy keeps back"),
     Field("ml.replaced", "keyword", "inputs whose value could not be written and was replaced"),
     Field("ml.label.value", "keyword", "the true class or value, as it came"),
     Field("ml.label.number", "double", "the true value, where it is a number"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from mllog import context, events, values
 from mllog import environment as environments
@@ -12,7 +13,7 @@ from mllog.delivery import settings, setup
 from mllog.delivery.encoder import Constants
 from mllog.delivery.engine import Engine
 from mllog.delivery.sinks import FileSink, open_sink
-from mllog.delivery.snapshot import snapshot
+from mllog.delivery.snapshot import hold, snapshot
 from mllog.errors import SettingError
 from mllog.facts import FactLogger
 
@@ -65,7 +66,8 @@ class ModelLogger(FactLogger):
         spool: Folder of what isn't delivered yet, where the sink is a server.
         spool_bytes: Its bound; what comes when it is full is dropped by the rule ``overflow`` and counted.
         sampling: Share of the predictions to keep, or a :class:`mllog.Sampling`; all of them by default.
-        resources: Seconds between two looks at CPU, memory and GPU of this process (60); 0: never.
+        resources: Seconds between two looks at CPU, memory and GPU of this process (60; one sampler a process,
+            :mod:`mllog.resources`); 0: never, which is also the default with another clock.
         salt: Secret by which values are hashed where the card's policy says so; ``MLLOG_SALT``.
 
     Raises:
@@ -113,13 +115,20 @@ class ModelLogger(FactLogger):
             spool_bytes=spool_bytes,
             resources=resources,
         )
+        if clock is not time.time_ns and resources is None:
+            # A replay's clock says nothing of when the process used what.
+            chosen = dataclasses.replace(chosen, resources=0.0)
         self.model = model
         self.version = str(version)
         self.card = setup.load_card(card or settings.variable("card"), model)
         self.environment = environment or environments.current()
         self.feature_names = tuple(f.name for f in self.card.ruler.inputs) if self.card else ()
         place = open_sink(
-            sink or settings.variable("sink") or settings.DEFAULT_SINK, segment_bytes=chosen.segment_bytes
+            sink or settings.variable("sink") or settings.DEFAULT_SINK,
+            segment_bytes=chosen.segment_bytes,
+            spool=chosen.spool,
+            spool_bytes=chosen.spool_bytes,
+            durable=chosen.durable,
         )
         constants = Constants(
             model=model,
@@ -130,7 +139,7 @@ class ModelLogger(FactLogger):
             namespace=chosen.namespace,
             service=chosen.service,
         )
-        self._sampler = setup.sampler(sampling)
+        self._sampler = setup.sampler(sampling, self.card)
         self._engine = Engine(setup.encoder(constants, self.card, salt), place, clock, self.environment, chosen)
         if self.card is not None and isinstance(place, FileSink):
             setup.leave_card(self.card, Path(place.folder) / "_cards")
@@ -171,18 +180,9 @@ class ModelLogger(FactLogger):
             The event's id.
         """
         try:
+            # By position: arguments passed by name cost the caller a quarter of the whole.
             record = self._prediction(
-                inputs,
-                output,
-                id=id,
-                trace_id=trace_id,
-                latency=latency,
-                time=time,
-                labels=labels,
-                outcome=outcome,
-                error=error,
-                message=message,
-                user=user,
+                inputs, output, id, trace_id, latency, time, labels, outcome, error, message, user
             )
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             return self._engine.refuse(problem)
@@ -208,17 +208,56 @@ class ModelLogger(FactLogger):
         inputs: Any = None,
         id: str | None = None,  # noqa: A002 - the contract's name
         trace_id: str | None = None,
+        *,
+        user: str | None = None,
+        labels: Mapping[str, Any] | None = None,
     ) -> Request:
         """A block around one prediction: captures latency, outcome and exception; set its ``.output``."""
         from mllog.integrations.calls import Request  # noqa: PLC0415 - a cycle
 
-        return Request(self, inputs, id, trace_id)
+        return Request(self, inputs, id, trace_id, user=user, labels=labels)
 
-    def monitor(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function, plain or async: its arguments are the inputs, its result the output."""
-        from mllog.integrations.calls import monitor  # noqa: PLC0415 - a cycle
+    @overload
+    def monitor(self, function: Callable[P, R]) -> Callable[P, R]: ...
 
-        return monitor(self, function)
+    @overload
+    def monitor(
+        self,
+        function: None = None,
+        *,
+        inputs: str | Callable[..., Any] | None = None,
+        id: str | Callable[..., Any] | None = None,
+        user: str | Callable[..., Any] | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+    def monitor(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        inputs: str | Callable[..., Any] | None = None,
+        id: str | Callable[..., Any] | None = None,  # noqa: A002 - as in prediction()
+        user: str | Callable[..., Any] | None = None,
+    ) -> Any:
+        """Decorate a function, plain, async or a generator of either kind; also ``@log.monitor(id="request_id")``.
+
+        The result is the output; of a generator, all that it gave until it was over, within bounds. The only
+        argument that has named values (a dict, a pydantic model, a dataclass) holds the inputs; else they are the
+        arguments by name, ``self`` aside, with the defaults of those that weren't passed.
+
+        Args:
+            function: What to decorate.
+            inputs: Name of the argument that holds the inputs, or a function of the call's arguments.
+            id: The same for the caller's id; an argument that is named so is no input.
+            user: The same for who asked.
+
+        Raises:
+            SettingError: Where the function has no argument of that name.
+        """
+        from mllog.integrations.monitor import monitor  # noqa: PLC0415 - a cycle
+
+        if function is None:
+            return lambda function: monitor(self, function, inputs=inputs, id_=id, user=user)
+        return monitor(self, function, inputs=inputs, id_=id, user=user)
 
     def batch(
         self,
@@ -229,22 +268,24 @@ class ModelLogger(FactLogger):
     ) -> list[str]:
         """Log one prediction for each row of a frame (pandas, polars, pyarrow, or a mapping of columns).
 
+        Each event says what :meth:`prediction` would say of the row; the caller pays for a copy of the columns. A frame
+        is taken in slices of about a thousand rows. Where the queue has no room for one, its rows are dropped by the
+        rule ``overflow`` and counted, so a frame that is larger than ``max_bytes`` wants ``overflow="block"``.
+
         Args:
-            frame: The inputs.
+            frame: The inputs. Rows given as a sequence of mappings may lack keys, which are then absent.
             outputs: One output a row: a sequence, an array, a column, or a frame of ``label``, ``score``, …
             time: Name of a column of event times; it is no input.
             id: Name of a column of the caller's ids; it is no input.
 
         Returns:
-            The events' ids.
+            The events' ids, in the rows' order.
         """
-        from mllog.integrations.batch import rows  # noqa: PLC0415 - rarely needed
+        from mllog.integrations.batch import Whole, log_frame  # noqa: PLC0415 - rarely needed
 
         try:
-            return [
-                self.prediction(row.inputs, row.output, row.id, time=row.time)
-                for row in rows(frame, outputs, time=time, id_=id)
-            ]
+            whole = None if self._sampler is not None else Whole(self._engine, lambda: self._prediction(None, None))
+            return log_frame(self, frame, outputs, time=time, id_=id, whole=whole)
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             self.refuse(problem)
             return []
@@ -283,35 +324,38 @@ class ModelLogger(FactLogger):
         self,
         inputs: Any,
         output: Any,
-        *,
         id: Any = None,  # noqa: A002 - the contract's name
         trace_id: Any = None,
         latency: Any = None,
         time: Any = None,
         labels: Mapping[str, Any] | None = None,
-        outcome: Outcome = "success",
+        outcome: Any = "success",
         error: BaseException | None = None,
         message: str | None = None,
         user: Any = None,
     ) -> Record:
         record = self._engine.record("prediction", "predict", time)
-        record.context = context.current.get()
+        bound = context.current.get()
+        if bound is not None:
+            bound.attach(record)
         if inputs is not None:
-            record.take(snapshot(inputs, self.feature_names))
-        record.give(output)
+            hold(inputs, self.feature_names, record)
+        if output is not None:
+            record.give(output)
         if latency is not None:
             record.duration = self._engine.nanoseconds(latency)
-        record.outcome = outcome if outcome in events.OUTCOMES else "unknown"
+        if type(outcome) is not str or outcome != "success":
+            record.outcome = events.outcome_of(outcome)
         if id is not None:
             record.prediction_id = id if type(id) is str else values.name_of(id)
         if trace_id is not None:
             record.trace_id = values.name_of(trace_id)
-        if labels:
-            record.labels = events.bounded_labels(labels)
+        if labels is not None:
+            record.labels = events.bounded_labels(labels) or None
         if error is not None:
             record.error = events.error_fields(error)
         if message is not None:
-            record.message = values.typed(message)
+            record.message = values.text_of(message)
         if user is not None:
             record.user = values.name_of(user)
         return record

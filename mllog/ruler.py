@@ -264,21 +264,23 @@ class Ruler:
                 absent.append(feature)
                 result.missing.setdefault("absent", []).append(name)
             else:
-                self._measure_value(feature, inputs[name], result)
+                self.measure_value(feature, inputs[name], result)
         if len(inputs) > len(self.inputs) - len(absent):
-            self._measure_unexpected(inputs, absent, result)
+            self.measure_unexpected(inputs, absent, result)
         for name, number in ((SCORE, score), (VALUE, value), (LATENCY, latency)):
-            edges = self._output_edges.get(name)
+            edges = self.output_edges.get(name)
             if number is not None and edges is not None and math.isfinite(number):
                 result.bins.append(f"{name}:{bisect_right(edges, number)}")
         return result
 
     @cached_property
-    def _output_edges(self) -> dict[str, tuple[float, ...]]:
+    def output_edges(self) -> dict[str, tuple[float, ...]]:
+        """Edges of what isn't an input, by name."""
         return {f.name: f.edges for f in self.features if not f.is_input and f.kind == "number"}
 
     @staticmethod
-    def _measure_value(feature: Feature, value: object, result: Measured) -> None:
+    def measure_value(feature: Feature, value: object, result: Measured) -> None:
+        """Add to ``result`` what there is to say of one value that was sent."""
         name = feature.name
         missing = missing_kind(feature, value)
         if missing is not None:
@@ -316,7 +318,8 @@ class Ruler:
                 if token not in result.unseen_tokens:
                     result.unseen_tokens.append(token)
 
-    def _measure_unexpected(self, inputs: Mapping[str, object], absent: Sequence[Feature], result: Measured) -> None:
+    def measure_unexpected(self, inputs: Mapping[str, object], absent: Sequence[Feature], result: Measured) -> None:
+        """Add to ``result`` the inputs that the ruler doesn't know, and which absent one each of them may be."""
         unexpected = [name for name in inputs if name not in self.by_name][:UNEXPECTED_PER_EVENT]
         if not unexpected:
             return

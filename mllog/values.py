@@ -2,7 +2,10 @@
 
 A typed value is ``None``, ``bool``, ``int`` within 64 bits, ``float`` (NaN and infinities included: the
 ruler tells them apart), ``str``, or a dict or list of those. numpy, pandas, torch, pyarrow and pydantic are
-known by what their objects can do, so none of them is imported. Nothing that was passed is changed or kept.
+known by what their objects can do, so none of them is imported. Nothing that was passed is changed, used up or
+kept. Objects may do anything when they are asked, and say that they are what they aren't: so types are looked up
+past their own methods, and what raises becomes a mark of its type. Only what isn't an ``Exception`` passes
+(``KeyboardInterrupt``).
 """
 
 from __future__ import annotations
@@ -11,13 +14,19 @@ import base64
 import datetime as dt
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections import UserString, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
+from numbers import Integral, Real
 from types import NoneType
 from typing import Any, Final
 from uuid import UUID
+
+from mllog import structures
 
 SCALARS: Final = frozenset({str, int, float, bool, NoneType})
 """Types whose values are immutable and need no conversion: a shallow copy of a dict of them is a snapshot."""
@@ -29,18 +38,28 @@ NODE_LIMIT: Final = 2_000
 VECTOR_LIMIT: Final = 32
 """Longer vectors of numbers are summed up."""
 
+_FOREIGN_NODES: Final = 40  # what a ``__repr__`` may cost, in values
+
 INT64: Final = range(-(2**63), 2**63)
 
 _UNKNOWN_TYPES: Final = frozenset({"NAType", "NaTType"})
 _NUMBER_TYPES: Final = frozenset({int, float, bool, NoneType})
+_LISTS: Final = (list, tuple, deque)
+_type_name: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+_ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")  # of an object in memory: another one in each event
 
 
 class Walk:
-    """One conversion: what had to be cut or replaced on the way."""
+    """One conversion: what had to be cut or replaced on the way.
 
-    __slots__ = ("nodes", "path", "replaced", "truncated")
+    Args:
+        limit: How many values are looked at.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("limit", "nodes", "path", "replaced", "truncated")
+
+    def __init__(self, limit: int = NODE_LIMIT) -> None:
+        self.limit = limit
         self.nodes = 0
         self.path: set[int] = set()
         self.replaced = False
@@ -59,16 +78,15 @@ class Walk:
         kind = type(value)
         if kind in SCALARS:
             return self._scalar(value)
-        if depth > DEPTH_LIMIT or self.nodes > NODE_LIMIT:
-            self.truncated = True
-            return _name_of(value)
-        if kind.__name__ in _UNKNOWN_TYPES:
+        if depth > DEPTH_LIMIT or self.nodes > self.limit:
+            return self._left_out(value)
+        if _type_name(kind) in _UNKNOWN_TYPES:
             return None
         for types, convert in _SIMPLE:
-            if isinstance(value, types):
+            if issubclass(kind, types):
                 return self._typed(convert(value), depth + 1)
-        if isinstance(value, bytes | bytearray | memoryview):
-            return self._bytes(bytes(value))
+        if issubclass(kind, bytes | bytearray | memoryview):
+            return self._bytes(memoryview(value).tobytes())
         if id(value) in self.path:
             self.replaced = True
             return "<cycle>"
@@ -77,6 +95,10 @@ class Walk:
             return self._compound(value, depth)
         finally:
             self.path.discard(id(value))
+
+    def _left_out(self, value: Any) -> str:
+        self.truncated = True
+        return _name_of(value)
 
     def _scalar(self, value: Any) -> Any:
         if type(value) is str:
@@ -105,65 +127,98 @@ class Walk:
 
     def _compound(self, value: Any, depth: int) -> Any:
         kind = type(value)
-        named = _fields(value)
+        named = structures.members(value)
         if named is not None:
             return self._mapping(named, depth)
-        if isinstance(value, list | tuple):
-            return self._sequence(value, depth)
+        for base in _LISTS:
+            if issubclass(kind, base):
+                return self._sequence(list(base.__iter__(value)), depth)
         if isinstance(value, AbstractSet):
-            return self._sequence(
-                sorted(value, key=lambda item: (type(item).__name__, _text_of(item))), depth
-            )
-        if kind.__name__ in {"datetime64", "timedelta64"} and hasattr(kind, "astype"):
-            return self._typed(value.astype(f"{kind.__name__}[us]").item(), depth + 1)
-        for method in ("model_dump", "as_py", "to_pylist"):
-            if hasattr(kind, method):
-                return self._typed(getattr(value, method)(), depth + 1)
-        if hasattr(kind, "tolist") or hasattr(kind, "to_list"):
+            items = self._sequence(self._some(value), depth)
+            return sorted(items, key=lambda item: (type_name(item), repr(item))) if type(items) is list else items
+        if isinstance(value, Sequence | ValuesView):
+            return self._sequence(self._some(value), depth)
+        return self._foreign(value, depth)
+
+    def _foreign(self, value: Any, depth: int) -> Any:
+        """Objects of other libraries, by what they can do."""
+        kind = type(value)
+        if hasattr(kind, "__next__"):
+            # Whoever else reads it would miss what was taken here.
+            self.replaced = True
+            return _name_of(value)
+        if _type_name(kind) in {"datetime64", "timedelta64"} and hasattr(kind, "astype"):
+            item = value.astype(f"{_type_name(kind)}[us]").item()
+            return str(value) if isinstance(item, int) else self._typed(item, depth + 1)
+        if issubclass(kind, Integral | Real):
+            return self._scalar(int(value) if issubclass(kind, Integral) else float(value))
+        if hasattr(kind, "model_dump"):
+            # It has no bounds of its own: so what it would have to look at is counted first.
+            content = Walk(self.limit)
+            content.typed(dict(getattr(value, "__dict__", {})), depth)
+            self.nodes += content.nodes
+            return self._typed(value.model_dump(), depth + 1) if self.nodes <= self.limit else self._left_out(value)
+        if hasattr(kind, "as_py"):
+            return self._typed(value.as_py(), depth + 1)
+        if any(hasattr(kind, method) for method in _TO_LIST):
             return self._array(value, depth)
         if hasattr(kind, "item"):
             return self._typed(value.item(), depth + 1)
         self.replaced = True
+        self.nodes += _FOREIGN_NODES
         return _text_of(value)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, item in value.items():
-            if self.nodes > NODE_LIMIT:
+            if self.nodes > self.limit:
                 self.truncated = True
                 break
-            result[key if type(key) is str and len(key) <= NAME_LIMIT else name_of(key)] = self.typed(
-                item, depth + 1
-            )
+            name = key if type(key) is str and len(key) <= NAME_LIMIT else name_of(key)
+            # 1 and "1" are two keys of a dict and one name of an object.
+            self.replaced = self.replaced or name in result
+            result[name] = self._inside(item, depth)
         return result
 
-    def _sequence(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
-        if len(value) > VECTOR_LIMIT and set(map(type, value)) <= _NUMBER_TYPES:
-            return _summary(value)
+    def _sequence(self, value: list[Any], depth: int) -> Any:
+        if len(value) > VECTOR_LIMIT and all(type(item) in _NUMBER_TYPES for item in value):
+            self.nodes += len(value) // VECTOR_LIMIT
+            numbers = [float_of(x) if isinstance(x, int) else x for x in value if x is not None]
+            return structures.summary(numbers, len(value))
         result = []
         for item in value:
-            if self.nodes > NODE_LIMIT:
+            if self.nodes > self.limit:
                 self.truncated = True
                 break
-            result.append(self.typed(item, depth + 1))
+            result.append(self._inside(item, depth))
         return result
+
+    def _inside(self, value: Any, depth: int) -> Any:
+        """A value of a container, where JSON has nothing but null for what isn't a finite number."""
+        item = self.typed(value, depth + 1)
+        if type(item) is float and not math.isfinite(item):
+            self.replaced = True
+        return item
+
+    def _some(self, value: Iterable[Any]) -> list[Any]:
+        """Its items, as many as are looked at: it may say that it has three and never end."""
+        items = list(islice(value, NODE_LIMIT + 1))
+        if len(items) > NODE_LIMIT:
+            self.truncated = True
+            self.nodes += NODE_LIMIT
+        return items
 
     def _array(self, value: Any, depth: int) -> Any:
         shape = getattr(value, "shape", None)
         size = math.prod(shape) if isinstance(shape, tuple) else len(value)
         if size > NODE_LIMIT:
             self.truncated = True
-            mean, square = float(value.mean()), float((value * value).sum())
-            return {
-                "length": size,
-                "mean": mean,
-                "norm": math.sqrt(square),
-                "shape": [int(n) for n in shape or ()],
-            }
-        items = value.tolist() if hasattr(type(value), "tolist") else value.to_list()
+            return structures.array_summary(value, size, shape or ())
+        items = next(getattr(value, method) for method in _TO_LIST if hasattr(type(value), method))()
         return self._typed(items, depth + 1)
 
 
+_TO_LIST: Final = ("tolist", "to_list", "to_pylist")
 _SIMPLE: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (Enum, lambda value: value.value),
     (str, str.__str__),
@@ -172,14 +227,14 @@ _SIMPLE: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (Decimal, lambda value: math.nan if value.is_snan() else float(value)),
     ((dt.datetime, dt.date, dt.time), lambda value: value.isoformat()),
     (dt.timedelta, dt.timedelta.total_seconds),
-    (UUID, str),
+    ((UUID, UserString), str),
 )
 """Types of the standard library that stand for one thing, and what they become, in this order."""
 
 
 def typed(value: object) -> Any:
     """``value`` as a typed value, where nobody asks what was cut or replaced."""
-    return value if type(value) in SCALARS and type(value) not in (str, int) else Walk().typed(value)
+    return Walk().typed(value)
 
 
 def cut(text: str) -> str:
@@ -200,11 +255,16 @@ def float_of(number: int) -> float:
         return math.inf if number > 0 else -math.inf
 
 
+def text_of(value: object) -> str:
+    """What a field for texts says of any value; not longer than other texts."""
+    text = Walk().typed(value)
+    text = text if type(text) is str else repr(text)
+    return text if len(text) <= TEXT_LIMIT + NAME_LIMIT else cut(text)
+
+
 def name_of(key: object) -> str:
     """A usable field name for any key: text, not blank, not too long, the same for the same key."""
-    name = (
-        key if type(key) is str else str.__str__(key) if isinstance(key, str) else _text_of(Walk().typed(key))
-    )
+    name = key if type(key) is str else text_of(key)
     if len(name) > NAME_LIMIT:
         return f"{name[: NAME_LIMIT - 17]}#{text_hash(name)}"
     return name if name.strip() else f"unnamed{len(name) or ''}"
@@ -221,39 +281,18 @@ def strict(value: Any) -> Any:
     return value
 
 
-def _summary(vector: list[Any] | tuple[Any, ...]) -> dict[str, Any]:
-    numbers = [float_of(x) if isinstance(x, int) else x for x in vector if x is not None]
-    finite = [x for x in numbers if math.isfinite(x)]
-    summary: dict[str, Any] = {"length": len(vector), "finite": len(finite)}
-    if finite:
-        summary |= {
-            "mean": math.fsum(x / len(finite) for x in finite),
-            "norm": math.hypot(*finite),
-            "min": min(finite),
-            "max": max(finite),
-        }
-    return summary
-
-
-def _fields(value: Any) -> Mapping[Any, Any] | None:
-    """Values by name, of the types that are made of such."""
-    kind = type(value)
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_asdict"):
-        return dict(zip(kind._fields, value, strict=True))
-    names = getattr(kind, "__dataclass_fields__", None) or [
-        a.name for a in getattr(kind, "__attrs_attrs__", ())
-    ]
-    return {name: getattr(value, name) for name in names} if names else None
-
-
 def _text_of(value: object) -> str:
+    """What an object says of itself, without where it is in memory."""
     try:
-        return str.__str__(repr(value) if not isinstance(value, str) else value)[:NAME_LIMIT]
+        return _ADDRESS.sub("", str.__str__(repr(value)))[:NAME_LIMIT]
     except Exception:  # noqa: BLE001 - a __repr__ may do anything
         return _name_of(value)
 
 
+def type_name(value: object) -> str:
+    """Name of a value's type, whatever that says of itself."""
+    return _type_name(type(value))
+
+
 def _name_of(value: object) -> str:
-    return f"<{type(value).__name__}>"
+    return f"<{type_name(value)}>"

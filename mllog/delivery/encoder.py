@@ -14,8 +14,9 @@ import orjson
 from mllog import values
 from mllog.delivery.ledger import host_name
 from mllog.delivery.outputs import outputs_of
+from mllog.delivery.plans import Plan, PlanOfCard, PlanWithoutCard
 from mllog.delivery.routing import Router
-from mllog.events import Kind, Timestamps, dataset
+from mllog.events import Timestamps, dataset
 from mllog.fields import ECS_VERSION
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 EVENT_LIMIT: Final = 2**20
 
 _OPTIONAL: Final = ("error", "labels", "message")
+_OWN: Final = frozenset({"@timestamp", "data_stream", "ecs", "event", "host", "ml", "process", "service"})
+"""Fields of every event, which no context replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,23 @@ class Constants:
     environment: str = ""
     namespace: str = "default"
     service: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what predictions are measured and written.
+
+    Attributes:
+        router: Where an input goes.
+        ruler: The card's, where there is a card.
+        regression: Whether the card says that the model is one: decides what a bare number is.
+        guard: Takes out what the policy keeps back, where it keeps anything back.
+    """
+
+    router: Router
+    ruler: Ruler | None = None
+    regression: bool | None = None
+    guard: Guard | None = None
 
 
 class Encoder:
@@ -64,78 +84,103 @@ class Encoder:
         guard: Guard | None = None,
     ) -> None:
         self._constants = constants
-        self._ruler = ruler
-        self._card = ruler.hash if ruler else None
-        self._regression = regression
-        self._router = Router(ruler, keep_texts=keep_texts)
-        self._guard = guard
+        self.rules = Rules(Router(ruler, keep_texts=keep_texts), ruler, regression, guard)
+        self._card = None if ruler is None else ruler.hash
+        self._plan: Plan = (
+            PlanWithoutCard(self.rules.router)
+            if ruler is None
+            else PlanOfCard(self.rules.router, ruler, keep_texts=keep_texts)
+        )
         self._timestamps = Timestamps()
-        model = {"name": constants.model, "version": constants.version, "role": constants.role}
-        if constants.artifact_hash:
-            model["artifact_hash"] = constants.artifact_hash
-        self._model = _fragment(model)
-        self._environment = _fragment(constants.environment)
-        self._document = {
-            "ecs": _fragment({"version": ECS_VERSION}),
-            "host": _fragment({"name": host_name()}),
-        }
-        if constants.service:
-            self._document["service"] = _fragment(dict(constants.service))
-        self._streams: dict[Kind, tuple[str, orjson.Fragment]] = {}
+        self._environment = constants.environment
         self._process = ""
+        self._frames: dict[tuple[str, str], tuple[str, bytes, bytes]] = {}
 
     def start(self, process: str) -> None:
         """Begin the sequence of events of one process."""
         self._process = process
-        self._document["process"] = _fragment({"pid": os.getpid()})
+        self._frames.clear()
+
+    def set_environment(self, fingerprint: str) -> None:
+        """The fingerprint that events carry from now on."""
+        self._environment = fingerprint
+        # Another dict: a frame that another thread is making of the old one goes to the old dict.
+        self._frames = {}
 
     def line(self, record: Record) -> bytes:
         """The event as one line of strict JSON, line feed included."""
-        document = self.document(record)
+        if self.rules.guard is not None:
+            self.rules.guard.prepare(record)
+        ml = self._ml(record)
+        top = self._top(record)
+        frame = self._frame(record)
         try:
-            line = _dumps(document)
+            line = _joined(frame, ml, top)
         except TypeError:
             # Lone surrogates: rare, and only a look at every text finds them.
-            ml = document["ml"]
             ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml)]
-            line = _dumps(values.strict(document))
-        return line if len(line) <= EVENT_LIMIT else _shortened(document)
+            ml, top = values.strict(ml), values.strict(top)
+            line = _joined(frame, ml, top)
+        return line if len(line) <= EVENT_LIMIT else _shortened(line)
 
-    def document(self, record: Record) -> dict[str, Any]:
-        """The event as nested JSON types; constant parts are :class:`orjson.Fragment`."""
-        if self._guard is not None:
-            self._guard.prepare(record)
-        name, stream = self._stream(record.kind)
-        event: dict[str, Any] = {
-            "id": record.id,
-            "action": record.action,
-            "dataset": name,
-            "outcome": record.outcome,
+    def _frame(self, record: Record) -> tuple[bytes, bytes, bytes]:
+        """What stands around ``ml``; all that varies of it is ours and needs no escapes."""
+        frames = self._frames
+        frame = frames.get((record.kind, record.action))
+        if frame is None:
+            frame = frames[record.kind, record.action] = self._new_frame(record)
+        event, begin, end = frame
+        duration = "" if record.duration is None else f'"duration":{record.duration},'
+        head = (
+            f'{{"@timestamp":"{self._timestamps.text(record.time)}","event":{{"id":"{record.id}",'
+            f'"outcome":"{record.outcome}",{duration}{event}{record.number},'
+        )
+        return head.encode(), begin, end
+
+    def _new_frame(self, record: Record) -> tuple[str, bytes, bytes]:
+        """What all events of one kind have in common: up to the sequence's number, behind it, and behind ``ml``."""
+        constants = self._constants
+        name = dataset(record.kind, constants.model)
+        model = {"name": constants.model, "version": constants.version, "role": constants.role}
+        if constants.artifact_hash:
+            model["artifact_hash"] = constants.artifact_hash
+        event = _members({"action": record.action, "dataset": name}).decode()
+        ml = _members({"model": model, "environment": self._environment})
+        rest: dict[str, Any] = {
+            "data_stream": {"type": "logs", "dataset": name, "namespace": constants.namespace},
+            "ecs": {"version": ECS_VERSION},
+            "host": {"name": host_name()},
+            "process": {"pid": os.getpid()},
         }
-        if record.duration is not None:
-            event["duration"] = record.duration
-        ml: dict[str, Any] = {
-            "model": self._model,
-            "environment": self._environment,
-            "sequence": {"process": self._process, "number": record.number},
-        }
-        document: dict[str, Any] = {
-            "@timestamp": self._timestamps.text(record.time),
-            "data_stream": stream,
-            "event": event,
-            **self._document,
-            "ml": ml,
-        }
+        if constants.service:
+            rest["service"] = dict(constants.service)
+        return (
+            event + '},"ml":{"sequence":{"number":',
+            _members({"process": self._process}) + b"}," + ml + b",",
+            b"," + _members(rest),
+        )
+
+    @staticmethod
+    def _top(record: Record) -> dict[str, Any]:
+        """What only some events have beside ``ml``."""
+        top: dict[str, Any] = {}
         if record.context is not None:
-            document.update(record.context)
+            top.update(item for item in record.context.items() if item[0] not in _OWN)
         if record.trace_id is not None:
-            document["trace"] = {"id": record.trace_id}
+            top["trace"] = {"id": record.trace_id}
         if record.user is not None:
-            document["user"] = {"id": record.user}
-        for key in _OPTIONAL:
-            value = getattr(record, key)
-            if value is not None:
-                document[key] = value
+            top["user"] = {"id": record.user}
+        if record.error is not None:
+            top["error"] = record.error
+        if record.labels is not None:
+            top["labels"] = record.labels
+        if record.message is not None:
+            top["message"] = record.message
+        return top
+
+    def _ml(self, record: Record) -> dict[str, Any]:
+        """What varies of ``ml``, but for the sequence."""
+        ml: dict[str, Any] = {}
         if record.prediction_id is not None:
             ml["prediction_id"] = record.prediction_id
         if record.sample is not None:
@@ -148,63 +193,43 @@ class Encoder:
             ml["truncated"] = record.truncated
         if record.replaced:
             ml["replaced"] = record.replaced
-        return document
+        return ml
 
     def _add_prediction(self, record: Record, ml: dict[str, Any]) -> None:
-        outputs, explanation, replaced = outputs_of(record.output, regression=self._regression)
+        outputs, explanation, replaced = outputs_of(record.output, regression=self.rules.regression)
         if replaced:
             record.replaced = [*(record.replaced or ()), *replaced]
-        if record.inputs is not None:
-            self._add_inputs(record, record.inputs, outputs, ml)
+        if record.held is not None:
+            self._plan.fill(record.held, record, outputs, ml)
+            if self._card is not None:
+                ml["card"] = self._card
+            if self.rules.guard is not None:
+                self.rules.guard.conceal(ml["inputs"])
         if outputs:
             ml["outputs"] = outputs
         if explanation is not None:
             ml["explanation"] = explanation
 
-    def _add_inputs(
-        self, record: Record, inputs: dict[str, Any], outputs: dict[str, Any], ml: dict[str, Any]
-    ) -> None:
-        routed = self._router.route(inputs, record)
-        ml["inputs"] = routed.maps
-        if self._guard is not None:
-            self._guard.conceal(routed.maps)
-        if self._ruler is None:
-            if routed.missing:
-                ml["missing"] = routed.missing
-            return
-        measured = self._ruler.measure(
-            inputs,
-            score=outputs.get("score"),
-            value=outputs.get("value"),
-            latency=None if record.duration is None else record.duration / 1e9,
-        )
-        ml["card"] = self._card
-        if measured.missing:
-            ml["missing"] = measured.missing
-            # A sentinel stands for missing: where it stayed it would be counted as a value.
-            routed.set_aside(measured.missing.get("sentinel", []))
-        if measured.violations:
-            ml["violations"] = measured.violations
-        if measured.texts:
-            ml["text"] = {
-                name: {"tokens": n, "unseen": unseen} for name, (n, unseen) in measured.texts.items()
-            }
-        if measured.unseen_tokens:
-            ml["unseen_tokens"] = measured.unseen_tokens
-        if measured.bins:
-            ml["bins"] = measured.bins
 
-    def _stream(self, kind: Kind) -> tuple[str, orjson.Fragment]:
-        known = self._streams.get(kind)
-        if known is None:
-            name = dataset(kind, self._constants.model)
-            stream = {"type": "logs", "dataset": name, "namespace": self._constants.namespace}
-            known = self._streams[kind] = (name, _fragment(stream))
-        return known
+def _joined(frame: tuple[bytes, bytes, bytes], ml: dict[str, Any], top: dict[str, Any]) -> bytes:
+    """One line of a frame, the rest of ``ml``, and what stands beside it."""
+    head, begin, end = frame
+    inner = orjson.dumps(ml)[1:]
+    if not ml:
+        begin = begin[:-1]
+    if top:
+        return b"".join((head, begin, inner, end, b",", orjson.dumps(top)[1:], b"\n"))
+    return b"".join((head, begin, inner, end, b"}\n"))
 
 
-def _shortened(document: dict[str, Any]) -> bytes:
+def _members(mapping: dict[str, Any]) -> bytes:
+    """The members of a JSON object, without its braces."""
+    return orjson.dumps(values.strict(mapping))[1:-1]
+
+
+def _shortened(line: bytes) -> bytes:
     """An event that is too long without what makes it so; what the ruler measured stays."""
+    document = orjson.loads(line)
     ml = document["ml"]
     for name in ("inputs", "outputs", "manifest", "explanation"):
         if name in ml:
@@ -213,7 +238,7 @@ def _shortened(document: dict[str, Any]) -> bytes:
     for name in _OPTIONAL:
         if document.pop(name, None) is not None:
             ml["truncated"] = [*ml.get("truncated", ()), name]
-    return _dumps(values.strict(document))
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _with_surrogates(ml: dict[str, Any]) -> list[str]:
@@ -224,11 +249,3 @@ def _with_surrogates(ml: dict[str, Any]) -> list[str]:
         for name, value in inputs.items()
         if values.strict(name) != name or values.strict(value) != value
     ]
-
-
-def _dumps(document: dict[str, Any]) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _fragment(value: object) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(values.strict(value)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mllog import events
 from mllog.delivery import exits
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mllog.delivery.encoder import Encoder
+    from mllog.delivery.rows import Rows
     from mllog.delivery.settings import Settings
     from mllog.delivery.sinks import Sink
     from mllog.environment import Manifest
     from mllog.events import Kind, Record
+
+_LOSSES: Final = ("mllog.dropped", "mllog.rejected", "mllog.sampled_out")
+"""Names of the figures by which a process says what became of events that aren't there."""
+_REJECTED: Final = _LOSSES.index("mllog.rejected")
 
 
 class Engine:
@@ -39,26 +44,28 @@ class Engine:
         self._encoder = encoder
         self._manifest = manifest
         self._durable = settings.durable
+        self._resource_seconds = settings.resources
         self._ids = events.EventIds()
         self._ledger = Ledger()
         self._queue = Queue(settings.max_bytes, settings.overflow, self._ledger.drop)
         self._writer = Writer(self._queue, sink, self._ledger, interval=settings.flush_interval)
-        self._writer.connect(encoder.line, self._losses)
-        self._reported = (0, 0)
+        self._writer.connect(encoder.line, lambda rows: rows.lines(encoder, self._ledger.reject), self._losses)
+        self._reported = [0] * len(_LOSSES)
+        self._last_loss = 0
         self._announced = False
         encoder.start(self._ledger.process)
         exits.watch(self)
 
     def record(self, kind: Kind, action: str, at: Any = None) -> Record:
         """A new event, stamped with time and id; one with a wrong time is better than none, and says so."""
-        now = moment = self.clock()
-        replaced = None
+        now = self.clock()
+        record = events.Record(kind, action, now, self._ids.new(now), 0)
         if at is not None:
             try:
-                moment = events.moment(at)
+                record.time = events.moment(at)
             except Exception:  # noqa: BLE001 - whatever was passed for a time; marked on the event
-                replaced = ["@timestamp"]
-        return events.Record(kind, action, moment, self._ids.new(now), 0, replaced=replaced)
+                record.replaced = ["@timestamp"]
+        return record
 
     def accept(self, record: Record) -> str:
         """Queue a record, numbered; its event's id."""
@@ -69,6 +76,24 @@ class Engine:
         if self._durable or writer.closed:
             writer.flush()
         return record.id
+
+    @property
+    def max_bytes(self) -> int:
+        """Bound of the queue's memory."""
+        return self._queue.max_bytes
+
+    def ids(self, count: int) -> list[str]:
+        """Ids of new events, in their order."""
+        return self._ids.many(self.clock(), count)
+
+    def accept_rows(self, rows: Rows) -> None:
+        """Queue many events as one entry, numbered."""
+        writer = self._writer
+        if not writer.running:
+            self.start()
+        self._queue.put(rows)
+        if self._durable or writer.closed:
+            writer.flush()
 
     def refuse(self, problem: Exception) -> str:
         """Count an event that could not be made; there is no id for it."""
@@ -99,13 +124,23 @@ class Engine:
         """Start the writer, and say once a process which manifest stands behind the fingerprint."""
         if not self._announced:
             self._announced = True
-            try:
-                record = self.record("deployment", "deploy")
-                record.body = events.deployment_body(self._manifest)
-                self._queue.put(record)
-            except Exception as problem:  # noqa: BLE001 - a clock may raise; counted
-                self.refuse(problem)
+            self._announce()
         self._writer.start()
+        if self._resource_seconds and not self._writer.closed:
+            from mllog import resources  # noqa: PLC0415 - replays and tests do without
+
+            resources.watch(self, self._resource_seconds)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What events are said to run on."""
+        return self._manifest
+
+    def redeploy(self, manifest: Manifest) -> None:
+        """Say that this process runs on another manifest from now on: packages were changed under it."""
+        self._manifest = manifest
+        self._encoder.set_environment(manifest.fingerprint)
+        self._announce()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Write everything that was accepted so far; whether that worked."""
@@ -113,6 +148,10 @@ class Engine:
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Flush and finish."""
+        if self._resource_seconds:
+            from mllog import resources  # noqa: PLC0415 - as in start()
+
+            resources.forget(self)
         written = self._writer.close(timeout)
         exits.forget(self)
         return written
@@ -144,23 +183,34 @@ class Engine:
         self._ledger.renew()
         self._queue.renew()
         self._writer.renew()
-        self._reported = (0, 0)
+        self._reported = [0] * len(_LOSSES)
+        self._last_loss = 0
         self._announced = False
         self._encoder.start(self._ledger.process)
 
+    def _announce(self) -> None:
+        try:
+            record = self.record("deployment", "deploy")
+            record.body = events.deployment_body(self._manifest)
+            self._queue.put(record)
+        except Exception as problem:  # noqa: BLE001 - a clock may raise; counted
+            self.refuse(problem)
+
     def _losses(self) -> Record | None:
-        """An event that says how many were dropped or sampled out since the last one that did."""
-        counted = (self._ledger.dropped, self._ledger.sampled_out)
-        if counted == self._reported:
+        """An event that says how many were dropped, rejected or sampled out since the last one that did."""
+        ledger = self._ledger
+        counted = (ledger.dropped, ledger.rejected, ledger.sampled_out)
+        # Where the last such event could not be made, the reject that it became must not be worth another.
+        skipped = _REJECTED if self._queue.accepted == self._last_loss else None
+        # One figure an event; the others' turn comes with the next look.
+        which = next((k for k, n in enumerate(counted) if n != self._reported[k] and k != skipped), None)
+        number = None if which is None else self._queue.number()
+        if which is None or number is None:
             return None
-        # One figure an event; the other's turn comes with the next look.
-        which = 0 if counted[0] != self._reported[0] else 1
-        number = self._queue.number()
-        if number is None:
-            return None
+        more = counted[which] - self._reported[which]
+        # Before anything can fail: the writer asks until there is nothing more to say.
+        self._last_loss, self._reported[which] = number, counted[which]
         record = self.record("metric", "ledger")
         record.number = number
-        name = ("mllog.dropped", "mllog.sampled_out")[which]
-        record.body = events.metric_body(name, counted[which] - self._reported[which], "events")
-        self._reported = (counted[0], self._reported[1]) if which == 0 else (self._reported[0], counted[1])
+        record.body = events.metric_body(_LOSSES[which], more, "events")
         return record

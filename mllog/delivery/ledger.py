@@ -133,7 +133,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.total = 0
-        self._lock = threading.Lock()
+        # Re-entrant, since a signal handler may count in the middle of a count.
+        self._lock = threading.RLock()
 
     def add(self, number: int) -> None:
         """Count ``number`` more."""

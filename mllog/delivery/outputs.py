@@ -9,6 +9,7 @@ from mllog.ruler import category_key
 
 TOP_ATTRIBUTIONS: Final = 10
 
+_USUAL: Final = ("label", "score")
 _KNOWN: Final = frozenset({"label", "score", "value", "scores", "top_k", "explanation"})
 
 
@@ -24,6 +25,10 @@ def outputs_of(output: Any, *, regression: bool | None) -> tuple[dict[str, Any],
     Returns:
         ``ml.outputs``, ``ml.explanation`` where there is one, and marks of what could not be written.
     """
+    if type(output) is dict and len(output) == len(_USUAL):
+        label, score = output.get("label"), output.get("score")
+        if type(score) is float and type(label) is str and label.isascii() and math.isfinite(score):
+            return output, None, []
     given = _named(output, regression=regression)
     outputs: dict[str, Any] = {}
     replaced: list[str] = []

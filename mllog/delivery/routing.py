@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 NAMES_WITHOUT_CARD: Final = 300
 """Each name costs a field of the index for good; beyond these, inputs go to ``ml.inputs.other``."""
 
-_ANY: Final = "any"
-_MISSING: Final = frozenset({"null", "nan", "infinite", "empty"})
+ANY: Final = "any"
+MISSING: Final = frozenset({"null", "nan", "infinite", "empty"})
 _LEFT_OUT: Final = ""
 
 
@@ -59,45 +59,59 @@ class Router:
         """Sort ``inputs``, whose values may be adjusted: a ``1`` for a boolean becomes ``True``."""
         routed = Routed()
         maps = routed.maps
-        kinds = self._kinds
         for name, given in list(inputs.items()):
-            kind: str | None = kinds.get(name) if kinds is not None else self._kind_without_card(name)
-            value = given
-            if kind is None or kind == "other":
-                target = "other"
-                if type(value) is int and not -(2**63) <= value < 2**63:
-                    # Beyond 64 bits: neither the encoder nor Elasticsearch takes it as a number.
-                    value = str(value)
-                    record.replaced = [*(record.replaced or ()), name]
-            elif isinstance(value, str):
-                target, value = self._text(name, value, kind, record)
-            elif isinstance(value, float | int):
-                target, value = _number(name, value, kind, record)
-                if target != "keyword":
-                    inputs[name] = value
-            else:
-                target = "null" if value is None else "other"
+            target, value = self.place(name, given, self.kind_of(name), record)
+            if target != "keyword" and value is not given and isinstance(given, float | int) and target != "other":
+                inputs[name] = value
             if target in maps:
                 maps[target][name] = value
-            elif target in _MISSING:
+            elif target in MISSING:
                 routed.missing.setdefault(target, []).append(name)
             elif target != _LEFT_OUT:
                 maps[target] = {name: value}
         return routed
+
+    def place(self, name: str, value: Any, kind: str | None, record: Record) -> tuple[str, Any]:
+        """Where one value goes, and what is written of it.
+
+        Args:
+            name: The input's.
+            value: Typed.
+            kind: The card's kind of it, as :meth:`kind_of` gives it.
+            record: Where it is marked what was cut or replaced.
+
+        Returns:
+            A map of ``ml.inputs``, a kind of *missing*, or ``""`` where it is left out; and the value.
+        """
+        if kind is None or kind == "other":
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                # Beyond 64 bits: neither the encoder nor Elasticsearch takes it as a number.
+                record.replaced = [*(record.replaced or ()), name]
+                return "other", str(value)
+            return "other", value
+        if isinstance(value, str):
+            return self._text(name, value, kind, record)
+        if isinstance(value, float | int):
+            return _number(name, value, kind, record)
+        return "null" if value is None else "other", value
+
+    def kind_of(self, name: str) -> str | None:
+        """The card's kind of an input, ``any`` where every kind will do, ``None`` where it isn't told apart."""
+        return self._kinds.get(name) if self._kinds is not None else self._kind_without_card(name)
 
     def _kind_without_card(self, name: str) -> str | None:
         if name not in self._seen:
             if len(self._seen) >= NAMES_WITHOUT_CARD:
                 return None
             self._seen.add(name)
-        return _ANY
+        return ANY
 
     def _text(self, name: str, value: str, kind: str, record: Record) -> tuple[str, Any]:
         if not value or value.isspace():
             return "empty", value
         if kind == "text":
             return "text" if self._keep_texts else _LEFT_OUT, value
-        if kind == _ANY and len(value) > KEYWORD_LENGTH:
+        if kind == ANY and len(value) > KEYWORD_LENGTH:
             # Nobody has said that this text may be kept.
             record.truncated = [*(record.truncated or ()), name]
             return "other", {"length": len(value), "hash": values.text_hash(value)}

@@ -1,7 +1,10 @@
 """The writer: a thread that looks into the queue every 50 ms, encodes what is there, feeds the sink.
 
 It polls because a thread that is woken for each event costs the caller five times its own work in hand-overs
-of the interpreter's lock. Any other thread that wants to be sure may drain as well (:meth:`Writer.flush`).
+of the interpreter's lock. Any other thread that wants to be sure may drain as well (:meth:`Writer.flush`); but
+not the main thread, where a signal handler may raise (Ctrl-C, a worker's time limit) between a write and its
+being counted: that one asks the writer's thread and waits. They talk through ``SimpleQueue``, the one hand-over
+that a signal handler or a finalizer may use while the code they interrupted is using it.
 """
 
 from __future__ import annotations
@@ -9,26 +12,38 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
 import time
 import weakref
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery import exits
+from mllog.events import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mllog.delivery.ledger import Ledger
     from mllog.delivery.queue import Queue
+    from mllog.delivery.rows import Chunk, Rows
     from mllog.delivery.sinks import Sink
-    from mllog.events import Record
 
 CHUNK_BYTES: Final = 2**18
 YIELD_EVENTS: Final = 8
 """The writer offers the interpreter's lock after so many events: a caller must not wait for a whole batch."""
+
+YIELD_SHARE: Final = 16
+"""Where more are queued than so many times that, after this part of them: threads that never pause give the lock back
+for 5 ms (``sys.getswitchinterval``) each time, and events must not come faster than they go."""
+
+_ENDLESS: Final = 2**60
+
+_LOOK_SECONDS: Final = 1.0
+"""Who waits for the writer's thread makes sure so often that it is still there."""
 
 _log: Final = logging.getLogger("mllog")
 
@@ -50,12 +65,19 @@ class Writer:
         self._interval = interval
         self._warned = False
         self.closed = False
+        self._finished = False
         self.renew()
         atexit.register(_call, weakref.WeakMethod(self.close))
 
-    def connect(self, encode: Callable[[Record], bytes], account: Callable[[], Record | None]) -> None:
-        """Name who makes a record's line, and who makes an event of losses where there are any."""
+    def connect(
+        self,
+        encode: Callable[[Record], bytes],
+        encode_rows: Callable[[Rows], Iterator[Chunk]],
+        account: Callable[[], Record | None],
+    ) -> None:
+        """Name who makes lines of a record and of many rows, and who makes an event of losses where there are any."""
         self._encode = encode
+        self._encode_rows = encode_rows
         self._account = account
 
     def renew(self) -> None:
@@ -63,8 +85,13 @@ class Writer:
         self.running = False
         # Re-entrant, since a signal handler may have to drain in a thread that has just taken it.
         self._draining = threading.RLock()
-        self._stop = threading.Event()
+        self._busy = False
+        # What the thread is asked for: an answer to give after the next round, or to end (None).
+        self._asked: SimpleQueue[SimpleQueue[bool] | None] = SimpleQueue()
+        # Not Thread.is_alive(): interrupted by Ctrl-C it takes a running thread for dead (python/cpython#90882).
+        self._serving = False
         self._pending: list[bytes] = []
+        self._pending_lines = 0
         self._pending_bytes = 0
         self.writing_thread: int | None = None
         self._sink.start(self._ledger.process)
@@ -72,7 +99,7 @@ class Writer:
     @property
     def pending(self) -> int:
         """Lines that are made and not yet taken by the sink."""
-        return len(self._pending)
+        return self._pending_lines
 
     def start(self) -> None:
         """Start the thread, unless it runs or the writer is closed."""
@@ -80,9 +107,12 @@ class Writer:
             if self.running or self.closed:
                 return
             self.running = True
-        thread = threading.Thread(target=self._run, name="mllog-writer", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the interpreter is going down: close() drains
+        thread = threading.Thread(target=self._run, args=(self._asked,), name="mllog-writer", daemon=True)
+        self._serving = True
+        try:
             thread.start()
+        except RuntimeError:  # the interpreter is going down: close() drains
+            self._serving = False
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             # A child of multiprocessing ends without atexit, but with these.
@@ -97,72 +127,138 @@ class Writer:
         Returns:
             Whether everything was taken by the sink.
         """
-        if not self._draining.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
-            return False
-        try:
-            self.writing_thread = threading.get_ident()
-            self._drain(yielding=False)
-            return not self._pending and not len(self._queue)
-        finally:
-            self.writing_thread = None
-            self._draining.release()
-            exits.run_deferred()
+        if threading.current_thread() is threading.main_thread() and self._is_served():
+            return self._ask(timeout)
+        return self._drain_here(timeout)
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Flush, stop the thread and close the sink; what can't be written is counted as dropped."""
-        if self.closed:
+        if self._finished:
             return True
-        self._stop.set()
-        written = self.flush(timeout)
+        # From now on other threads write their own events, and wait for that: so there is an end.
+        self.closed = True
+        self.flush(timeout)
         if not self._draining.acquire(timeout=timeout if timeout is not None else -1):
+            return False
+        if self._busy:  # asked for by a finalizer, in the middle of a drain
+            self._draining.release()
             return False
         try:
             self.writing_thread = threading.get_ident()
-            self.closed = True
-            lost = len(self._pending) + len(self._queue)
+            self._finished = True
+            while self._drain(yielding=False) and len(self._queue):
+                pass
+            lost = self._pending_lines + len(self._queue)
             if lost:
                 self._ledger.drop(lost)
                 self._pending.clear()
+                self._pending_lines = 0
                 while self._queue.pop() is not None:
                     pass
                 _log.warning("mllog: %d events were lost, the sink failed: %s", lost, self._ledger.last_error)
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
             self._failed(error)
+            return False
+        finally:
+            self.writing_thread = None
+            self._draining.release()
+            self._asked.put(None)
+            exits.run_deferred()
+        return not lost
+
+    def _run(self, asked: SimpleQueue[SimpleQueue[bool] | None]) -> None:
+        # A fork leaves this thread behind and renews everything it looks at.
+        pid = os.getpid()
+        try:
+            while os.getpid() == pid:
+                answer: SimpleQueue[bool] | None = None
+                with contextlib.suppress(Empty):
+                    answer = asked.get(timeout=self._interval)
+                    if answer is None:
+                        return
+                with self._draining:
+                    written = self._finished or self._drain(yielding=answer is None)
+                if answer is not None:
+                    answer.put(written)
+        finally:
+            self._serving = False
+
+    def _is_served(self) -> bool:
+        """Whether the thread is there to be asked."""
+        return self._serving and not self._finished and not sys.is_finalizing()
+
+    def _ask(self, timeout: float | None) -> bool:
+        """Have the thread drain, and wait for its answer."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        answer: SimpleQueue[bool] = SimpleQueue()
+        self._asked.put(answer)
+        while True:
+            with contextlib.suppress(Empty):
+                return answer.get(timeout=min(max(deadline - time.monotonic(), 0.0), _LOOK_SECONDS))
+            if time.monotonic() >= deadline:
+                return False
+            if not self._is_served():
+                return self._drain_here(timeout)
+
+    def _drain_here(self, timeout: float | None) -> bool:
+        if not self._draining.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+            return False
+        try:
+            self.writing_thread = threading.get_ident()
+            return self._drain(yielding=False)
         finally:
             self.writing_thread = None
             self._draining.release()
             exits.run_deferred()
-        return written
 
-    def _run(self) -> None:
-        # A fork leaves this thread behind and renews everything it looks at.
-        stop, pid = self._stop, os.getpid()
-        while not stop.wait(self._interval) and os.getpid() == pid:
-            with self._draining:
-                if not self.closed:
-                    self._drain(yielding=True)
+    def _drain(self, *, yielding: bool) -> bool:
+        """Write what is queued now; whether the sink took it."""
+        if self._busy:
+            # A finalizer that logs, in the middle of this very drain: its event waits for the next.
+            return False
+        self._busy = True
+        try:
+            return (not self._pending or self._hand_over()) and self._encode_all(yielding=yielding)
+        finally:
+            self._busy = False
 
-    def _drain(self, *, yielding: bool) -> None:
-        if self._pending and not self._hand_over():
-            return
-        for turn in range(1, sys.maxsize):
+    def _encode_all(self, *, yielding: bool) -> bool:
+        left = YIELD_EVENTS
+        # Whoever waits for this must not wait for those too that others log in the meantime.
+        for turn in range(_ENDLESS if yielding else len(self._queue), -_ENDLESS, -1):
             try:
-                record = self._queue.pop() or self._account()
+                record = (self._queue.pop() if turn > 0 else None) or self._account()
                 if record is None:
                     break
-                line = self._encode(record)
+                if isinstance(record, Record):
+                    line, lines = self._encode(record), 1
+                else:
+                    line, lines = self._encode_many(record, yielding=yielding)
             except Exception as error:  # noqa: BLE001 - counted; an event must not stop those behind it
                 self._ledger.reject(error)
                 continue
             self._pending.append(line)
+            self._pending_lines += lines
             self._pending_bytes += len(line)
             if self._pending_bytes >= CHUNK_BYTES and not self._hand_over():
-                return
-            if yielding and turn % YIELD_EVENTS == 0:
+                return False
+            left -= 1
+            if yielding and (left <= 0 or lines > 1):
                 time.sleep(0)
-        if self._pending:
-            self._hand_over()
+                if not self._asked.empty():
+                    break
+                left = max(YIELD_EVENTS, len(self._queue) // YIELD_SHARE)
+        return not self._pending or self._hand_over()
+
+    def _encode_many(self, rows: Rows, *, yielding: bool) -> tuple[bytes, int]:
+        """Lines of an entry of many events, and how many; they come in the last chunk, behind pauses."""
+        last = (b"", 0)
+        for chunk in self._encode_rows(rows):
+            last = chunk
+            if yielding:
+                time.sleep(0)
+        return last
 
     def _hand_over(self) -> bool:
         try:
@@ -170,8 +266,9 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
             self._failed(error)
             return False
-        self._ledger.written += len(self._pending)
+        self._ledger.written += self._pending_lines
         self._pending.clear()
+        self._pending_lines = 0
         self._pending_bytes = 0
         return True
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,9 +13,9 @@ import pytest
 
 from mllog.delivery.ledger import identity
 from mllog.delivery.queue import Queue
-from mllog.delivery.sinks import FileSink, MemorySink, StdoutSink, open_sink
+from mllog.delivery.sinks import FileSink, MemorySink, SpoolSink, StdoutSink, open_sink
 from mllog.delivery.spool import Spool
-from mllog.errors import PlaceError
+from mllog.errors import SettingError
 from mllog.events import RECORD_SIZE, Record
 from mllog.logger import ModelLogger
 
@@ -32,8 +33,8 @@ class Drops:
     def __init__(self) -> None:
         self.n = 0
 
-    def __call__(self) -> None:
-        self.n += 1
+    def __call__(self, events: int) -> None:
+        self.n += events
 
 
 class FailingSink(MemorySink):
@@ -129,7 +130,7 @@ def test_spool_rotates_by_age(tmp_path: Path) -> None:
 
 
 def test_spool_takes_back_half_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fills in the middle of a line leaves no half line; the next write finds a clean end."""
+    """A disk that fills in the middle of a line leaves no half line, and what comes next is in another file."""
     spool = Spool(tmp_path, "p")
     spool.write(b'{"n": 1}\n')
     real = os.write
@@ -147,11 +148,14 @@ def test_spool_takes_back_half_a_write(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.undo()
     spool.write(b'{"n": 2}\n')
     spool.seal()
-    (path,) = tmp_path.glob("p/*.ndjson")
-    assert path.read_bytes() == b'{"n": 1}\n{"n": 2}\n'
+    contents = [path.read_bytes() for path in sorted(tmp_path.glob("p/*.ndjson"))]
+    assert contents == [b'{"n": 1}\n', b'{"n": 2}\n']
+    assert len(list(tmp_path.glob("p/*.sha256"))) == 2
 
 
-def test_sinks_by_place(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_sinks_by_place(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder, standard output, or an object of one's own."""
     assert isinstance(open_sink("events/"), FileSink)
     assert isinstance(open_sink(tmp_path / "a:b"), FileSink)
@@ -163,8 +167,15 @@ def test_sinks_by_place(tmp_path: Path, capsysbinary: pytest.CaptureFixture[byte
     sink.write(b"{}\n")
     sink.close()
     assert capsysbinary.readouterr().out == b"{}\n"
-    with pytest.raises(PlaceError, match="forward"):
-        open_sink("logstash+tcp://host:5000")
+    monkeypatch.chdir(tmp_path)
+    remote = open_sink("logstash+http://user:secret@Host:8080")
+    assert isinstance(remote, SpoolSink)
+    assert remote.folder.parent == tmp_path / "mllog-spool"
+    assert re.fullmatch("logstash-host-[0-9a-f]{8}", remote.folder.name)
+    with pytest.raises(SettingError, match="isn't a server"):
+        open_sink("events/", spool=tmp_path)
+    with pytest.raises(SettingError, match="isn't a server"):
+        open_sink(own, spool_bytes=10)
 
 
 def test_a_folder_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +251,7 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_a_record_that_cannot_be_encoded_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug in the encoder costs one event, which is counted."""
+    """A bug in the encoder costs one event, which is counted; the count is delivered."""
     sink = MemorySink()
     log = ModelLogger("model", version="1", sink=sink, flush_interval=60)
     log.flush()
@@ -250,4 +261,4 @@ def test_a_record_that_cannot_be_encoded_stops_no_other(monkeypatch: pytest.Monk
     log.prediction(ROW)
     log.close()
     status = log.status()
-    assert (status.accepted, status.written, status.rejected) == (3, 2, 1)
+    assert (status.accepted, status.written, status.rejected) == (4, 3, 1)

@@ -266,7 +266,7 @@ def test_monitor(captured: Captured) -> None:
     first, second, third, fourth = captured.events("prediction")
     assert first["ml"]["inputs"] == {"number": {"a": 5.0}}
     assert first["ml"]["outputs"] == {"value": 0.5, "score": 0.5}
-    assert second["ml"]["inputs"] == {"number": {"a": 1.0}}
+    assert second["ml"]["inputs"] == {"number": {"a": 1.0}, "keyword": {"b": "x"}}
     assert second["ml"]["outputs"] == {"label": "1.0x"}
     assert third["ml"]["inputs"] == {"number": {"a": 0.25}}
     assert fourth["event"]["outcome"] == "failure"
@@ -358,7 +358,11 @@ def test_a_wrong_time_is_marked(captured: Captured) -> None:
     ("options", "error", "words"),
     [
         ({"sink": "s3://bucket"}, mllog.PlaceError, "s3"),
-        ({"sink": "elasticsearch+http://host"}, mllog.PlaceError, "forward"),
+        ({"sink": "elasticsearch+tcp://host"}, mllog.PlaceError, "tcp"),
+        ({"spool": "waiting", "sink": "events"}, mllog.SettingError, "spool"),
+        ({"spool_bytes": -1}, mllog.SettingError, "spool_bytes"),
+        ({"resources": -1}, mllog.SettingError, "resources"),
+        ({"sampling": 1.5}, mllog.SettingError, "sampling"),
         ({"overflow": "drop"}, mllog.SettingError, "drop_new, drop_old, block"),
         ({"role": "king"}, mllog.SettingError, "champion"),
         ({"durable": "always"}, mllog.SettingError, "each"),

@@ -1,0 +1,68 @@
+"""Counting the words of one text at a time: what :func:`mllog.ruler.tokenize` says, at the price of a look-up a word.
+
+A token never reaches over white space, so a text's tokens are those of its parts between white space. Most parts are
+one token of the vocabulary, and the same ones come again and again: they are remembered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mllog.ruler import tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REMEMBERED: Final = 20_000
+"""Parts that are kept in memory."""
+
+LENGTH: Final = 40
+"""Longer parts are not kept."""
+
+
+class TokenCounter:
+    """Counts the tokens of texts by a vocabulary.
+
+    Args:
+        vocabulary: The tokens of training.
+    """
+
+    def __init__(self, vocabulary: frozenset[str]) -> None:
+        self._vocabulary = vocabulary
+        self._familiar: set[str] = set()
+
+    def count(self, text: str) -> tuple[int, Sequence[str]]:
+        """How many tokens ``text`` has, and those that aren't in the vocabulary, in order and with repetitions."""
+        parts = text.split()
+        if self._familiar.issuperset(parts):
+            return len(parts), ()
+        return self._count(parts)
+
+    def count_all(self, texts: Sequence[str]) -> tuple[list[int], dict[int, Sequence[str]]]:
+        """How many tokens each of ``texts`` has, and by position those of a text that aren't in the vocabulary."""
+        parts = list(map(str.split, texts))
+        counts = list(map(len, parts))
+        strange: dict[int, Sequence[str]] = {}
+        for position, familiar in enumerate(map(self._familiar.issuperset, parts)):
+            if not familiar:
+                counts[position], unseen = self._count(parts[position])
+                if unseen:
+                    strange[position] = unseen
+        return counts, strange
+
+    def _count(self, parts: list[str]) -> tuple[int, Sequence[str]]:
+        familiar, vocabulary = self._familiar, self._vocabulary
+        new = [part for part in parts if part not in familiar]
+        total = len(parts) - len(new)
+        unseen: list[str] = []
+        for part in new:
+            tokens = tokenize(part)
+            total += len(tokens)
+            strange = [token for token in tokens if token not in vocabulary]
+            if strange:
+                unseen += strange
+            elif len(tokens) == 1 and len(part) <= LENGTH:
+                if len(familiar) >= REMEMBERED:
+                    familiar.clear()
+                familiar.add(part)
+        return total, unseen
