@@ -1,0 +1,64 @@
+"""Fixtures of tests that break real things: an Elasticsearch node, and the table of faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.register_assert_rewrite("support")
+
+from support import faults  # noqa: E402 - after the line above
+from support.elasticsearch import DEFAULT_VERSION, Node, open_node  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+ROWS: pytest.StashKey[list[faults.Row]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--fault-table FILE``: write what the tests of faults counted as a table of markdown."""
+    parser.addoption("--fault-table", metavar="FILE", help="write the table of faults (markdown) to FILE")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the table, where it was asked for."""
+    target = session.config.getoption("--fault-table")
+    if target:
+        faults.write(target, session.config.stash.get(ROWS, []))
+
+
+@pytest.fixture
+def fault_row(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Add a row to the table of faults; it has to add up: see :class:`support.faults.Row`."""
+    rows = request.config.stash.setdefault(ROWS, [])
+
+    def add(fault: str, **counts: int) -> None:
+        row = faults.Row(fault, test=request.node.nodeid.split("[")[0], **counts)
+        row.check()
+        rows.append(row)
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_nodes() -> Iterator[Callable[[str], Node]]:
+    """A started node of a version, one for all tests of a run; fails where none can be had."""
+    started: dict[str, Node] = {}
+
+    def of(version: str = DEFAULT_VERSION) -> Node:
+        if version not in started:
+            started[version] = open_node(version)
+        return started[version]
+
+    yield of
+    for node in started.values():
+        node.stop()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_node(elasticsearch_nodes: Callable[[str], Node]) -> Node:
+    """A node of the newest version that is tested. Tests share it: give indices names of their own."""
+    return elasticsearch_nodes(DEFAULT_VERSION)
