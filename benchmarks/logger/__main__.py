@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.logger import imports, summary, table, workload
-from benchmarks.logger.contenders import BARE, CONTENDERS, FLOOR
+from benchmarks.logger.contenders import CONTENDERS, FLOOR
 
 EXAMPLE: Final = """\
 examples:
@@ -34,7 +34,7 @@ def main() -> int:
         0 where every contender could be measured, whether or not a target was missed; 3 otherwise.
     """
     args = _parser().parse_args()
-    names = [name for name in CONTENDERS if name in (FLOOR, BARE) or not args.contender or name in args.contender]
+    names = [name for name in CONTENDERS if name == FLOOR or not args.contender or name in args.contender]
     load = [os.getloadavg()[0]]
     rounds: summary.Rounds = []
     with tempfile.TemporaryDirectory(prefix="mllog-bench-") as folder:

@@ -6,14 +6,11 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from benchmarks.logger.contenders import BARE, BASELINE, CONTENDERS
+from benchmarks.logger.contenders import BASELINE, CONTENDERS
 
 CALL_TARGET, CALL_STRETCH, STDLIB_TARGET = 1.0, 0.5, 1.7
 TAX_TARGETS: Final = {"mllog": 1.3, "mllog, card": 2.5}
 TAIL_TARGET, DELIVERED_TARGET, IMPORT_TARGET = 5.0, 2.0, 60.0
-
-BARE_COLUMNS: Final = ("burst_p50", "burst_tax", "paced_p50", "paced_tax")
-"""Columns that are also given as ratios to a bare line, by way of the floors beside either."""
 
 Rounds = list[dict[str, dict[str, Any]]]
 """A round: contender -> what its child measured."""
@@ -63,13 +60,6 @@ def summarise(rounds: Rounds) -> dict[str, dict[str, Any]]:
         row["fidelity"] = min(result["fidelity"] for result in results)
         row["wrong"] = sorted({name for result in results for name in result["wrong"]})
         row["tail"] = _median(result["threads_p99_us"] / result["threads_p50_us"] for result in results)
-        for column in BARE_COLUMNS:
-            ratios = [
-                one[name][f"{column}_ratio"] / one[BARE][f"{column}_ratio"]
-                for one in rounds
-                if {name, BARE} <= one.keys() and "error" not in one[BARE]
-            ]
-            row[f"{column}_to_bare"] = statistics.median(ratios) if ratios else None
         for other in (BASELINE, "python-json-logger, orjson"):
             gains = [
                 one[name]["delivered_per_s"] / one[other]["delivered_per_s"]
@@ -87,25 +77,21 @@ def targets(rows: dict[str, dict[str, Any]], imports: dict[str, dict[str, Any]])
 
     def add(what: str, contender: str, key: str, limit: float, *, at_least: bool = False, stretch: float = 0) -> None:
         value = rows.get(contender, {}).get(key)
-        if contender in rows and (value is not None or not key.endswith("to_bare")):
+        if contender in rows:
             met = value is not None and (value >= limit if at_least else value <= limit)
             also = value is not None and value <= stretch if stretch else None
             found.append(Target(what, contender, limit, value, met, at_least, also))
 
-    floors = {"floor": "ratio", "bare line": "to_bare"}
     for name in ("mllog", "mllog, card"):
         for mode in ("burst", "paced"):
-            for floor, kind in floors.items():
-                add(f"call p50 / {floor}, {mode}", name, f"{mode}_p50_{kind}", CALL_TARGET, stretch=CALL_STRETCH)
-            for floor, kind in floors.items():
-                add(f"CPU tax / {floor}, {mode}", name, f"{mode}_tax_{kind}", TAX_TARGETS[name])
+            add(f"call p50 / floor, {mode}", name, f"{mode}_p50_ratio", CALL_TARGET, stretch=CALL_STRETCH)
+            add(f"CPU tax / floor, {mode}", name, f"{mode}_tax_ratio", TAX_TARGETS[name])
         add("p99 / own p50, 4 threads", name, "tail", TAIL_TARGET)
         for encoder in ("json", "orjson"):
             what = f"delivered / python-json-logger with {encoder}"
             add(what, name, f"delivered_to_{encoder}", DELIVERED_TARGET, at_least=True)
     for name in ("mllog, stdlib", "mllog, card, stdlib"):
-        for floor, kind in floors.items():
-            add(f"call p50 / {floor}, burst", name, f"burst_p50_{kind}", STDLIB_TARGET)
+        add("call p50 / floor, burst", name, "burst_p50_ratio", STDLIB_TARGET)
     for name in [name for name in rows if name.startswith("mllog")]:
         add("events lost", name, "lost", 0)
         add("odd values right", name, "fidelity", rows[name].get("fidelity_of", 1), at_least=True)

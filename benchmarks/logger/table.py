@@ -71,10 +71,9 @@ empty loop subtracted. *ratio*: to the floor, run in the same process a moment b
 came out, all phases and rounds; *invalid*: lines of the burst that a strict JSON parser refuses. *fidelity*: odd
 values of `{FEATURE}` that come out right.
 
-An event has 30 inputs, two of them texts of 10 to 20 words, and an output of label and score. The floor is a dict of
-the same content written by hand (ISO time, UUID, ECS fields, model, the versions of 40 packages, inputs and output as
-they are), `orjson.dumps`, and one `os.write`. The bare row is what is left of it without time text, UUID and ECS
-fields; targets are judged by ratios to either.
+An event has 30 inputs, two of them texts of 10 to 20 words, and an output of label and score. The floor is
+`orjson.dumps` of them with id, nanoseconds, model, version and the versions of 40 packages, and one `os.write`; the
+full event has an ISO time, a UUID and ECS fields too, and is a row like any other.
 """
 
 

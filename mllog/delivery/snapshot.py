@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,8 @@ _PLAIN: Final = (
 """With these orjson takes nothing but the types of JSON themselves, enumerations and UUIDs; integers up to 53 bits."""
 
 _dumps: Final = orjson.dumps
+_is_tracked: Final = gc.is_tracked
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 NAMES_LIMIT: Final = 2**16
 NODES_LIMIT: Final = 8 * values.NODE_LIMIT
@@ -104,6 +107,10 @@ def _taken(copy: dict[Any, Any]) -> Snapshot:
 
 def _size_of_scalars(inputs: dict[Any, Any]) -> int | None:
     """Bytes that a dict of scalars is taken to need; None where there is anything else, or something long."""
+    # orjson writes containers whole, which may take gigabytes: [[0] * 10_000] * 10_000 is one list and one row. The
+    # collector doesn't track a dict of scalars (but from Python 3.14 on), which is known in no time.
+    if _is_tracked(inputs) and not _CONTAINERS.isdisjoint(map(type, inputs.values())):
+        return None
     try:
         written = _dumps(inputs, None, _PLAIN)
     except TypeError:
