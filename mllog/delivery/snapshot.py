@@ -109,11 +109,11 @@ def _size_of_scalars(inputs: dict[Any, Any]) -> int | None:
     """Bytes that a dict of scalars is taken to need; None where there is anything else, or something long."""
     # orjson writes containers whole, which may take gigabytes: [[0] * 10_000] * 10_000 is one list and one row. The
     # collector doesn't track a dict of scalars (but from Python 3.14 on), which is known in no time.
-    if _is_tracked(inputs) and not _CONTAINERS.isdisjoint(map(type, inputs.values())):
-        return None
     try:
+        if _is_tracked(inputs) and not _CONTAINERS.isdisjoint(map(type, inputs.values())):
+            return None
         written = _dumps(inputs, None, _PLAIN)
-    except TypeError:
+    except Exception:  # noqa: BLE001 - anything but scalars, or a class that refuses to be hashed
         return None
     length = len(written)
     # A bracket may be part of a text; then the values are looked at one by one for nothing.
