@@ -77,6 +77,32 @@ full event has an ISO time, a UUID and ECS fields too, and is a row like any oth
 """
 
 
+REASONS: Final = {
+    "CPU tax": (
+        "The floor is one call into C and one system call. An event that is typed, and measured where there "
+        "is a card, is looked at value by value in Python: by the caller to copy what can't change, by the "
+        "writer to sort it into typed maps, and with a card to bin 17 numbers and look up some 30 words. "
+        "Numpy would help little: `log.batch`, which does the same column by column, still needs about half "
+        "of that CPU for each row (`python -m benchmarks.batch`)."
+    ),
+    "call p50 / floor, paced": (
+        "After a pause the caches are cold, and the call runs through more code than the floor does. The time between "
+        "two calls is the model's, so a service that is busy sees the figures of the burst."
+    ),
+    "call p50 / floor, burst": (
+        "Behind the standard library: `logger.info(extra=)` alone, with a handler that does nothing, takes about as "
+        "long as the floor."
+    ),
+    "p99": "Callers and writer share one interpreter lock, and here two cores with other processes.",
+    "delivered": (
+        "Delivery is as fast as its CPU lets it be; python-json-logger with orjson types and measures nothing, and "
+        "writes numpy scalars as texts."
+    ),
+    "ms to import": "Modules are loaded with the first use of a name; `import mllog` alone loads one file.",
+}
+"""Why a target may be missed, by how it begins."""
+
+
 def show(document: dict[str, Any]) -> None:
     """Print everything to the terminal."""
     console = Console()
@@ -121,7 +147,12 @@ def markdown(document: dict[str, Any]) -> str:
         "Missed: " + "; ".join(f"{t['what']}, {t['contender']} ({_value(t['value'])})" for t in missed) + ".\n"
         if missed
         else "All are met.\n",
-        "## Imports\n",
+        *(
+            f"- *{what}*: {reason}"
+            for what, reason in REASONS.items()
+            if any(t["what"].startswith(what) for t in missed)
+        ),
+        "\n## Imports\n",
         _markdown_table(
             ["statement or library", "ms", "loads numpy"],
             [[n, f"{t['ms']:.1f}", "yes" if t["numpy"] else "no"] for n, t in document["imports"].items()],
