@@ -40,6 +40,7 @@ def outputs_of(output: Any, *, regression: bool | None) -> tuple[dict[str, Any],
             # A model that answers NaN is a finding; the mark says so, since JSON can't.
             replaced.append(f"@{key}")
     other = {name: value for name, value in given.items() if name not in _KNOWN}
+    replaced += [f"@{name}" for name, value in other.items() if isinstance(value, float) and not math.isfinite(value)]
     label, scores, top = given.get("label"), given.get("scores"), given.get("top_k")
     if isinstance(label, str | float | int):
         outputs["label"] = category_key(label)

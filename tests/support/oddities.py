@@ -354,8 +354,11 @@ def _is_hashable(value: Any) -> bool:
 
 
 def _hashable(items: list[Any]) -> list[Any]:
-    """Those that a set takes, where they don't fight among themselves."""
-    fitting = [item for item in items if _is_hashable(item)]
+    """Those that a set takes, where they don't fight among themselves.
+
+    Not those that are hashed by their place in memory: two sets of such, made in the same way, differ in their order.
+    """
+    fitting = [item for item in items if _is_hashable(item) and type(item).__hash__ is not object.__hash__]
     try:
         set(fitting)
     except Exception:  # noqa: BLE001 - foreign code
