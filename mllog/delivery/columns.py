@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mllog import values
-from mllog.delivery.snapshot import VALUE_SIZE
+from mllog.delivery.loops.plain import VALUE_SIZE
 from mllog.events import Record
 
 _NONE: Final = type(None)

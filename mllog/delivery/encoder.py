@@ -70,7 +70,6 @@ class Encoder:
         constants: What all events have in common.
         ruler: The card's ruler, where there is a card.
         regression: Whether the card says that the model is one: decides what a bare number is.
-        keep_texts: Whether the policy lets texts pass; their counts always do.
         guard: Takes out what the policy keeps back, where it keeps anything back.
     """
 
@@ -80,16 +79,15 @@ class Encoder:
         *,
         ruler: Ruler | None = None,
         regression: bool | None = None,
-        keep_texts: bool = True,
         guard: Guard | None = None,
     ) -> None:
         self._constants = constants
-        self.rules = Rules(Router(ruler, keep_texts=keep_texts), ruler, regression, guard)
+        self.rules = Rules(Router(ruler), ruler, regression, guard)
         self._card = None if ruler is None else ruler.hash
         self._plan: Plan = (
-            PlanWithoutCard(self.rules.router)
+            PlanWithoutCard(self.rules.router, typed_maps=guard is not None)
             if ruler is None
-            else PlanOfCard(self.rules.router, ruler, keep_texts=keep_texts)
+            else PlanOfCard(self.rules.router, ruler, typed_maps=guard is not None)
         )
         self._timestamps = Timestamps()
         self._environment = constants.environment
@@ -118,6 +116,7 @@ class Encoder:
             line = _joined(frame, ml, top)
         except TypeError:
             # Lone surrogates: rare, and only a look at every text finds them.
+            ml = {name: _opened(value) for name, value in ml.items()}
             ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml)]
             ml, top = values.strict(ml), values.strict(top)
             line = _joined(frame, ml, top)
@@ -239,6 +238,11 @@ def _shortened(line: bytes) -> bytes:
         if document.pop(name, None) is not None:
             ml["truncated"] = [*ml.get("truncated", ()), name]
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _opened(value: Any) -> Any:
+    """A value that may have been written already."""
+    return orjson.loads(orjson.dumps(value)) if type(value) is orjson.Fragment else value
 
 
 def _with_surrogates(ml: dict[str, Any]) -> list[str]:

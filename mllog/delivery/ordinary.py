@@ -7,15 +7,13 @@ import sys
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog.delivery.loops.plain import EXACT
 from mllog.ruler import category_key
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from mllog.ruler import Feature
-
-EXACT: Final = 2**53
-"""Integers up to here are the same as floats; larger ones are never ordinary."""
 
 _LARGEST: Final = sys.float_info.max
 

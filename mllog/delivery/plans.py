@@ -8,23 +8,21 @@ values: a property test holds plans and ruler together.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from dataclasses import dataclass
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mllog import values
-from mllog.delivery.ordinary import EXACT, cells_of, ordinary_of
+from mllog.delivery.loops import Layout, Memory, Names, sort
+from mllog.delivery.ordinary import cells_of, ordinary_of
 from mllog.delivery.routing import MISSING
 from mllog.delivery.tokens import TokenCounter
 from mllog.events import TYPED, settled
-from mllog.fields import KEYWORD_LENGTH
-from mllog.ruler import LATENCY, SCORE, UNSEEN_TOKENS_PER_EVENT, VALUE, Measured, category_key
+from mllog.ruler import LATENCY, SCORE, UNSEEN_TOKENS_PER_EVENT, VALUE, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from mllog.delivery.loops.plain import Written
     from mllog.delivery.routing import Router
     from mllog.events import Record
     from mllog.ruler import Ruler
@@ -54,77 +52,60 @@ class PlanWithoutCard:
 
     Args:
         router: Says where what isn't ordinary goes.
+        typed_maps: Whether ``ml.inputs`` is looked at before it is written: then it is never JSON.
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, *, typed_maps: bool = False) -> None:
         self._router = router
-        self._known: dict[tuple[str, ...], bool] = {}
+        self._typed_maps = typed_maps
+        self._known: Memory[Names] = Memory(REMEMBERED)
 
     def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
         """Add ``ml.inputs`` and ``ml.missing``."""
         del outputs  # measured where there is a card
-        numbers: dict[str, float] = {}
-        texts: dict[str, str] = {}
-        flags: dict[str, bool] = {}
-        nulls: dict[str, None] = {}
-        odd: dict[str, Any] = {}
-        if not (record.plain and tuple(inputs) in self._known):
-            inputs, odd = self._look(inputs, record)
-        maps: dict[type, dict[str, Any]]
-        maps = {float: numbers, str: texts, int: numbers, bool: flags, NoneType: nulls}
-        try:
-            for name, value in inputs.items():
-                maps[type(value)][name] = value
-        except KeyError:  # an enumeration, say
-            inputs, odd = self._look(inputs, record)
-            for name, value in inputs.items():
-                maps[type(value)][name] = value
+        surplus: dict[str, Any] = {}
+        names = self._known.get(inputs)
+        if names is None:
+            inputs, surplus = self._look(inputs, record)
+        elif not self._typed_maps and (written := names.write(inputs)) is not None:
+            ml["inputs"] = written.inputs
+            if written.missing:
+                ml["missing"] = written.missing
+            return
+        numbers, texts, flags, missing, odd = sort(inputs, plain=record.plain)
         found: dict[str, dict[str, Any]] = {}
-        missing: dict[str, list[str]] = {}
-        if not math.isfinite(sum(numbers.values())):
-            for name in [name for name, number in numbers.items() if not math.isfinite(number)]:
-                kind = "nan" if math.isnan(numbers.pop(name)) else "infinite"
-                missing.setdefault(kind, []).append(name)
-        if texts and (not all(map(str.strip, texts.values())) or max(map(len, texts.values())) > KEYWORD_LENGTH):
-            odd |= {n: text for n, text in texts.items() if len(text) > KEYWORD_LENGTH or not text.strip()}
         if numbers:
             found["number"] = numbers
         if texts:
             found["keyword"] = texts
         if flags:
             found["boolean"] = flags
-        if odd:
-            self._place(odd, found, missing, record)
-        if nulls:
-            missing["null"] = list(nulls)
+        if odd or surplus:
+            self._place(odd | surplus, found, missing, record)
         ml["inputs"] = found
         if missing:
             ml["missing"] = missing
 
     def _look(self, inputs: dict[str, Any], record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Inputs that may be ordinary, and all others."""
-        plain, before = record.plain, inputs
+        """Inputs under names that have fields of their own, and all others."""
+        before = inputs
         inputs = settled(inputs, record)
-        surplus = {name for name in inputs if self._router.kind_of(name) is None}
-        if plain and not surplus and inputs is before:
-            remember(self._known, tuple(inputs), True)
-            return inputs, {}
-        odd = {n: value for n, value in inputs.items() if n in surplus or not _is_scalar(value)}
-        return {name: value for name, value in inputs.items() if name not in odd}, odd
+        surplus = {name: value for name, value in inputs.items() if self._router.kind_of(name) is None}
+        if surplus:
+            return {name: value for name, value in inputs.items() if name not in surplus}, surplus
+        if inputs is before:
+            self._known.put(tuple(inputs), Names(tuple(inputs)))
+        return inputs, {}
 
     def _place(
         self, odd: Mapping[str, Any], found: dict[str, Any], missing: dict[str, list[str]], record: Record
     ) -> None:
         for name, given in odd.items():
-            if name in found.get("keyword", ()):
-                del found["keyword"][name]
-            target, value = self._router.place(name, given, self._router.kind_of(name), record)
+            target, value = self._router.place(name, typed(given), self._router.kind_of(name), record)
             if target in MISSING:
                 missing.setdefault(target, []).append(name)
             else:
                 found.setdefault(target, {})[name] = value
-        if not found.get("keyword", True):
-            del found["keyword"]
 
 
 class PlanOfCard:
@@ -133,13 +114,13 @@ class PlanOfCard:
     Args:
         router: Says where what isn't ordinary goes.
         ruler: The card's.
-        keep_texts: Whether the policy lets texts pass.
+        typed_maps: As of :class:`PlanWithoutCard`.
     """
 
-    def __init__(self, router: Router, ruler: Ruler, *, keep_texts: bool) -> None:
+    def __init__(self, router: Router, ruler: Ruler, *, typed_maps: bool = False) -> None:
         self._router = router
         self._ruler = ruler
-        self._keep_texts = keep_texts
+        self._typed_maps = typed_maps
         self._inputs = {feature.name: feature for feature in ruler.inputs}
         self._cells = {f.name: cells_of(f) for f in ruler.inputs if f.kind == "number"}
         self._ordinary = {f.name: ordinary_of(f) for f in ruler.inputs if f.kind in {"category", "boolean"}}
@@ -147,36 +128,36 @@ class PlanOfCard:
         edges = ruler.output_edges
         self._outputs = [(n.removeprefix("@"), edges[n], _bins(n, edges[n])) for n in (SCORE, VALUE) if n in edges]
         self._latency = (edges[LATENCY], _bins(LATENCY, edges[LATENCY])) if LATENCY in edges else None
-        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._layouts: Memory[Layout] = Memory(REMEMBERED)
 
     def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
         """Add everything that the card has to say."""
-        layout = self._layouts.get(tuple(inputs))
+        layout = self._layouts.get(inputs)
         if layout is None:
             inputs = settled(inputs, record)
-            layout = self._lay(tuple(inputs))
-        found = Measured([], {}, {}, {}, [])
-        odd: list[tuple[str, Any]] = []
-        # Everything else is taken out one by one: what is left of the inputs is the map of numbers.
-        maps: dict[str, dict[str, Any]] = {
-            "number": inputs,
-            "keyword": _take(layout.strings, inputs, str, odd),
-            "boolean": _take(layout.flags, inputs, bool, odd),
-        }
-        if layout.texts:
-            self._read(layout.texts, inputs, maps, odd, ml, found)
-        if layout.opaque:
-            odd += [(name, inputs.pop(name)) for name in layout.opaque]
+            layout = self._lay(inputs)
+        more: list[str] = []
+        self._bin_outputs(record, outputs, more)
+        if not self._typed_maps and (written := layout.write(inputs, more)) is not None:
+            _keep(written, layout, ml)
+            return
+        numbers, strings, flags, texts, counts, unseen, bins, odd = layout.measure(inputs)
+        bins += more
+        found = Measured(bins, {}, {}, {}, [])
+        maps: dict[str, dict[str, Any]] = {"number": numbers, "keyword": strings, "boolean": flags}
+        if counts:
+            ml["text"] = counts
+            maps["text"] = texts
+            for tokens in unseen:
+                _add_tokens(found.unseen_tokens, tokens)
         if layout.unexpected:
-            self._set_aside(layout, inputs, maps, found, record)
-        _bin(layout.numbers, inputs, found.bins, odd)
+            odd = self._set_aside(layout, odd, maps, found, record)
         if odd:
             self._place(odd, maps, found, record)
-            for name, (total, unseen) in found.texts.items():  # of enumerations' members that stand for texts
-                ml.setdefault("text", {})[name] = {"tokens": total, "unseen": unseen}
+            for name, (total, new) in found.texts.items():  # of enumerations' members that stand for texts
+                ml.setdefault("text", {})[name] = {"tokens": total, "unseen": new}
         if layout.absent:
             found.missing["absent"] = layout.absent
-        self._bin_outputs(record, outputs, found.bins)
         ml["inputs"] = {target: values for target, values in maps.items() if values}
         if found.missing:
             ml["missing"] = found.missing
@@ -187,52 +168,23 @@ class PlanOfCard:
         if found.bins:
             ml["bins"] = found.bins
 
-    def _lay(self, names: tuple[str, ...]) -> Layout:
-        if names in self._layouts:  # under other names than they were sent
-            return self._layouts[names]
-        known = [self._inputs[name] for name in names if name in self._inputs]
+    def _lay(self, inputs: dict[str, Any]) -> Layout:
+        layout = self._layouts.get(inputs)  # under other names than they were sent
+        if layout is not None:
+            return layout
+        known = [self._inputs[name] for name in inputs if name in self._inputs]
         layout = Layout(
+            tuple(inputs),
             numbers=[(f.name, *self._cells[f.name]) for f in known if f.kind == "number"],
             strings=[(f.name, self._ordinary[f.name]) for f in known if f.kind == "category"],
             flags=[(f.name, self._ordinary[f.name]) for f in known if f.kind == "boolean"],
             # In the card's order, in which tokens are named.
-            texts=[(name, self._inputs[name].sentinels, c) for name, c in self._counters.items() if name in names],
-            opaque=[f.name for f in known if f.kind == "other"],
-            absent=[name for name in self._inputs if name not in names],
-            unexpected=[name for name in names if name not in self._inputs],
+            texts=[(name, self._inputs[name].sentinels, c) for name, c in self._counters.items() if name in inputs],
+            absent=[name for name in self._inputs if name not in inputs],
+            unexpected=[name for name in inputs if name not in self._inputs],
         )
-        remember(self._layouts, names, layout)
+        self._layouts.put(tuple(inputs), layout)
         return layout
-
-    def _read(
-        self,
-        steps: list[tuple[str, frozenset[str], TokenCounter]],
-        inputs: dict[str, Any],
-        maps: dict[str, dict[str, Any]],
-        odd: list[tuple[str, Any]],
-        ml: dict[str, Any],
-        found: Measured,
-    ) -> None:
-        """Texts: their words are counted."""
-        texts: dict[str, str] = {}
-        counts: dict[str, dict[str, int]] = {}
-        for name, sentinels, counter in steps:
-            text = inputs.pop(name)
-            if type(text) is not str or (sentinels and category_key(text) in sentinels):
-                odd.append((name, text))
-                continue
-            total, unseen = counter.count(text)
-            if not total and not text.strip():
-                odd.append((name, text))
-                continue
-            counts[name] = {"tokens": total, "unseen": len(unseen)}
-            texts[name] = text
-            if unseen:
-                _add_tokens(found.unseen_tokens, unseen)
-        if counts:
-            ml["text"] = counts
-            if self._keep_texts:
-                maps["text"] = texts
 
     def _bin_outputs(self, record: Record, outputs: Mapping[str, Any], bins: list[str]) -> None:
         for name, edges, cells in self._outputs:
@@ -244,12 +196,18 @@ class PlanOfCard:
             bins.append(cells[bisect_right(edges, record.duration / 1e9)])
 
     def _set_aside(
-        self, layout: Layout, inputs: dict[str, Any], maps: dict[str, dict[str, Any]], found: Measured, record: Record
-    ) -> None:
-        """What the card doesn't know."""
-        given = {name: typed(inputs.pop(name)) for name in layout.unexpected}
+        self,
+        layout: Layout,
+        odd: list[tuple[str, Any]],
+        maps: dict[str, dict[str, Any]],
+        found: Measured,
+        record: Record,
+    ) -> list[tuple[str, Any]]:
+        """Move what the card doesn't know from ``odd`` to where it is kept; the rest of ``odd``."""
+        given = {name: typed(value) for name, value in odd if name not in self._inputs}
         self._ruler.measure_unexpected(given, [self._inputs[name] for name in layout.absent], found)
         maps["other"] = {name: self._router.place(name, value, None, record)[1] for name, value in given.items()}
+        return [pair for pair in odd if pair[0] in self._inputs]
 
     def _place(
         self, odd: list[tuple[str, Any]], maps: dict[str, dict[str, Any]], found: Measured, record: Record
@@ -271,61 +229,23 @@ class PlanOfCard:
                 maps.setdefault("other" if name in missing.get("sentinel", ()) else target, {})[name] = value
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What the card says of one list of names.
-
-    Attributes:
-        numbers: Name; numbers that increase; what is between them (one more than there are): the bin to write, None
-            where numbers aren't ordinary.
-        strings: Name of a category, and its ordinary strings.
-        flags: Name of a boolean, and its ordinary values.
-        texts: Name, sentinels, and who counts the words.
-        opaque: Names of which only the absence is watched.
-        absent: Features that aren't in the list.
-        unexpected: Names that the card doesn't know.
-    """
-
-    numbers: list[tuple[str, tuple[float, ...], tuple[str | None, ...]]]
-    strings: list[tuple[str, Container[Any]]]
-    flags: list[tuple[str, Container[Any]]]
-    texts: list[tuple[str, frozenset[str], TokenCounter]]
-    opaque: list[str]
-    absent: list[str]
-    unexpected: list[str]
-
-
-def _bin(
-    steps: list[tuple[str, tuple[float, ...], tuple[str | None, ...]]],
-    inputs: dict[str, Any],
-    bins: list[str],
-    odd: list[tuple[str, Any]],
-) -> None:
-    """Add the bins of ordinary numbers to ``bins``; all else is moved to ``odd``."""
-    for name, points, cells in steps:
-        value = inputs[name]
-        kind = type(value)
-        if kind is float or (kind is int and -EXACT <= value <= EXACT):
-            cell = cells[bisect_right(points, value)]
-            if cell is not None:
-                bins.append(cell)
-                continue
-        del inputs[name]
-        odd.append((name, value))
-
-
-def _take(
-    steps: list[tuple[str, Container[Any]]], inputs: dict[str, Any], kind: type, odd: list[tuple[str, Any]]
-) -> dict[str, Any]:
-    """Take the ordinary values of one type out of the inputs; all else is moved to ``odd``."""
-    found: dict[str, Any] = {}
-    for name, ordinary in steps:
-        value = inputs.pop(name)
-        if type(value) is kind and value in ordinary:
-            found[name] = value
-        else:
-            odd.append((name, value))
-    return found
+def _keep(written: Written, layout: Layout, ml: dict[str, Any]) -> None:
+    """What was written at once, as parts of ``ml``."""
+    ml["inputs"] = written.inputs
+    missing = written.missing
+    unseen: list[str] = []
+    if layout.absent:
+        missing["absent"] = layout.absent
+    if missing:
+        ml["missing"] = missing
+    if written.counts is not None:
+        ml["text"] = written.counts
+        for tokens in written.unseen:
+            _add_tokens(unseen, tokens)
+        if unseen:
+            ml["unseen_tokens"] = unseen
+    if written.bins is not None:
+        ml["bins"] = written.bins
 
 
 def _bins(name: str, edges: tuple[float, ...]) -> tuple[str, ...]:
@@ -343,15 +263,3 @@ def _add_tokens(named: list[str], unseen: Iterable[str]) -> None:
 def typed(value: Any) -> Any:
     """``value``, where a snapshot holds an enumeration or a UUID as the value that it stands for."""
     return value if type(value) in TYPED else values.typed(value)
-
-
-def _is_scalar(value: Any) -> bool:
-    kind = type(value)
-    return kind in values.SCALARS and (kind is not int or -EXACT <= value <= EXACT)
-
-
-def remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep ``value``; a memory that is full begins anew, so that nobody can make it grow."""
-    if len(memory) >= REMEMBERED:
-        memory.clear()
-    memory[key] = value

@@ -24,7 +24,6 @@ NAMES_WITHOUT_CARD: Final = 300
 
 ANY: Final = "any"
 MISSING: Final = frozenset({"null", "nan", "infinite", "empty"})
-_LEFT_OUT: Final = ""
 
 
 @dataclass(slots=True)
@@ -47,12 +46,10 @@ class Router:
 
     Args:
         ruler: The card's ruler, where there is a card.
-        keep_texts: Whether the policy lets texts pass.
     """
 
-    def __init__(self, ruler: Ruler | None, *, keep_texts: bool) -> None:
+    def __init__(self, ruler: Ruler | None) -> None:
         self._kinds = {feature.name: feature.kind for feature in ruler.inputs} if ruler else None
-        self._keep_texts = keep_texts
         self._seen: set[str] = set()
 
     def route(self, inputs: dict[str, Any], record: Record) -> Routed:
@@ -67,7 +64,7 @@ class Router:
                 maps[target][name] = value
             elif target in MISSING:
                 routed.missing.setdefault(target, []).append(name)
-            elif target != _LEFT_OUT:
+            else:
                 maps[target] = {name: value}
         return routed
 
@@ -81,7 +78,7 @@ class Router:
             record: Where it is marked what was cut or replaced.
 
         Returns:
-            A map of ``ml.inputs``, a kind of *missing*, or ``""`` where it is left out; and the value.
+            A map of ``ml.inputs``, or a kind of *missing*; and the value.
         """
         if kind is None or kind == "other":
             if type(value) is int and not -(2**63) <= value < 2**63:
@@ -110,7 +107,7 @@ class Router:
         if not value or value.isspace():
             return "empty", value
         if kind == "text":
-            return "text" if self._keep_texts else _LEFT_OUT, value
+            return "text", value
         if kind == ANY and len(value) > KEYWORD_LENGTH:
             # Nobody has said that this text may be kept.
             record.truncated = [*(record.truncated or ()), name]

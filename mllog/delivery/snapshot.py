@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from mllog import values
+from mllog.delivery.loops import size_of_scalars
+from mllog.delivery.loops.plain import VALUE_SIZE
 from mllog.events import RECORD_SIZE
 
 if TYPE_CHECKING:
     from mllog.events import Record
-
-VALUE_SIZE: Final = 32
-"""Bytes that a value is taken to need, beside its name and its text."""
-
-_PLAIN: Final = (
-    orjson.OPT_PASSTHROUGH_SUBCLASS
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-    | orjson.OPT_PASSTHROUGH_DATETIME
-    | orjson.OPT_STRICT_INTEGER
-)
-"""With these orjson takes nothing but the types of JSON themselves, enumerations and UUIDs; integers up to 53 bits."""
-
-_dumps: Final = orjson.dumps
-_is_tracked: Final = gc.is_tracked
-_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 NAMES_LIMIT: Final = 2**16
 NODES_LIMIT: Final = 8 * values.NODE_LIMIT
@@ -66,8 +50,7 @@ def snapshot(inputs: Any, names: tuple[str, ...] = ()) -> Snapshot:
     """A snapshot of ``inputs``, which aren't changed.
 
     Scalars are immutable, so for a dict of them a shallow copy is one; everything else is converted value by
-    value. That there are only scalars, and what they need, is what orjson says: it looks at 30 values in less time
-    than Python at five.
+    value.
 
     Args:
         inputs: A mapping, anything that has named values, a vector, or a snapshot (given back as it is).
@@ -91,7 +74,7 @@ def hold(inputs: Any, names: tuple[str, ...], record: Record) -> None:
     """Have ``record`` take a snapshot: the shortest way for a dict of scalars, which is what most inputs are."""
     if type(inputs) is dict:
         copy = inputs.copy()
-        size = _size_of_scalars(copy)
+        size = size_of_scalars(copy)
         if size is not None:
             record.held, record.plain = copy, True
             record.size = RECORD_SIZE + size
@@ -101,25 +84,8 @@ def hold(inputs: Any, names: tuple[str, ...], record: Record) -> None:
 
 
 def _taken(copy: dict[Any, Any]) -> Snapshot:
-    size = _size_of_scalars(copy)
+    size = size_of_scalars(copy)
     return _converted(copy) if size is None else Snapshot(copy, size, None, None, True)
-
-
-def _size_of_scalars(inputs: dict[Any, Any]) -> int | None:
-    """Bytes that a dict of scalars is taken to need; None where there is anything else, or something long."""
-    # orjson writes containers whole, which may take gigabytes: [[0] * 10_000] * 10_000 is one list and one row. The
-    # collector doesn't track a dict of scalars (but from Python 3.14 on), which is known in no time.
-    try:
-        if _is_tracked(inputs) and not _CONTAINERS.isdisjoint(map(type, inputs.values())):
-            return None
-        written = _dumps(inputs, None, _PLAIN)
-    except Exception:  # noqa: BLE001 - anything but scalars, or a class that refuses to be hashed
-        return None
-    length = len(written)
-    # A bracket may be part of a text; then the values are looked at one by one for nothing.
-    if b"[" in written or written.find(b"{", 1) > 0 or length > values.TEXT_LIMIT:
-        return None
-    return VALUE_SIZE * len(inputs) + length
 
 
 def _converted(inputs: dict[Any, Any]) -> Snapshot:

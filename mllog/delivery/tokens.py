@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mllog.delivery.loops import Words
 from mllog.ruler import tokenize
 
 if TYPE_CHECKING:
@@ -25,33 +26,33 @@ class TokenCounter:
 
     Args:
         vocabulary: The tokens of training.
+
+    Attributes:
+        familiar: Parts that are one token of the vocabulary.
     """
 
     def __init__(self, vocabulary: frozenset[str]) -> None:
         self._vocabulary = vocabulary
-        self._familiar: set[str] = set()
+        self.familiar = Words()
 
     def count(self, text: str) -> tuple[int, Sequence[str]]:
         """How many tokens ``text`` has, and those that aren't in the vocabulary, in order and with repetitions."""
-        parts = text.split()
-        if self._familiar.issuperset(parts):
-            return len(parts), ()
-        return self._count(parts)
+        total = self.familiar.count(text)
+        return (total, ()) if total >= 0 else self._count(text.split())
 
     def count_all(self, texts: Sequence[str]) -> tuple[list[int], dict[int, Sequence[str]]]:
         """How many tokens each of ``texts`` has, and by position those of a text that aren't in the vocabulary."""
-        parts = list(map(str.split, texts))
-        counts = list(map(len, parts))
+        counts = list(map(self.familiar.count, texts))
         strange: dict[int, Sequence[str]] = {}
-        for position, familiar in enumerate(map(self._familiar.issuperset, parts)):
-            if not familiar:
-                counts[position], unseen = self._count(parts[position])
+        for position, total in enumerate(counts):
+            if total < 0:
+                counts[position], unseen = self._count(texts[position].split())
                 if unseen:
                     strange[position] = unseen
         return counts, strange
 
     def _count(self, parts: list[str]) -> tuple[int, Sequence[str]]:
-        familiar, vocabulary = self._familiar, self._vocabulary
+        familiar, vocabulary = self.familiar, self._vocabulary
         new = [part for part in parts if part not in familiar]
         total = len(parts) - len(new)
         unseen: list[str] = []

@@ -26,7 +26,7 @@ from mllog.delivery.columns import (
     typed,
     typed_input,
 )
-from mllog.delivery.snapshot import VALUE_SIZE
+from mllog.delivery.loops.plain import VALUE_SIZE
 from mllog.integrations.batch import listed_of, part_of
 
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}

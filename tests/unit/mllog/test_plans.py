@@ -91,15 +91,16 @@ def record_of(inputs: dict[str, Any]) -> Record:
     return record
 
 
-def by_plan(ruler: Ruler | None, router: Router, inputs: dict[str, Any], *, keep_texts: bool = True) -> dict[str, Any]:
+def by_plan(ruler: Ruler | None, router: Router, inputs: dict[str, Any]) -> dict[str, Any]:
     """What a plan says."""
     record = record_of(inputs)
     assert record.held is not None
-    plan = PlanWithoutCard(router) if ruler is None else PlanOfCard(router, ruler, keep_texts=keep_texts)
+    plan = PlanWithoutCard(router) if ruler is None else PlanOfCard(router, ruler)
     found: list[dict[str, Any]] = []
     for _ in range(2):  # a plan that has seen the names says the same as one that hasn't
         again, ml = copy.copy(record), {}
         plan.fill(copy.deepcopy(record.held), again, {"score": 0.5}, ml)
+        ml = {name: orjson.loads(orjson.dumps(part)) if type(part) is orjson.Fragment else part for name, part in ml.items()}
         ml["marks"] = (sorted(again.replaced or ()), sorted(again.truncated or ()))
         found.append(tidy(ml))
     assert repr(found[0]) == repr(found[1])
@@ -143,18 +144,18 @@ def tidy(ml: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(deadline=None, max_examples=200)
-@given(ruler=rulers(), inputs=INPUTS, keep_texts=st.booleans())
-def test_a_plan_of_a_card_says_what_the_ruler_says(ruler: Ruler, inputs: dict[str, Any], keep_texts: bool) -> None:
+@given(ruler=rulers(), inputs=INPUTS)
+def test_a_plan_of_a_card_says_what_the_ruler_says(ruler: Ruler, inputs: dict[str, Any]) -> None:
     """For any card and any inputs: maps, missing kinds, violations, bins, words and marks are those of the definition."""
-    router = Router(ruler, keep_texts=keep_texts)
-    assert repr(by_plan(ruler, router, inputs, keep_texts=keep_texts)) == repr(by_ruler(ruler, router, inputs))
+    router = Router(ruler)
+    assert repr(by_plan(ruler, router, inputs)) == repr(by_ruler(ruler, router, inputs))
 
 
 @settings(deadline=None, max_examples=100)
 @given(inputs=INPUTS)
 def test_a_plan_without_a_card_says_what_the_router_says(inputs: dict[str, Any]) -> None:
     """Without a card types speak for themselves, by the definition."""
-    router = Router(None, keep_texts=True)
+    router = Router(None)
     assert repr(by_plan(None, router, inputs)) == repr(by_ruler(None, router, inputs))
 
 
@@ -200,28 +201,28 @@ def test_words_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = TokenCounter(frozenset({"late"}))
     for k in range(100):
         assert counter.count(f"late{'!' * k}") == (1, [])
-        assert len(counter._familiar) <= 10
+        assert len(counter.familiar) <= 10
 
 
 def test_names_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller whose names differ with every call doesn't fill the memory, with a card or without."""
     monkeypatch.setattr(plans, "REMEMBERED", 10)
     ruler = Ruler((Feature("a", "number"),))
-    carded = PlanOfCard(Router(ruler, keep_texts=True), ruler, keep_texts=True)
-    free = PlanWithoutCard(Router(None, keep_texts=True))
+    carded = PlanOfCard(Router(ruler), ruler)
+    free = PlanWithoutCard(Router(None))
     for k in range(100):
         inputs = {f"x{j}": 1.0 for j in range(k)}
         for plan in (carded, free):
             ml: dict[str, Any] = {}
             plan.fill(dict(inputs), record_of(inputs), {}, ml)
-            assert sum(map(len, ml["inputs"].values())) == k
+            assert sum(map(len, orjson.loads(orjson.dumps(ml["inputs"])).values())) == k
         assert len(carded._layouts) <= 10
         assert len(free._known) <= 10
 
 
 def test_too_many_names_without_a_card() -> None:
     """The first names have fields of their own, all later ones are kept aside, whatever they hold."""
-    plan = PlanWithoutCard(Router(None, keep_texts=True))
+    plan = PlanWithoutCard(Router(None))
     first = {f"n{k}": 1.0 for k in range(NAMES_WITHOUT_CARD)}
     plan.fill(dict(first), record_of(first), {}, {})
     late: dict[str, Any] = {"n0": 1.0, "x": math.nan, "y": None, "z": "text", "l": [1]}
@@ -235,7 +236,7 @@ def test_too_many_names_without_a_card() -> None:
 def test_unexpected_names_are_measured_in_the_callers_order() -> None:
     """The first 32 of them are named, and each that fits an absent feature."""
     ruler = Ruler((Feature("a", "number", low=0.0, high=1.0),))
-    router = Router(ruler, keep_texts=True)
+    router = Router(ruler)
     inputs = {f"x{k}": 0.5 for k in range(50)}
     violations = by_plan(ruler, router, inputs)["violations"]
     assert violations == by_ruler(ruler, router, inputs)["violations"]

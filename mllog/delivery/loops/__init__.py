@@ -1,0 +1,23 @@
+"""The loops over a prediction's values: compiled where that was possible, in Python everywhere else.
+
+Both say the same, which property tests hold them to; only their price differs. ``MLLOG_PURE_PYTHON=1`` chooses
+Python's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING or os.environ.get("MLLOG_PURE_PYTHON"):
+    from mllog.delivery.loops.plain import Layout, Memory, Names, Words, size_of_scalars, sort
+else:
+    try:
+        from mllog.delivery.loops.compiled import Layout, Memory, Names, Words, size_of_scalars, sort
+    except ImportError:  # no compiler where it was installed
+        from mllog.delivery.loops.plain import Layout, Memory, Names, Words, size_of_scalars, sort
+
+COMPILED: Final = Memory.__module__.endswith(".compiled")
+"""Which of the two it is."""
+
+__all__ = ["COMPILED", "Layout", "Memory", "Names", "Words", "size_of_scalars", "sort"]
