@@ -4,24 +4,33 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-out
 
+# Whatever of these changes, the project is installed anew.
+INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py mllog/delivery/loops/compiled.pyx
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-$(BIN)/python:
+$(BIN)/python: | compiler
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+.PHONY: compiler
+compiler:  # compiles the logger's loops; without one they are Python's, which cost more CPU
+	@$(PYTHON) -c 'import os, shutil, sysconfig; raise SystemExit(not (shutil.which("cc") and os.path.exists(sysconfig.get_path("include") + "/Python.h")))' || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq gcc libc6-dev python3-dev >/dev/null; } || \
+	echo "no C compiler found: events will cost more CPU, and everything works without one"
+
+$(VENV)/.demo: $(INSTALLED_FROM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --constraint constraints.txt
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.test: $(INSTALLED_FROM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]' --constraint constraints.txt
 	@touch $@ $(VENV)/.demo $(VENV)/.bench
 
-$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.bench: $(INSTALLED_FROM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[bench]' --constraint constraints.txt
 	@touch $@
 

@@ -14,11 +14,11 @@ import math
 import re
 import secrets
 import traceback
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, get_args
 
 from mllog import values
-from mllog.ruler import category_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,11 +30,12 @@ Kind = Literal["prediction", "label", "deployment", "pipeline", "metric"]
 Outcome = Literal["success", "failure", "unknown"]
 OUTCOMES: Final = frozenset({"success", "failure", "unknown"})
 
+_OUTPUTS: Final = frozenset({"label", "score", "value"})
+
 RECORD_SIZE: Final = 512
 """Bytes that a record is taken to need, inputs aside: the bound is about memory, not about JSON."""
 OUTPUT_SIZE: Final = 256
 TRACE_FRAMES: Final = 30
-LABEL_LIMIT: Final = 100
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -42,11 +43,9 @@ _LIFE_SECONDS: Final = 3e9
 _DATASET_LIMIT: Final = 60
 
 
+@dataclass(slots=True, eq=False)
 class Record:
     """One event on its way to the writer.
-
-    What most events don't have stands on the class: a record sets only what it has, since it is made while the model
-    waits.
 
     Attributes:
         kind: Which data stream it goes to.
@@ -77,6 +76,12 @@ class Record:
     rows: ClassVar[int] = 1
     """How many events it is; other entries of the queue are many (:class:`mllog.delivery.rows.Rows`)."""
 
+    kind: Kind
+    action: str
+    time: int
+    id: str
+    number: int
+    size: int = RECORD_SIZE
     outcome: Outcome = "success"
     duration: int | None = None
     prediction_id: str | None = None
@@ -94,22 +99,6 @@ class Record:
     context: Mapping[str, Any] | None = None
     sample: Literal["head", "tail"] | None = None
     weight: float = 1.0
-
-    def __init__(
-        self,
-        kind: Kind,
-        action: str,
-        time: int,
-        id: str,  # noqa: A002 - event.id
-        number: int,
-        size: int = RECORD_SIZE,
-    ) -> None:
-        self.kind: Kind = kind
-        self.action = action
-        self.time = time
-        self.id = id
-        self.number = number
-        self.size = size
 
     @property
     def inputs(self) -> dict[str, Any] | None:
@@ -139,31 +128,60 @@ class Record:
         if snapshot.replaced is not None:
             self.replaced = [*(self.replaced or ()), *snapshot.replaced]
 
-    def give(self, output: Any) -> None:
-        """Keep a snapshot of the model's output."""
+    def mark_replaced(self, name: str) -> None:
+        """Say that what ``name`` stands for could not be written as it was."""
+        if name not in (self.replaced or ()):
+            self.replaced = [*(self.replaced or ()), name]
+
+    def mark_truncated(self, name: str) -> None:
+        """Say that what ``name`` stands for was cut."""
+        if name not in (self.truncated or ()):
+            self.truncated = [*(self.truncated or ()), name]
+
+    def give(self, output: Any, names: tuple[str, ...] = ()) -> None:
+        """Keep a snapshot of the model's output.
+
+        Args:
+            output: As the caller passed it.
+            names: For the values of an explanation that is a vector.
+        """
         kind = type(output)
         if kind is dict:
             output = output.copy()
             for name, value in output.items():
                 kind = type(value)
-                if type(name) is not str or (
-                    kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool
+                if (
+                    type(name) is not str
+                    or (kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool)
+                    or (name not in _OUTPUTS and not is_usable(name))
                 ):
-                    output = self._typed_output(output)
+                    output = self._typed_output(output, names)
                     break
             self.size += OUTPUT_SIZE
         elif kind is not float and kind is not bool:
-            output = self._typed_output(output)
+            output = self._typed_output(output, names)
             self.size += OUTPUT_SIZE
         self.output = output
 
-    def _typed_output(self, output: Any) -> Any:
+    def _typed_output(self, output: Any, names: tuple[str, ...]) -> Any:
+        attributions = None
+        if type(output) is dict and output.get("explanation") is not None:
+            from mllog import told  # noqa: PLC0415 - a cycle
+
+            attributions = told.attributions_of(self, output["explanation"], names)
+            output = {name: value for name, value in output.items() if type(name) is not str or name != "explanation"}
         walk = values.Walk()
         typed = walk.typed(output)
         if walk.replaced:
-            self.replaced = [*(self.replaced or ()), "@output"]
+            self.mark_replaced("@output")
         if walk.truncated:
-            self.truncated = [*(self.truncated or ()), "@output"]
+            self.mark_truncated("@output")
+        if isinstance(typed, dict):
+            if not all(map(is_usable, typed)):
+                self.mark_replaced("@output")
+                typed = {values.name_of(name): value for name, value in typed.items()}
+            if attributions is not None:
+                typed["explanation"] = attributions
         return typed
 
 
@@ -300,10 +318,22 @@ def moment(time: Any) -> int:
     return value if isinstance(value, int) else round(value * 1e9)
 
 
-def prediction_key(value: Any) -> Any:
-    """A caller's id out of a column of them; ``None`` where it is missing."""
-    typed = values.typed(value)
-    return None if typed is None or (type(typed) is float and math.isnan(typed)) else value
+def prediction_key(value: Any) -> str | None:
+    """A caller's id as it is written everywhere, so that the parts of a prediction meet under it.
+
+    Args:
+        value: Of any type; numbers are their text.
+
+    Returns:
+        At most 256 characters: a longer one is cut and ends in ``#`` and a hash of all of it. ``None`` where it is
+        missing: null, NaN or blank.
+    """
+    if is_usable(value):
+        return str(value)
+    typed = value if type(value) is str else values.typed(value)
+    if typed is None or (type(typed) is float and math.isnan(typed)) or (type(typed) is str and not typed.strip()):
+        return None
+    return values.name_of(typed)
 
 
 def nanoseconds(seconds: Any) -> int | None:
@@ -354,38 +384,9 @@ def error_fields(error: object) -> dict[str, str]:
     return fields
 
 
-def bounded_labels(labels: Any) -> dict[str, Any]:
-    """The caller's own keys, with a bound on their number; each value as a typed one."""
-    try:
-        pairs = list(islice(labels.items(), LABEL_LIMIT))
-        return {values.name_of(key): values.typed(value) for key, value in pairs}
-    except Exception:  # noqa: BLE001 - whatever was passed for labels; no mapping is one label
-        return {"labels": values.typed(labels)}
-
-
 def deployment_body(manifest: Manifest) -> dict[str, Any]:
     """``ml.*`` of a deployment: the whole manifest behind the fingerprint."""
     return {"manifest": manifest.to_dict()}
-
-
-def label_body(value: object, annotator: str | None) -> dict[str, Any]:
-    """``ml.*`` of a label: the truth as a keyword, and as a number where it is one."""
-    truth = values.typed(value)
-    label: dict[str, Any] = {}
-    if isinstance(truth, float) and not math.isfinite(truth):
-        truth = None
-    if truth is not None:
-        label["value"] = category_key(truth)
-        if isinstance(truth, int | float):
-            label["number"] = float(truth)
-    if annotator is not None:
-        label["annotator"] = values.name_of(annotator)
-    return {"label": label}
-
-
-def outcome_body(value: object) -> dict[str, Any]:
-    """``ml.*`` of what came of a prediction for the business: as a keyword, and as a number where it is one."""
-    return {"outcome": label_body(value, None)["label"]}
 
 
 def metric_body(name: str, value: object, unit: str | None) -> dict[str, Any]:
@@ -397,13 +398,3 @@ def metric_body(name: str, value: object, unit: str | None) -> dict[str, Any]:
     if unit is not None:
         metric["unit"] = values.name_of(unit)
     return {"metric": metric}
-
-
-def step_body(name: str, rows_in: int | None, rows_out: int | None) -> dict[str, Any]:
-    """``ml.*`` of a step of a pipeline."""
-    step: dict[str, Any] = {"name": values.name_of(name)}
-    for key, rows in (("rows_in", rows_in), ("rows_out", rows_out)):
-        number = values.typed(rows)
-        if isinstance(number, int | float) and math.isfinite(number) and int(number) in values.INT64:
-            step[key] = int(number)
-    return {"step": step}

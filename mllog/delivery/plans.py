@@ -68,9 +68,9 @@ class PlanWithoutCard:
         if names is None:
             inputs, surplus = self._look(inputs, record)
         elif not self._typed_maps and (written := names.write(inputs)) is not None:
-            ml["inputs"] = written.inputs
-            if written.missing:
-                ml["missing"] = written.missing
+            ml["inputs"], missing, *_ = written
+            if missing:
+                ml["missing"] = missing
             return
         numbers, texts, flags, missing, odd = sort(inputs, plain=record.plain)
         found: dict[str, dict[str, Any]] = {}
@@ -231,21 +231,20 @@ class PlanOfCard:
 
 def _keep(written: Written, layout: Layout, ml: dict[str, Any]) -> None:
     """What was written at once, as parts of ``ml``."""
-    ml["inputs"] = written.inputs
-    missing = written.missing
-    unseen: list[str] = []
+    ml["inputs"], missing, bins, counts, strange = written
     if layout.absent:
         missing["absent"] = layout.absent
     if missing:
         ml["missing"] = missing
-    if written.counts is not None:
-        ml["text"] = written.counts
-        for tokens in written.unseen:
+    if counts is not None:
+        ml["text"] = counts
+    if strange:
+        unseen: list[str] = []
+        ml["unseen_tokens"] = unseen
+        for tokens in strange:
             _add_tokens(unseen, tokens)
-        if unseen:
-            ml["unseen_tokens"] = unseen
-    if written.bins is not None:
-        ml["bins"] = written.bins
+    if bins is not None:
+        ml["bins"] = bins
 
 
 def _bins(name: str, edges: tuple[float, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from mllog.delivery.loops import Words
 from mllog.ruler import tokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 REMEMBERED: Final = 20_000
 """Parts that are kept in memory."""
@@ -37,24 +37,23 @@ class TokenCounter:
 
     def count(self, text: str) -> tuple[int, Sequence[str]]:
         """How many tokens ``text`` has, and those that aren't in the vocabulary, in order and with repetitions."""
-        total = self.familiar.count(text)
-        return (total, ()) if total >= 0 else self._count(text.split())
+        total, new = self.familiar.count(text)
+        return self._count(total, new) if new else (total, ())
 
     def count_all(self, texts: Sequence[str]) -> tuple[list[int], dict[int, Sequence[str]]]:
         """How many tokens each of ``texts`` has, and by position those of a text that aren't in the vocabulary."""
-        counts = list(map(self.familiar.count, texts))
+        counts: list[int] = []
         strange: dict[int, Sequence[str]] = {}
-        for position, total in enumerate(counts):
-            if total < 0:
-                counts[position], unseen = self._count(texts[position].split())
+        for total, new in map(self.familiar.count, texts):
+            if new:
+                total, unseen = self._count(total, new)  # noqa: PLW2901 - the same, finished
                 if unseen:
-                    strange[position] = unseen
+                    strange[len(counts)] = unseen
+            counts.append(total)
         return counts, strange
 
-    def _count(self, parts: list[str]) -> tuple[int, Sequence[str]]:
+    def _count(self, total: int, new: Iterable[str]) -> tuple[int, Sequence[str]]:
         familiar, vocabulary = self.familiar, self._vocabulary
-        new = [part for part in parts if part not in familiar]
-        total = len(parts) - len(new)
         unseen: list[str] = []
         for part in new:
             tokens = tokenize(part)

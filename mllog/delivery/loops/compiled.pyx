@@ -2,8 +2,9 @@
 """The loops of :mod:`mllog.delivery.loops.plain`, compiled: one look at each value, by the address of its type.
 
 Inputs that are all ordinary or missing, which most are, are written as JSON at once (``write``); the others become
-typed maps (``sort``, ``measure``), as in Python. Dicts are iterated by ``PyDict_Next``, which is safe where nobody
-changes them meanwhile: they are copies that belong to a record, and no code but ours is called from here.
+typed maps (``sort``, ``measure``), as in Python. Results are tuples without names, which cost less. Dicts are iterated
+by ``PyDict_Next``, which is safe where nobody changes them meanwhile: they are copies that belong to a record, and no
+code but ours is called from here.
 """
 
 import array
@@ -22,7 +23,7 @@ from libc.string cimport memchr, memcmp, memcpy
 import orjson
 
 from mllog import values
-from mllog.delivery.loops.plain import EXACT, VALUE_SIZE, Sorted, Taken, Written
+from mllog.delivery.loops.plain import EXACT, VALUE_SIZE
 from mllog.fields import KEYWORD_LENGTH
 from mllog.ruler import category_key
 
@@ -31,6 +32,7 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object)
     int PyUnicode_KIND(object)
     void* PyUnicode_DATA(object)
+    object PyUnicode_FromKindAndData(int, const void*, Py_ssize_t)
     int PyUnicode_Compare(object, object) except? -2
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     Py_UCS4 PyUnicode_READ_CHAR(object, Py_ssize_t)
@@ -155,7 +157,7 @@ def sort(dict inputs not None, *, bint plain):
             odd[name] = given
     if nulls is not None:
         missing["null"] = nulls
-    return Sorted(numbers, texts, flags, missing, odd)
+    return numbers, texts, flags, missing, odd
 
 
 cdef class Memory:
@@ -316,10 +318,12 @@ cdef class Words:
         self._all.clear()
 
     def count(self, str text not None):
-        """How many parts between white space ``text`` has, where each of them is known; else -1."""
+        """How many of the parts of ``text`` between white space are known, and those that aren't."""
+        cdef list new = None
         if not PyUnicode_IS_ASCII(text):
             parts = text.split()
-            return len(parts) if self._all.issuperset(parts) else -1
+            new = [part for part in parts if part not in self._all]
+            return len(parts) - len(new), new
         cdef const unsigned char* data = <const unsigned char*>PyUnicode_DATA(text)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text)
         cdef Py_ssize_t k = 0, first, found = 0
@@ -328,15 +332,22 @@ cdef class Words:
             while k < size and is_space(data[k]):
                 k += 1
             if k == size:
-                return found
+                return found, new or ()
             first = k
             mixed = FNV_BASIS
             while k < size and not is_space(data[k]):
                 mixed = (mixed ^ data[k]) * FNV_PRIME
                 k += 1
-            if not self._has(data + first, k - first, mixed):
-                return -1
-            found += 1
+            if self._has(data + first, k - first, mixed):
+                found += 1
+                continue
+            part = PyUnicode_FromKindAndData(1, data + first, k - first)
+            if part in self._all:  # which had no place in the table
+                found += 1
+            elif new is None:
+                new = [part]
+            else:
+                new.append(part)
 
     cdef inline bint _has(self, const unsigned char* word, Py_ssize_t size, uint64_t mixed):
         cdef uint64_t slot = mixed ^ mixed >> 32
@@ -377,11 +388,13 @@ cdef class Names:
     """As the other: a list of names; writes inputs that are ordinary by their own types."""
 
     cdef Py_ssize_t _size
+    cdef bint _writable
     cdef bytes _keys
     cdef array.array _ends
 
     def __init__(self, tuple names not None):
-        keys = [dumps(name) + b":" for name in names]
+        self._writable = all(is_clean(name) for name in names)
+        keys = [dumps(name) + b":" if self._writable else b"" for name in names]
         ends = [0, *itertools.accumulate(map(len, keys))]
         self._size = len(keys)
         self._keys = b"".join(keys)
@@ -396,6 +409,8 @@ cdef class Names:
         cdef Py_ssize_t k = 0
         cdef double number
         cdef dict missing = {}
+        if not self._writable:
+            return None
         if len(inputs) != self._size:
             raise ValueError(f"{len(inputs)} inputs for {self._size} names")
         given = <PyObject**>PyMem_Malloc(self._size * (sizeof(PyObject*) + 1) + 1)
@@ -424,7 +439,7 @@ cdef class Names:
                 else:
                     return None
                 k += 1
-            return Written(Fragment(self._maps(given, targets)), missing, None, None, ())
+            return Fragment(self._maps(given, targets)), missing, None, None, ()
         finally:
             PyMem_Free(given)
 
@@ -549,7 +564,7 @@ cdef class Layout(Names):
         cdef int* expected = self._targets.data.as_ints
         cdef dict missing = {}, counts = None
         cdef list unseen = None
-        if self.unexpected:
+        if self.unexpected or not self._writable:
             return None
         if len(inputs) != self._size:
             raise ValueError(f"{len(inputs)} inputs for {self._size} names")
@@ -592,9 +607,7 @@ cdef class Layout(Names):
                 text = <object>given[<Py_ssize_t>place]
                 if not is_clean(text) or is_blank(text) or (sentinels and category_key(text) in sentinels):
                     return None
-                total, strange = (<Words?>counter.familiar).count(text), ()
-                if total < 0:
-                    total, strange = counter.count(text)
+                total, strange = counter.count(text)
                 if counts is None:
                     counts = {}
                 counts[name] = {"tokens": total, "unseen": len(strange)}
@@ -606,7 +619,7 @@ cdef class Layout(Names):
                 put(&bins, ",", 1)
             bins.data[bins.used - 1] = c"]"
             measured = Fragment(PyBytes_FromStringAndSize(bins.data, bins.used)) if bins.used > 1 else None
-            return Written(Fragment(self._maps(given, targets)), missing, measured, counts, unseen or ())
+            return Fragment(self._maps(given, targets)), missing, measured, counts, unseen or ()
         finally:
             PyMem_Free(bins.data)
             PyMem_Free(given)
@@ -644,7 +657,7 @@ cdef class Layout(Names):
             odd.append((name, given))
         if self._texts:
             self._read(inputs, texts, counts, unseen, odd)
-        return Taken(numbers, strings, flags, texts, counts, unseen, bins, odd)
+        return numbers, strings, flags, texts, counts, unseen, bins, odd
 
     cdef int _cell(self, Py_ssize_t k, object value) except -2:
         """Which bin an ordinary number is in; -1 for what is no number, or none that a float can be."""

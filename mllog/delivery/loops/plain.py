@@ -120,10 +120,13 @@ class Words:
         """Forget all."""
         self._all.clear()
 
-    def count(self, text: str) -> int:
-        """How many parts between white space ``text`` has, where each of them is known; else -1."""
+    def count(self, text: str) -> tuple[int, Sequence[str]]:
+        """How many of the parts of ``text`` between white space are known, and those that aren't."""
         parts = text.split()
-        return len(parts) if self._all.issuperset(parts) else -1
+        if self._all.issuperset(parts):
+            return len(parts), ()
+        new = [part for part in parts if part not in self._all]
+        return len(parts) - len(new), new
 
 
 class Names:

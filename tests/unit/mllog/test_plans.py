@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import math
 import sys
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import UUID
 
 import orjson
@@ -14,8 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mllog.delivery import plans
+from mllog.delivery import plans, tokens
 from mllog.delivery.encoder import Constants, Encoder
+from mllog.delivery.loops import plain
 from mllog.delivery.ordinary import cells_of
 from mllog.delivery.plans import PlanOfCard, PlanWithoutCard
 from mllog.delivery.routing import NAMES_WITHOUT_CARD, Router
@@ -31,6 +34,14 @@ from mllog.ruler import (
     Ruler,
     tokenize,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+LOOPS: tuple[ModuleType, ...] = (plain,)
+if importlib.util.find_spec("mllog.delivery.loops.compiled") is not None:
+    LOOPS = (plain, importlib.import_module("mllog.delivery.loops.compiled"))
 
 NAMES = ("a", "b", "c", "d")
 NUMBERS = st.one_of(
@@ -92,19 +103,33 @@ def record_of(inputs: dict[str, Any]) -> Record:
 
 
 def by_plan(ruler: Ruler | None, router: Router, inputs: dict[str, Any]) -> dict[str, Any]:
-    """What a plan says."""
-    record = record_of(inputs)
-    assert record.held is not None
-    plan = PlanWithoutCard(router) if ruler is None else PlanOfCard(router, ruler)
-    found: list[dict[str, Any]] = []
-    for _ in range(2):  # a plan that has seen the names says the same as one that hasn't
-        again, ml = copy.copy(record), {}
-        plan.fill(copy.deepcopy(record.held), again, {"score": 0.5}, ml)
-        ml = {name: orjson.loads(orjson.dumps(part)) if type(part) is orjson.Fragment else part for name, part in ml.items()}
-        ml["marks"] = (sorted(again.replaced or ()), sorted(again.truncated or ()))
-        found.append(tidy(ml))
-    assert repr(found[0]) == repr(found[1])
+    """What a plan says, with the loops in Python and with the compiled ones."""
+    found = [said for module in LOOPS for said in by_loops(module, ruler, router, inputs)]
+    for said in found[1:]:
+        assert repr(said) == repr(found[0])
     return found[0]
+
+
+def by_loops(
+    module: ModuleType, ruler: Ruler | None, router: Router, inputs: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """What a plan says with these loops: first, having seen the names, and as typed maps."""
+    names = {name: getattr(module, name) for name in ("Layout", "Memory", "Names", "sort")}
+    with patch.multiple(plans, **names), patch.object(tokens, "Words", module.Words):
+        for typed_maps in (False, True):
+            record = record_of(inputs)
+            assert record.held is not None
+            plan = (
+                PlanWithoutCard(router, typed_maps=typed_maps)
+                if ruler is None
+                else PlanOfCard(router, ruler, typed_maps=typed_maps)
+            )
+            for _ in range(2):
+                again, ml = copy.copy(record), {}
+                plan.fill(copy.deepcopy(record.held), again, {"score": 0.5}, ml)
+                ml = {n: orjson.loads(orjson.dumps(p)) if type(p) is orjson.Fragment else p for n, p in ml.items()}
+                ml["marks"] = (sorted(again.replaced or ()), sorted(again.truncated or ()))
+                yield tidy(ml)
 
 
 def by_ruler(ruler: Ruler | None, router: Router, inputs: dict[str, Any]) -> dict[str, Any]:
