@@ -114,7 +114,10 @@ def _child(name: str, folder: Path, card: Path, args: argparse.Namespace) -> dic
         ]  # fmt: skip
         # Some contenders report each odd value on standard error: theirs to say, not ours to show.
         with (Path(own) / "stderr.txt").open("w+", encoding="utf-8", errors="replace") as told:
-            done = subprocess.run(command, check=False, stdout=told, stderr=told, timeout=CHILD_SECONDS)
+            environment = os.environ | CONTENDERS[name].environment
+            done = subprocess.run(
+                command, check=False, stdout=told, stderr=told, timeout=CHILD_SECONDS, env=environment
+            )
             if done.returncode == 0 and out.exists():
                 result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
                 return result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mllog import values
 from mllog.delivery.loops import size_of_scalars
-from mllog.delivery.loops.plain import VALUE_SIZE
+from mllog.delivery.loops.plain import VALUE_SIZE, is_numpy
 from mllog.events import RECORD_SIZE
 
 if TYPE_CHECKING:
@@ -19,12 +19,6 @@ NODES_LIMIT: Final = 8 * values.NODE_LIMIT
 """How many nested values of one event are looked at, all inputs together: more don't fit into a line."""
 WHOLE: Final = "@inputs"
 """Mark of inputs that were cut or replaced as a whole, where others have an input's name."""
-
-_NUMPY: Final = frozenset(
-    {"float16", "float32", "float64", "bool", "bool_"}
-    | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-)
-"""numpy's scalars that ``item()`` turns into the Python value which :func:`mllog.values.typed` gives."""
 
 
 @dataclass(slots=True)
@@ -110,7 +104,7 @@ def _converted(inputs: dict[Any, Any]) -> Snapshot:
                 if len(value) <= limit:
                     result.values[name] = value
                     continue
-            elif kind.__module__ == "numpy" and kind.__name__ in _NUMPY:
+            elif is_numpy(kind):
                 result.values[name] = value.item()
                 continue
         except Exception:  # noqa: BLE001, S110 - a class may refuse to be hashed or named; it is marked below

@@ -6,8 +6,8 @@ A contender's module is imported in its child process only: no library pays for 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -43,16 +43,23 @@ class Entry:
         make: Name of the class.
         options: What the class is told, beside the folder.
         note: What a reader should know of it.
+        environment: Variables of its process.
     """
 
     module: str
     make: str
     options: dict[str, Any]
     note: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def _entry(module: str, make: str, note: str = "", **options: Any) -> Entry:
-    return Entry(f"benchmarks.logger.contenders.{module}", make, options, note)
+def _entry(
+    module: str, make: str, note: str = "", *, environment: Mapping[str, str] | None = None, **options: Any
+) -> Entry:
+    return Entry(f"benchmarks.logger.contenders.{module}", make, options, note, environment or {})
+
+
+_PURE: Final = {"MLLOG_PURE_PYTHON": "1"}
 
 
 CONTENDERS: Final[dict[str, Entry]] = {
@@ -71,6 +78,8 @@ CONTENDERS: Final[dict[str, Entry]] = {
     "OpenTelemetry logs": _entry("telemetry", "Telemetry", "BatchLogRecordProcessor with its defaults, JSON lines"),
     "mllog": _entry("ours", "Mllog"),
     "mllog, card": _entry("ours", "Mllog", "bins, violations, missing kinds, tokens of two texts", with_card=True),
+    "mllog, Python": _entry("ours", "Mllog", "without the compiled loops", environment=_PURE),
+    "mllog, card, Python": _entry("ours", "Mllog", "without the compiled loops", environment=_PURE, with_card=True),
     "mllog, stdlib": _entry("ours", "MllogStdlib", "logger.info(extra=) and EventHandler"),
     "mllog, card, stdlib": _entry("ours", "MllogStdlib", "logger.info(extra=) and EventHandler", with_card=True),
     "mllog, durable": _entry("ours", "Mllog", 'durable="each": written before the call returns', durable="each"),

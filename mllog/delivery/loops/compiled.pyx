@@ -23,7 +23,7 @@ from libc.string cimport memchr, memcmp, memcpy
 import orjson
 
 from mllog import values
-from mllog.delivery.loops.plain import EXACT, VALUE_SIZE
+from mllog.delivery.loops.plain import EXACT, VALUE_SIZE, is_numpy
 from mllog.fields import KEYWORD_LENGTH
 from mllog.ruler import category_key
 
@@ -38,10 +38,13 @@ cdef extern from "Python.h":
     Py_UCS4 PyUnicode_READ_CHAR(object, Py_ssize_t)
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
     bint PyFloat_CheckExact(object)
+    bint PyFloat_Check(object)
     bint PyLong_CheckExact(object)
     bint PyBool_Check(object)
     long long PyLong_AsLongLongAndOverflow(object, int*) except? -1
     PyObject* item "PyTuple_GET_ITEM"(object, Py_ssize_t)
+
+cdef set NUMPY_TYPES = set()
 
 dumps = orjson.dumps
 Fragment = orjson.Fragment
@@ -101,6 +104,20 @@ cdef inline bint is_blank(object text):
     return (first <= 0x20 or first >= 0x7F) and (<str>text).isspace()
 
 
+cdef object of_numpy(object value):
+    """The Python value of a scalar of numpy's; None for all else."""
+    kind = type(value)
+    if type(kind) is not type:  # it may refuse to be hashed
+        return None
+    try:
+        if kind in NUMPY_TYPES or is_numpy(kind):
+            NUMPY_TYPES.add(kind)
+            return PyFloat_AS_DOUBLE(value) if PyFloat_Check(value) else value.item()
+    except Exception:
+        pass
+    return None
+
+
 def size_of_scalars(inputs):
     """As the other: bytes that a dict of scalars is taken to need, or None."""
     cdef PyObject* key
@@ -120,7 +137,10 @@ def size_of_scalars(inputs):
             if not is_exact(<object>value):
                 return None
         elif not (PyFloat_CheckExact(<object>value) or value == <PyObject*>None or PyBool_Check(<object>value)):
-            return None
+            plain = of_numpy(<object>value)
+            if plain is None or (PyLong_CheckExact(plain) and not is_exact(plain)):
+                return None
+            scalars[<object>key] = plain  # an item that is there: the dict isn't laid out anew
     return None if size > LONGEST_TEXT else size + PER_VALUE * len(scalars)
 
 

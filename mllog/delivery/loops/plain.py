@@ -40,6 +40,17 @@ _is_tracked: Final = gc.is_tracked
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
+_NUMPY: Final = frozenset(
+    {"float16", "float32", "float64", "bool", "bool_"}
+    | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+)
+
+
+def is_numpy(kind: type) -> bool:
+    """Whether ``item()`` of a numpy scalar of this type is the value which :func:`mllog.values.typed` gives."""
+    return kind.__module__ == "numpy" and kind.__name__ in _NUMPY
+
+
 class Sorted(NamedTuple):
     """Inputs by their own types.
 
@@ -266,7 +277,10 @@ def size_of_scalars(inputs: dict[Any, Any]) -> int | None:
     """Bytes that a dict of scalars is taken to need; None where there is anything else, or something long.
 
     What passes has strings for names, and for values strings, floats, booleans, ``None``, and integers of up to 53
-    bits; enumerations and UUIDs may pass.
+    bits; enumerations and UUIDs may pass. The compiled one turns numpy's scalars into Python's on its way.
+
+    Args:
+        inputs: A copy of the caller's.
     """
     # orjson writes containers whole, which may take gigabytes: [[0] * 10_000] * 10_000 is one list and one row. The
     # collector doesn't track a dict of scalars (but from Python 3.14 on), which is known in no time.

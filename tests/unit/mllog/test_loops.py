@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import example, given, settings
@@ -19,6 +20,7 @@ from support import hostile
 
 from mllog.delivery.loops import plain
 from mllog.delivery.ordinary import cells_of, ordinary_of
+from mllog.delivery.snapshot import snapshot
 from mllog.delivery.tokens import TokenCounter
 from mllog.ruler import Feature
 
@@ -100,6 +102,30 @@ def test_hostile_values_are_not_plain(kind: int) -> None:
     """A value of foreign code is told by its type alone: none of its methods is called."""
     for inputs in ({"a": hostile.HOSTILE[kind]()}, {"a": 1, "b": hostile.HOSTILE[kind]()}):
         assert compiled.size_of_scalars(inputs) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float64(0.1),
+        np.float32(0.1),
+        np.float16(2),
+        np.float64("nan"),
+        np.int8(-3),
+        np.uint64(7),
+        np.bool_(True),
+        np.bool_(False),
+    ],
+)
+def test_scalars_of_numpy(value: Any) -> None:
+    """They become the values that they become one by one; an integer beyond 53 bits is left to that."""
+    inputs = {"a": value, "b": "x"}
+    if FOUND:
+        assert compiled.size_of_scalars(inputs) is not None
+        assert repr(inputs) == repr({"a": snapshot({"a": value, "b": [1]}).values["a"], "b": "x"})
+    assert compiled.size_of_scalars({"a": np.int64(2**60)}) is None
+    assert compiled.size_of_scalars({"a": np.datetime64("2026-11-24")}) is None
+    assert compiled.size_of_scalars({"a": np.zeros(1)}) is None
 
 
 def test_keys_that_are_no_strings() -> None:
