@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from mllog import __version__
 from mllog.errors import MllogError
+from mllog.places import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = parser.parse_args(given)
     except _UsageError as error:
         error.parser.print_usage(sys.stderr)
-        return _fail(wanted or "", str(error), USAGE, as_json=as_json)
+        return _fail(wanted or "", without_password(str(error)), USAGE, as_json=as_json)
     except SystemExit as stop:  # --help, --version
         return stop.code if isinstance(stop.code, int) else USAGE
     if args.command is None:

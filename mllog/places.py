@@ -32,6 +32,8 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
 _REMOTE: Final = re.compile(r"(logstash|elasticsearch)\+(https?|tcp)", re.IGNORECASE)
 # As greedy as can be: a password that nobody percent-encoded may hold "/" and "@".
 _USER_INFO: Final = re.compile(r"//.*@", re.DOTALL)
+# Nothing of the kind belongs to a place, but somebody may have pasted a link with a token.
+_BEHIND: Final = re.compile(r"(//[^?#]*[?#]).*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ def parse(text: str) -> Place:
 
 
 def without_password(text: str) -> str:
-    """``text`` with what stands before the last ``@`` of a URL hidden, for messages about it."""
-    return _USER_INFO.sub("//***@", text)
+    """``text`` with what stands before the last ``@`` of a URL, and its query, hidden, for messages about it."""
+    return _BEHIND.sub(r"\1***", _USER_INFO.sub("//***@", text))
 
 
 def _remote(text: str, kind: PlaceKind, url: str) -> Place:
@@ -106,6 +108,8 @@ def _remote(text: str, kind: PlaceKind, url: str) -> Place:
         raise _error(text, "its host, port or password can't be read (percent-encode / @ : in a password)") from None
     if not url.partition(":")[2].startswith("//") or not host:
         raise _error(text, "the host is missing")
+    if "@" in parts.path:
+        raise _error(text, "a / stands before its @ (percent-encode / @ : in a password)")
     if parts.query or parts.fragment:
         raise _error(text, "nothing may follow its path")
     if parts.scheme == "tcp" and (port is None or parts.path.strip("/")):

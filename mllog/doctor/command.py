@@ -17,8 +17,9 @@ from mllog.delivery.sinks import SPOOL_FOLDER
 from mllog.doctor.base import Subject
 from mllog.doctor.examination import examine, worst
 from mllog.doctor.words import bytes_of, counted
-from mllog.errors import MllogError
-from mllog.places import Place, parse
+from mllog.errors import MllogError, PlaceError
+from mllog.places import Place, parse, without_password
+from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +35,8 @@ example: mllog doctor events/ --elasticsearch https://elastic.example:9200
 
 Without a folder and a place it looks where a logger would write: MLLOG_SINK, else events/.
 Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD,
-MLLOG_CA_CERTS, ... It sends no event and changes nothing.
+MLLOG_CA_CERTS, ... It sends no event and changes nothing. A password in a place can be read by everybody on this
+machine for a moment: rather name the user there, and set MLLOG_PASSWORD.
 
 exit code: 0 fine, 1 something is wrong or soon will be, 2 wrong usage, 3 something could not be judged"""
 
@@ -48,6 +50,8 @@ class Doctor:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = _EPILOG
+        # Shortened options would hide from hide_passwords.
+        parser.allow_abbrev = False
         parser.add_argument("folder", metavar="FOLDER", nargs="*", help="a folder of events, or a spool")
         parser.add_argument(
             "--sink", metavar="PLACE", action="append", default=[], help="what a logger writes to, or is shipped to"
@@ -57,10 +61,10 @@ class Doctor:
 
     def run(self, args: argparse.Namespace) -> int:
         """Look, and say what was seen."""
-        places = [parse(text) for text in args.sink]
-        if args.elasticsearch:
-            text = args.elasticsearch
-            places.append(parse(text if text.startswith("elasticsearch+") else f"elasticsearch+{text}"))
+        sinks = {text: parse(text) for text in args.sink}
+        servers = {} if args.elasticsearch is None else {args.elasticsearch: _elasticsearch(args.elasticsearch)}
+        hide_passwords({"--sink": sinks, "--elasticsearch": servers})
+        places = [*sinks.values(), *servers.values()]
         subject = subject_of([Path(text) for text in args.folder], places, os.environ)
         if not args.json and sys.stderr.isatty():
             subject.tell = _tell
@@ -71,6 +75,21 @@ class Doctor:
         else:
             _print(diagnoses)
         return EXIT[state]
+
+
+def _elasticsearch(text: str) -> Place:
+    """The place of a URL.
+
+    Raises:
+        PlaceError: Where it is none.
+    """
+    place = parse(text if text.startswith("elasticsearch+") else f"elasticsearch+{text}")
+    if place.kind != "elasticsearch":
+        shown = without_password(text)
+        raise PlaceError(
+            f"--elasticsearch {shown!r} is no URL: write http(s)://HOST:9200", field="elasticsearch", value=shown
+        )
+    return place
 
 
 def subject_of(folders: Sequence[Path], places: Sequence[Place], variables: Mapping[str, str]) -> Subject:

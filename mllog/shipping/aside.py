@@ -1,11 +1,13 @@
 """What is no event is kept aside: ``<spool>/_corrupt/<process>/<segment>-<offset>.corrupt``, the reason beside it.
 
-A sealed segment that isn't what its checksum says is kept whole, as ``<segment>.corrupt``. Names follow from what is
-kept, so doing it twice changes nothing.
+A sealed segment that isn't what its checksum says is kept whole, as ``<segment>.corrupt``; so are a shipper's own files
+that can't be right, and dead letters that can't be read. Names follow from what is kept, so doing it twice changes
+nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from mllog.delivery.spool import replace
+from mllog.delivery.spool import replace, sync_folder
 
 if TYPE_CHECKING:
     from mllog.shipping.segments import Corrupt, Segments
@@ -46,8 +48,11 @@ def keep_part(spool: Path, segments: Segments, number: int, part: Corrupt) -> No
         while left and (block := source.read(min(left, _BLOCK))):
             copy.write(block)
             left -= len(block)
+        copy.flush()
+        os.fsync(copy.fileno())
     _say(target, number, part.reason, offset=part.offset, length=part.length, lines=part.lines)
     temporary.replace(target)
+    sync_folder(folder)
 
 
 def keep_segment(spool: Path, segments: Segments, number: int, reason: str) -> None:
@@ -70,7 +75,41 @@ def keep_segment(spool: Path, segments: Segments, number: int, reason: str) -> N
     except OSError:
         temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         shutil.copyfile(source, temporary)
+        with temporary.open("rb") as copy:
+            os.fsync(copy.fileno())
         temporary.replace(target)
+    sync_folder(folder)
+
+
+def keep_file(spool: Path, path: Path, folder: str, reason: str) -> None:
+    """Keep a copy of a file of ours that can't be right, before it is written anew.
+
+    Args:
+        spool: The spool's folder.
+        path: The file.
+        folder: Name of the folder below ``_corrupt``.
+        reason: What is wrong with it.
+
+    Raises:
+        OSError: Where it can't be read, or the disk refuses.
+    """
+    keep_bytes(spool, path.read_bytes(), folder, path.name, reason)
+
+
+def keep_bytes(spool: Path, content: bytes, folder: str, name: str, reason: str) -> None:
+    """Keep something that can't be right, under its name and a digest of it.
+
+    Raises:
+        OSError: Where the disk refuses.
+    """
+    target = spool / FOLDER / folder / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.corrupt"
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    details = {"reason": reason, "name": name, "length": len(content)}
+    replace(target.with_suffix(".reason.json"), orjson.dumps(details, option=orjson.OPT_INDENT_2), sync=False)
+    replace(target, content)
+    sync_folder(target.parent)
 
 
 def _say(target: Path, number: int, reason: str, **details: int) -> None:

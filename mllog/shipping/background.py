@@ -86,9 +86,9 @@ class Background:
                     self._tell(shipper.problem)
             except Exception as error:  # noqa: BLE001 - a bug must not end delivery, nor reach the model
                 self._tell(error)
-            if moved:
+            if moved and shipper.problem is None:
                 self._warned = False
-            else:
+            if not moved:
                 self._stop.wait(POLL_SECONDS)
         try:
             self._finish()

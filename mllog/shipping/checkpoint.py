@@ -10,18 +10,23 @@ then sent again, under the same ids.
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import math
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from mllog.delivery.spool import replace, sync_folder
+from mllog.shipping.segments import Segments
 
 VERSION: Final = 1
 ENDING: Final = ".checkpoint"
 SYNC_SECONDS: Final = 1.0
+_MOST_KNOWN: Final = 10**6
 
 
 @dataclass(slots=True)
@@ -36,6 +41,8 @@ class Counts:
         corrupt: Lines that were no events; they are kept aside.
         corrupt_segments: Sealed segments that aren't what their checksum says.
         unasked: Batches resent without knowing what had arrived, since the destination may not be asked.
+        missing_segments: Segments that were deleted before they had been delivered, or before the rest of them had.
+        restarts: Checkpoints that couldn't be right, so that everything there was sent again.
     """
 
     delivered: int = 0
@@ -45,11 +52,13 @@ class Counts:
     corrupt: int = 0
     corrupt_segments: int = 0
     unasked: int = 0
+    missing_segments: int = 0
+    restarts: int = 0
 
     def add(self, other: Counts) -> None:
         """Count what ``other`` counted too."""
-        for field in fields(Counts):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for count in fields(Counts):
+            setattr(self, count.name, getattr(self, count.name) + getattr(other, count.name))
 
 
 @dataclass(slots=True)
@@ -75,7 +84,9 @@ class Checkpoint:
         last_success: When something was acknowledged, seconds since 1970.
         last_error: Why it last wasn't.
         last_error_at: When that was.
-        lost: Whether there was a checkpoint that can't be read any more.
+        lost: Whether there was a checkpoint that can't be read any more, or can't be right.
+        why: What is wrong with it, where it is lost.
+        known: Numbers of the segments that were seen and not passed, ascending.
     """
 
     path: Path
@@ -88,6 +99,8 @@ class Checkpoint:
     last_error: str | None = None
     last_error_at: float | None = None
     lost: bool = False
+    why: str = ""
+    known: list[int] = field(default_factory=list)
     _synced: float = 0.0
 
     def __post_init__(self) -> None:
@@ -95,26 +108,55 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path, destination: str) -> Checkpoint:
-        """The checkpoint in a file; a fresh one where there is none, or another destination's, or nonsense.
+        """The checkpoint in a file; a fresh one where there is none, or one that can't be right.
 
-        Fresh means that everything is sent again, under the same ids.
+        Fresh means that everything is sent again, under the same ids. A checkpoint can't be right that is another
+        destination's, whose values aren't of their types, or that is past the end of the segments beside it: whoever
+        believed it would skip events.
         """
-        fresh = cls(path, destination, lost=path.exists())
         try:
             held: Any = orjson.loads(path.read_bytes())
-            if held["version"] != VERSION or held["destination"] != destination:
-                return fresh
-            return cls(
+            if held["version"] != VERSION:
+                return cls(path, destination, lost=True, why=f"its version is {held['version']!r}")
+            if held["destination"] != destination:
+                return cls(path, destination, lost=True, why=f"it is that of {held['destination']!r}")
+            found = cls(
                 path,
                 destination,
                 _count(held["segment"]),
                 _count(held["offset"]),
-                Counts(**{name: _count(value) for name, value in held["counts"].items()}),
+                counts_of(held["counts"]),
                 _intent(held["intent"]),
-                *(held[name] for name in ("last_success", "last_error", "last_error_at")),
+                moment_of(held["last_success"]),
+                _text(held["last_error"]),
+                moment_of(held["last_error_at"]),
+                known=_numbers(held.get("known", [])),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return fresh
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(path, destination)
+        except OSError as error:
+            return cls(path, destination, lost=True, why=f"it can't be read: {error.strerror or error}")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(path, destination, lost=True, why="it is no checkpoint: its values aren't what they should be")
+        why = _impossible(found)
+        return found if why is None else cls(path, destination, lost=True, why=why)
+
+    def see(self, ahead: list[int]) -> int:
+        """Remember the segments that are to be shipped; of those that were, how many are gone.
+
+        Numbers alone don't tell: a writer on a full disk leaves some out. A last segment of which something was shipped
+        may have been shipped to its end, and deleted for that.
+        """
+        here = set(ahead)
+        gone = [number for number in self.known if number >= self.segment and number not in here]
+        if not ahead and self.offset:
+            gone = [number for number in gone if number > self.segment]
+        self.known = ahead
+        # One in which nothing stands yet may go with its writer.
+        with contextlib.suppress(OSError):
+            if ahead and not Segments(self.path.parent).path(ahead[-1]).stat().st_size:
+                self.known = ahead[:-1]
+        return len(gone)
 
     def save(self, *, sync: bool = False) -> None:
         """Write it; on the disk where ``sync`` says so or the last time was a second ago.
@@ -134,6 +176,7 @@ class Checkpoint:
             "last_success": self.last_success,
             "last_error": self.last_error,
             "last_error_at": self.last_error_at,
+            "known": _ranges(self.known),
         }
         replace(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2), sync=sync)
         if sync:
@@ -152,8 +195,37 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     return found
 
 
+def counts_of(held: Any) -> Counts:
+    """Counts from a file.
+
+    Raises:
+        ValueError: Where one of them is no number of events.
+        TypeError: Where they aren't counts.
+    """
+    return Counts(**{name: _count(value) for name, value in held.items()})
+
+
+def moment_of(value: Any) -> float | None:
+    """Seconds since 1970 from a file.
+
+    Raises:
+        ValueError: Where it is neither a moment nor ``None``.
+    """
+    if value is None:
+        return None
+    if type(value) not in {int, float} or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)
+
+
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
         raise ValueError(value)
     return value
 
@@ -162,6 +234,44 @@ def _intent(held: Any) -> Intent | None:
     if held is None:
         return None
     intent = Intent(_count(held["start"]), _count(held["end"]), held["ingested"])
-    if not isinstance(intent.ingested, str) or intent.end < intent.start:
+    # It goes into events, and a store would refuse them all for a time that is none.
+    dt.datetime.fromisoformat(intent.ingested)
+    if intent.end < intent.start:
         raise ValueError(held)
     return intent
+
+
+def _ranges(numbers: list[int]) -> list[list[int]]:
+    """Ascending numbers as pairs of first and last."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def _numbers(held: Any) -> list[int]:
+    pairs = [(_count(first), _count(last)) for first, last in held]
+    if sum(last - first for first, last in pairs) > _MOST_KNOWN:
+        raise ValueError(held)
+    return [number for first, last in pairs for number in range(first, last + 1)]
+
+
+def _impossible(found: Checkpoint) -> str | None:
+    """What of a position can't be, by the segments beside it; ``None`` where it can, or nobody can tell."""
+    segments = Segments(found.path.parent)
+    numbers = segments.numbers()
+    if not numbers:
+        return None
+    if found.segment > numbers[-1] + 1:
+        return f"it is at segment {found.segment}, and the last one is {numbers[-1]}"
+    if found.segment not in numbers:
+        return None
+    end = max(found.offset, found.intent.end if found.intent else 0)
+    with contextlib.suppress(OSError):
+        size = segments.path(found.segment).stat().st_size
+        if end > size:
+            return f"it is at byte {end} of segment {found.segment}, which has {size}"
+    return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mllog.shipping.courier import Courier
     from mllog.shipping.registry import Entry
 
+_OURS: Final = {ENDING, CHECKSUM, ".lock"}
 NEW_SECONDS: Final = 60.0
 """An empty folder that is younger may be a process's that is about to begin."""
 
@@ -40,10 +41,11 @@ def clear(spool: Path, courier: Courier, entries: Sequence[Entry]) -> int:
     numbers = [number for number in segments.numbers() if courier.has_passed(number)]
     if not numbers:
         return 0
+    mine = courier.checkpoint.path.name
     others = [
         _checkpoint(spool, courier.process, entry)
         for entry in entries
-        if entry.holds and entry.name != courier.checkpoint.destination
+        if entry.holds and f"{entry.key}{ENDING}" != mine
     ]
     numbers = [number for number in numbers if all(passed(segments, other, number) for other in others)]
     if numbers:
@@ -52,6 +54,8 @@ def clear(spool: Path, courier: Courier, entries: Sequence[Entry]) -> int:
         path = segments.path(number)
         path.unlink(missing_ok=True)
         path.with_name(f"{path.name}{CHECKSUM}").unlink(missing_ok=True)
+    if numbers and courier.unsaved is not None:
+        courier.sync()  # there was no room for it before
     return len(numbers)
 
 
@@ -78,7 +82,7 @@ def retire(spool: Path, courier: Courier, entries: Sequence[Entry]) -> bool:
             if (folder / f"{entry.key}{ENDING}").exists():
                 last = _checkpoint(spool, folder.name, entry)
                 registry.fold(spool, entry.key, folder.name, last.counts, last.last_success)
-        shutil.rmtree(folder)
+        _remove(folder)
         for entry in entries:
             registry.folded(spool, entry.key, folder.name)
     finally:
@@ -100,9 +104,23 @@ def finish_retiring(spool: Path, entries: Sequence[Entry]) -> None:
             folder = spool / name
             if folder.is_dir() and not Segments(folder).numbers():
                 with contextlib.suppress(OSError):
-                    shutil.rmtree(folder)
+                    _remove(folder)
             if not folder.exists():
                 registry.folded(spool, entry.key, name)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a process's folder. Of one that is a link to elsewhere, what is ours and the link."""
+    if not folder.is_symlink():
+        shutil.rmtree(folder)
+        return
+    elsewhere = folder.resolve()
+    for path in elsewhere.iterdir():
+        if path.suffix in _OURS:
+            path.unlink(missing_ok=True)
+    folder.unlink()
+    with contextlib.suppress(OSError):
+        elsewhere.rmdir()
 
 
 def _checkpoint(spool: Path, process: str, entry: Entry) -> Checkpoint:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import threading
@@ -14,25 +13,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mllog.errors import PlaceError
 from mllog.places import parse
+from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from mllog.places import Place
+    from mllog.shipping.destinations.base import Destination
     from mllog.shipping.shipper import Shipper
 
 DELIVERED, REFUSED, USAGE, UNDELIVERED = 0, 1, 2, 3
 GIVE_UP_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 4.0
+"""After SIGTERM, for the batch in hand; Kubernetes kills after 30."""
 
 _EPILOG: Final = """\
 example: mllog ship events/ --to logstash+https://logstash.example:8080 --follow --delete
 
 environment: MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_API_KEY (Elasticsearch) or MLLOG_BEARER_TOKEN;
 MLLOG_CA_CERTS, MLLOG_CLIENT_CERT, MLLOG_CLIENT_KEY; MLLOG_TIMEOUT (seconds to wait for an answer, 30)
+A password in PLACE can be read by everybody on this machine for a moment: rather name the user there, and set
+MLLOG_PASSWORD.
 
-exit code: 0 all delivered, 1 something was refused or corrupt (kept aside), 2 wrong usage,
-3 not all could be delivered"""
+exit code: 0 all delivered, 1 something was refused, corrupt or damaged (kept aside), 2 wrong usage,
+3 not all could be delivered, or it can't be noted what was; with the reason"""
 
 
 class Ship:
@@ -44,6 +48,8 @@ class Ship:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
         parser.epilog = _EPILOG
+        # Shortened options would hide from hide_passwords.
+        parser.allow_abbrev = False
         parser.add_argument("folder", metavar="FOLDER", help="the spool: a folder that loggers write to")
         parser.add_argument(
             "--to",
@@ -74,16 +80,16 @@ class Ship:
     def run(self, args: argparse.Namespace) -> int:
         """Ship."""
         place = parse(args.to)
-        _hide_password(args.to, place)
+        hide_passwords({"--to": {args.to: place}})
         folder = Path(args.folder)
-        # Beside a service that hasn't begun to log, there is nothing to follow yet.
-        if not folder.is_dir() and not args.follow:
-            raise PlaceError(f"{folder}: no such folder; name the one that loggers write to", field="folder")
+        _check_folder(folder, follow=args.follow)
         from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - after the password is hidden
         from mllog.shipping.shipper import Shipper  # noqa: PLC0415 - the same
 
         destination = open_destination(place, parallel=True)
         stop = threading.Event()
+        if args.forget:
+            return _forget(folder, destination, as_json=args.json)
         shipper = Shipper(
             folder,
             destination,
@@ -91,21 +97,42 @@ class Ship:
             stop=stop,
             give_up=None if args.follow else max(args.give_up, 0.0),
         )
-        if args.forget:
-            return _forget(shipper, as_json=args.json)
         if args.replay_dead:
             return _replay(shipper, as_json=args.json)
-        with _stopped_by_signals(stop):
+        with _stopped_by_signals(stop, destination):
             return _ship(shipper, follow=args.follow, as_json=args.json)
 
 
 command = Ship()
 
 
+def _check_folder(folder: Path, *, follow: bool) -> None:
+    """Whether a folder may be a spool."""
+    from mllog.delivery.locks import WRITER_LOCK  # noqa: PLC0415 - after the password is hidden
+    from mllog.shipping.segments import numbers  # noqa: PLC0415 - the same
+
+    reason = None
+    if folder.exists() and not folder.is_dir():
+        reason = "it is a file, not a folder; name the folder that loggers write to"
+    elif not folder.exists() and not follow:
+        # Beside a service that hasn't begun to log, there is nothing to follow yet.
+        reason = "no such folder; name the one that loggers write to"
+    elif numbers(folder) or (folder / WRITER_LOCK).exists():
+        reason = f"it is the folder of one process; name the spool that it stands in, {folder.absolute().parent}"
+    if reason is not None:
+        raise PlaceError(f"{folder}: {reason}", field="folder", value=str(folder))
+
+
 @contextlib.contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+def _stopped_by_signals(stop: threading.Event, destination: Destination) -> Iterator[None]:
+    """The first signal gives the batch in hand a few seconds; the second ends it at once. It stays in the spool."""
+
+    def end(*_: object) -> None:
+        destination.hurry(0.0 if stop.is_set() else STOP_SECONDS, altogether=True)
+        stop.set()
+
     numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    previous = [signal.signal(number, end) for number in numbers]
     try:
         yield
     finally:
@@ -119,8 +146,10 @@ def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
     began = time.monotonic()
     with Progress(shipper, silent=as_json) as progress:
         shipper.run(follow=follow, progress=progress)
-    counts, problem = shipper.counts, shipper.problem
+    counts, problem = shipper.counts, shipper.reason
     status = shipper.status()
+    if problem is None and status.pending_lines and not follow:
+        problem = shipper.others
     summary: dict[str, Any] = {
         "folder": str(shipper.folder),
         "destination": shipper.destination.name,
@@ -132,9 +161,12 @@ def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
         "corrupt": counts.corrupt,
         "corrupt_segments": counts.corrupt_segments,
         "unasked": counts.unasked,
+        "missing_segments": counts.missing_segments,
+        "restarts": counts.restarts,
         "pending": {"lines": status.pending_lines, "bytes": status.pending_bytes},
         "dead_letters": status.dead,
-        "problem": None if problem is None else str(problem),
+        "problem": problem,
+        "warnings": shipper.warnings,
         "seconds": round(time.monotonic() - began, 3),
     }
     if as_json:
@@ -143,7 +175,8 @@ def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
         _report(summary)
     if problem is not None or (status.pending_lines and not follow):
         return UNDELIVERED
-    return REFUSED if counts.dead or counts.corrupt or counts.corrupt_segments else DELIVERED
+    aside = counts.dead or counts.corrupt or counts.corrupt_segments or counts.restarts or shipper.warnings
+    return REFUSED if aside else DELIVERED
 
 
 def _report(summary: dict[str, Any]) -> None:
@@ -157,20 +190,28 @@ def _report(summary: dict[str, Any]) -> None:
     if summary["corrupt"] or summary["corrupt_segments"]:
         segments, lines = summary["corrupt_segments"], summary["corrupt"]
         print(f"corrupt: {lines} lines, {segments} segments; they are kept in _corrupt", file=told)
+    if summary["restarts"]:
+        print(
+            f"{summary['restarts']} checkpoints could not be right, so everything there was sent again; "
+            "they are kept in _corrupt",
+            file=told,
+        )
+    for warning in summary["warnings"]:
+        print(f"mllog ship: {warning}", file=sys.stderr)
     if summary["pending"]["lines"]:
         print(f"{summary['pending']['lines']} events still wait", file=told)
     if summary["problem"]:
         print(f"mllog ship: {summary['problem']}", file=sys.stderr)
 
 
-def _forget(shipper: Shipper, *, as_json: bool) -> int:
+def _forget(folder: Path, destination: Destination, *, as_json: bool) -> int:
     from mllog.shipping import registry  # noqa: PLC0415 - rarely needed
 
-    known = registry.forget(shipper.folder, shipper.destination.key)
+    known = registry.forget(folder, destination.key)
     if as_json:
-        print(json.dumps({"destination": shipper.destination.name, "forgotten": known}))
+        print(json.dumps({"destination": destination.name, "forgotten": known}))
     else:
-        print(f"{shipper.destination.name}: {'forgotten' if known else 'was never shipped to from here'}")
+        print(f"{destination.name}: {'forgotten' if known else 'was never shipped to from here'}")
     return DELIVERED
 
 
@@ -183,22 +224,10 @@ def _replay(shipper: Shipper, *, as_json: bool) -> int:
         print(json.dumps(document))
     else:
         print(f"of {result['replayed']} dead letters {result['delivered']} were delivered, {result['dead']} refused")
+        if result["corrupt"]:
+            print(f"{result['corrupt']} were damaged and can't be sent; they are kept in _corrupt")
         if result["problem"]:
             print(f"mllog ship: {result['problem']}", file=sys.stderr)
     if result["problem"]:
         return UNDELIVERED
-    return REFUSED if result["dead"] else DELIVERED
-
-
-def _hide_password(text: str, place: Place) -> None:
-    """Take a password off the command line, where every user of the machine can read it.
-
-    The process becomes itself again with the user in the place and the password in ``MLLOG_PASSWORD``.
-    """
-    command = list(sys.orig_argv)
-    spellings: Sequence[str] = [part for part in command if part in {text, f"--to={text}"}]
-    if place.password is None or not spellings or not hasattr(os, "execve"):
-        return
-    shown = [part.replace(text, str(place)) if part in spellings else part for part in command]
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *shown[1:]], {**os.environ, "MLLOG_PASSWORD": place.password})  # noqa: S606 - itself
+    return REFUSED if result["dead"] or result["corrupt"] else DELIVERED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import time
 from dataclasses import dataclass
 from itertools import chain
@@ -11,21 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import Lock
-from mllog.shipping import aside
+from mllog.shipping import aside, holders
 from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts, Intent
 from mllog.shipping.dead import DeadLetters
-from mllog.shipping.delivering import deliver
+from mllog.shipping.delivering import Delivery
 from mllog.shipping.destinations.base import UnavailableError
 from mllog.shipping.segments import Batch, Segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mllog.shipping.destinations.base import Destination, Refusal
+    from mllog.shipping.destinations.base import Destination
     from mllog.shipping.pace import Pace
 
 BATCH_BYTES: Final = 4 * 2**20
 BATCH_LINES: Final = 2000
+COMPANY: Final = 8
+"""A batch of fewer lines that fails is sent again with those behind it, since alone it says little about whose fault
+that is."""
+
+_log: Final = logging.getLogger("mllog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,9 @@ class Limits:
 
 class Courier:
     """Ships one process's folder; at any time one courier does for one destination, in whatever process.
+
+    Attributes:
+        unsaved: Why the checkpoint, as it is now, isn't in its file; ``None`` where it is.
 
     Args:
         spool: Folder of all processes.
@@ -63,6 +72,7 @@ class Courier:
         self.process = process
         self.segments = Segments(spool / process, breathe=breathe)
         self.counts = Counts()
+        self.unsaved: OSError | None = None
         self._spool = spool
         self._destination = destination
         self._pace = pace
@@ -73,6 +83,10 @@ class Courier:
         self.checkpoint = Checkpoint(self._path, destination.name)
         self._doubtful = False
         self._lost = False
+        self._held: Delivery | None = None
+        self._stuck = False
+        self._again = False
+        self._warned = False
 
     def open(self) -> bool:
         """Take the right to ship this folder, and go on where the last courier got to; whether it could be had.
@@ -84,7 +98,12 @@ class Courier:
             return True
         if not self._lock.acquire():
             return False
+        holders.sign(self._lock.path)
         self.checkpoint = Checkpoint.load(self._path, self._destination.name)
+        if self.checkpoint.lost:
+            with contextlib.suppress(OSError):
+                aside.keep_file(self._spool, self._path, self.process, f"a checkpoint, and {self.checkpoint.why}")
+            self._count(Counts(restarts=1))
         # Whoever noted it may have sent it; and where nobody can say how far they got, anything.
         self._doubtful = self.checkpoint.intent is not None
         self._lost = self.checkpoint.lost
@@ -110,15 +129,21 @@ class Courier:
         checkpoint = self.checkpoint
         numbers = self.segments.numbers()
         ahead = [number for number in numbers if number >= checkpoint.segment]
+        if gone := checkpoint.see(ahead):
+            self._count(Counts(missing_segments=gone))
+            self._save()
         if not ahead:
             return False
+        if self._held is not None and self._held.batch.segment == ahead[0]:
+            self._ship(self._held)
+            return True
         if ahead[0] != checkpoint.segment:
             checkpoint.segment, checkpoint.offset, checkpoint.intent = ahead[0], 0, None
         # Asked before reading: what is finished then stays as it is.
         closed = len(ahead) > 1 or self.segments.is_sealed(checkpoint.segment)
         batch = self._next(finished=closed or not self.segments.is_written())
         if batch is not None:
-            self._ship(batch)
+            self._ship(self._begin(batch))
             return True
         if not closed:
             return False
@@ -148,6 +173,8 @@ class Courier:
                     max_lines=intent.end - intent.start,
                     finished=finished,
                 )
+                if batch is not None and self._stuck:
+                    batch = self._with_company(batch, finished=finished)
                 if batch is not None:
                     return _stamped(batch, intent.ingested, doubtful=self._doubtful)
             batch = self.segments.read(
@@ -163,38 +190,76 @@ class Courier:
             return _stamped(batch, dt.datetime.now(dt.UTC).isoformat(timespec="microseconds"), doubtful=self._lost)
         return None
 
-    def _ship(self, batch: Batch) -> None:
-        checkpoint = self.checkpoint
-        counts = Counts()
-        refused: dict[int, Refusal] = {}
+    def _with_company(self, batch: Batch, *, finished: bool) -> Batch:
+        lines = min(COMPANY, self._limits.lines)
+        if len(batch.lines) >= lines:
+            return batch
+        most = max(self._limits.bytes, batch.end - batch.start)
+        more = self.segments.read(batch.segment, batch.start, max_bytes=most, max_lines=lines, finished=finished)
+        return more if more is not None and more.end > batch.end else batch
+
+    def _begin(self, batch: Batch) -> Delivery:
         for part in batch.corrupt:
-            counts.corrupt += part.lines
             aside.keep_part(self._spool, self.segments, batch.segment, part)
         if batch.lines:
-            checkpoint.intent = Intent(batch.start, batch.end, batch.ingested)
+            self.checkpoint.intent = Intent(batch.start, batch.end, batch.ingested)
             self._save()
-            refused = deliver(batch, self._destination, self._pace, counts, note=self._note)
+        return Delivery(batch, self._destination, self._pace, note=self._note, eager=not self._again)
+
+    def _ship(self, delivery: Delivery) -> None:
+        checkpoint, batch, refused = self.checkpoint, delivery.batch, delivery.refused
+        self._held = None
+        try:
+            delivery.run()
+        except OSError as error:
+            # What wasn't taken at all isn't kept in memory: there may be many processes in a spool.
+            if delivery.taken and len(batch.lines) >= min(COMPANY, self._limits.lines):
+                self._held = delivery
+            self._stuck = isinstance(error, UnavailableError) and error.suspect
+            self._again = True
+            raise
+        counts = Counts()
+        counts.add(delivery.counts)
+        counts.corrupt = sum(part.lines for part in batch.corrupt)
+        problem = None
         if refused:
-            counts.dead += len(refused)
-            counts.lost += self._keep(batch, refused)
+            counts.dead = len(refused)
+            counts.lost = self._keep(delivery)
             self._destination.bury(batch, refused)
+            problem = self._loss(counts.lost, next(iter(refused.values())).reason)
         counts.delivered = len(batch.lines) - len(refused)
         self._count(counts)
         checkpoint.offset, checkpoint.intent = batch.end, None
-        if batch.lines:
+        if counts.delivered:
             checkpoint.last_success = time.time()
-        self._doubtful = False
+        if problem is not None:
+            checkpoint.last_error, checkpoint.last_error_at = problem, time.time()
+        self._doubtful = self._stuck = self._again = False
         self._save()
 
-    def _keep(self, batch: Batch, refused: dict[int, Refusal]) -> int:
+    def _keep(self, delivery: Delivery) -> int:
         try:
-            return self._dead.keep(batch, refused)
+            return self._dead.keep(delivery.batch, delivery.refused)
         except OSError as error:
-            # The batch will be sent again, since nobody has noted what became of it; not at once, though.
-            problem = UnavailableError(f"dead letters can't be kept: {error}")
+            # Nobody has noted what became of the batch, so it isn't left; not tried again at once, though.
+            self._held = delivery
+            problem = UnavailableError(f"dead letters can't be kept: {error}", doubtful=False)
             self._note(problem)
-            self._pace.failed(problem)
+            self._pace.failed(problem, self.process)
             raise
+
+    def _loss(self, lost: int, reason: str) -> str | None:
+        """What to say of refused events that there was no room for; it is logged once."""
+        if not lost:
+            return None
+        problem = (
+            f"{lost} refused events are lost: the dead letters have reached their bound; replay or remove them "
+            f"(mllog ship --replay-dead). Why the first of them was refused: {reason}"
+        )
+        if not self._warned:
+            self._warned = True
+            _log.warning("mllog: %s: %s", self._spool, problem)
+        return problem
 
     def _note(self, problem: UnavailableError | None) -> None:
         """Remember that some of a batch was taken, or why none of it was."""
@@ -212,7 +277,12 @@ class Courier:
         if not self.segments.is_intact(number):
             counts.corrupt_segments = 1
             aside.keep_segment(self._spool, self.segments, number, "it isn't what its checksum says")
-        self._destination.passed(self.process, number)
+        try:
+            self._destination.passed(self.process, number)
+        except UnavailableError as problem:
+            self._note(problem)
+            self._pace.failed(problem, self.process)
+            raise
         self._count(counts)
         self.checkpoint.segment, self.checkpoint.offset, self.checkpoint.intent = number + 1, 0, None
         self._save()
@@ -223,17 +293,25 @@ class Courier:
 
     def _save(self, *, sync: bool = False) -> None:
         # A full disk must not stop what would make room on it: the worst is that something is sent twice.
-        with contextlib.suppress(OSError):
+        try:
             self.checkpoint.save(sync=sync)
+            self.unsaved = None
+        except FileNotFoundError:
+            self.unsaved = None  # the folder is gone, and all that could be sent again with it
+        except OSError as error:
+            self.unsaved = error
 
 
 def passed(segments: Segments, checkpoint: Checkpoint, number: int) -> bool:
     """Whether a checkpoint needs a segment no more.
 
-    The last segment of a writer that died has nobody to seal it: it is passed when its end is reached.
+    The last segment of a writer that died has nobody to seal it: it is passed when its end is reached. Any other is
+    left first, when it is held against its checksum.
     """
     if checkpoint.segment != number:
         return checkpoint.segment > number
+    if segments.is_sealed(number) or segments.numbers()[-1:] != [number]:
+        return not segments.path(number).exists()
     try:
         size = segments.path(number).stat().st_size
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 Each line is a JSON object: ``reason``, ``status``, ``refused`` (when), ``process``, ``segment``, ``offset`` and
 ``original``, the event's line as a text. ``mllog ship FOLDER --to PLACE --replay-dead`` sends them again; what is taken
-then leaves the file, what is refused again stays.
+then leaves the file, what is refused again stays, and what has been damaged meanwhile is kept in ``_corrupt``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ class DeadLetters:
             room = self._limit - sum(path.stat().st_size for path in self._files())
             fitting = sum(1 for size in accumulate(map(len, letters)) if size <= room)
         if fitting:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.folder.is_dir():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(self.folder.parent)
+                sync_folder(self.folder.parent.parent)
             with self._locked():
                 append(self.folder / f"{batch.process}.ndjson", b"".join(letters[:fitting]))
         return len(letters) - fitting
@@ -138,7 +141,7 @@ class DeadLetters:
             if path.name.startswith(f"{process}."):
                 for held in read(path):
                     if held.get("process") == process:
-                        yield held.get("segment", 0), held.get("offset", 0)
+                        yield _whole(held.get("segment")), _whole(held.get("offset"))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -152,21 +155,27 @@ class DeadLetters:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The letters in a file; half a line at its end isn't one."""
+    """The letters in a file; what is none is passed over."""
+    return (letter for letter, _ in entries(path) if letter is not None)
+
+
+def entries(path: Path) -> Iterator[tuple[dict[str, Any] | None, bytes]]:
+    """All lines of a file, each with the letter that it is; ``None`` where it is damaged, or half a line at the end."""
     with path.open("rb") as file:
         for raw in file:
             try:
-                letter = orjson.loads(raw)
+                letter = orjson.loads(raw) if raw.endswith(b"\n") else None
             except orjson.JSONDecodeError:
-                continue
-            if isinstance(letter, dict) and isinstance(letter.get("original"), str):
-                yield letter
+                letter = None
+            known = isinstance(letter, dict) and isinstance(letter.get("original"), str)
+            yield (letter if known else None), raw
 
 
 def line_of(letter: Mapping[str, Any]) -> Line | None:
-    """The event in a letter."""
-    found = parse(letter["original"].encode(), int(letter.get("offset") or 0))
-    return found if isinstance(found, Line) else None
+    """The event in a letter; ``None`` where what it holds is none, or isn't one line."""
+    data = letter["original"].encode()
+    found = parse(data, _whole(letter.get("offset")))
+    return found if isinstance(found, Line) and data.find(b"\n") == len(data) - 1 else None
 
 
 def renewed(letter: Mapping[str, Any], refusal: Refusal, at: str) -> dict[str, Any]:
@@ -216,6 +225,11 @@ def _letter(batch: Batch, line: Line, refusal: Refusal) -> bytes:
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )
+
+
+def _whole(value: object) -> int:
+    """A number of bytes, or of a segment, as a file says it; 0 where it says something else."""
+    return value if type(value) is int else 0
 
 
 def _count_lines(path: Path) -> int:

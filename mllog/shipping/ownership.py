@@ -1,10 +1,12 @@
 """A spool that a logger ships by itself belongs to one destination: ``<spool>/_spool.json`` says which.
 
-Its delivered segments are deleted, so it must not be taken for a folder of events, nor the other way round.
+Its delivered segments are deleted, so it must not be taken for a folder of events, nor the other way round. Nor may a
+spool be shipped into itself, however its name is spelt.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +56,40 @@ def check(spool: Path, destination: str | None) -> None:
             field="spool",
             value=str(spool),
         )
+
+
+def is_within(inner: Path, outer: Path) -> bool:
+    """Whether a folder is another one, or stands in it, by whatever links and spellings; it may not be there yet."""
+    outer = outer.resolve()
+    inner = inner.resolve()
+    for folder in (inner, *inner.parents):
+        if folder == outer:
+            return True
+        # The same folder may be mounted twice.
+        with contextlib.suppress(OSError):
+            if folder.samefile(outer):
+                return True
+    return False
+
+
+def check_apart(spool: Path, target: Path) -> None:
+    """Look whether a spool can be shipped to a folder.
+
+    Raises:
+        PlaceError: Where one is the other or stands in it: events would be shipped again and again, and the one's
+            folders be taken for the other's processes.
+    """
+    if is_within(target, spool) and is_within(spool, target):
+        what = "is the spool itself"
+    elif is_within(target, spool):
+        what = f"stands in the spool {spool}"
+    elif is_within(spool, target):
+        what = f"holds the spool {spool}"
+    else:
+        return
+    raise PlaceError(
+        f"place 'file:{target}' {what}: name another folder, beside the spool", field="place", value=f"file:{target}"
+    )
 
 
 def claim(spool: Path, destination: str) -> None:

@@ -28,6 +28,10 @@ class Pace:
         longest: Seconds of the longest.
         give_up: Seconds without any success after which it isn't tried again; ``None``: never.
         told: Called with the first failure of an outage before the wait, and with ``None`` when it is over.
+
+    Attributes:
+        successes: How often something was acknowledged.
+        spent: Whether patience has ended.
     """
 
     def __init__(
@@ -45,28 +49,43 @@ class Pace:
         self._give_up = give_up
         self.told = told
         self._failures = 0
-        self._outage = False
+        self._troubled: set[str] = set()
         self._since = time.monotonic()
+        self.successes = 0
+        self.spent = False
 
     @property
     def failing(self) -> bool:
         """Whether the last attempt failed."""
         return self._failures > 0
 
-    def succeeded(self) -> None:
-        """Something was acknowledged."""
-        if self._outage:
-            self._outage = False
-            self.told(None)
+    def succeeded(self, who: str = "", *, over: bool = True) -> None:
+        """Something was acknowledged.
+
+        Args:
+            who: Whose it was.
+            over: Whether nothing else of theirs is in trouble.
+        """
+        self.successes += 1
+        if over and who in self._troubled:
+            self._troubled.discard(who)
+            if not self._troubled:
+                self.told(None)
         self._failures = 0
         self._since = time.monotonic()
+        self.spent = False
 
     def reset(self) -> None:
         """Forget former failures: the next attempt is the first."""
         self._failures = 0
 
-    def failed(self, problem: UnavailableError) -> bool:
-        """Wait after a failure; whether to try again at once afterwards."""
+    def failed(self, problem: UnavailableError, who: str = "") -> bool:
+        """Wait after a failure; whether to try again at once afterwards.
+
+        Args:
+            problem: What went wrong.
+            who: Whose it was; an outage is over when nobody is in trouble any more.
+        """
         self._failures += 1
         if self._stop.is_set():
             return False
@@ -77,9 +96,11 @@ class Pace:
         if self._give_up is not None:
             left = self._since + self._give_up - time.monotonic()
             if left <= 0 or problem.hopeless:
+                self.spent = True
                 return False
             delay = min(delay, left)
-        if not self._outage:
-            self._outage = True
+        begins = not self._troubled
+        self._troubled.add(who)
+        if begins:
             self.told(problem)
         return not self._stop.wait(delay)

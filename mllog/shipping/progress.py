@@ -29,6 +29,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._problem: str | None = None
+        self._unkept = False
 
     def __enter__(self) -> Self:
         if not self._silent and sys.stderr.isatty() and importlib.util.find_spec("rich") is not None:
@@ -63,6 +64,9 @@ class Progress:
         """Say it, where it is time to."""
         if self._silent:
             return
+        if self._shipper.unkept is not None and not self._unkept:
+            sys.stderr.write(f"{self._shipper.reason}\n")
+        self._unkept = self._shipper.unkept is not None
         if self._bar is not None:
             self._bar.update(self._task, description=self._text())
         elif time.monotonic() - self._told >= LINE_SECONDS:

@@ -1,7 +1,8 @@
 """Who a spool is shipped to: ``<spool>/_destinations/<destination>.json``, one file for each that was ever begun.
 
 It holds the destination's name, whether segments are kept until it has them, and the sum of what became of events whose
-folders have been cleared away. :func:`forget` takes a destination off the list.
+folders have been cleared away. :func:`forget` takes a destination off the list; a file that can't be read doesn't:
+segments are kept for whoever it was, until it ships again or is forgotten.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mllog.delivery.locks import Lock
-from mllog.delivery.spool import replace
-from mllog.shipping.checkpoint import ENDING, Counts
+from mllog.delivery.spool import replace, sync_folder
+from mllog.shipping import aside
+from mllog.shipping.checkpoint import ENDING, Counts, counts_of, moment_of
 from mllog.shipping.segments import processes
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Entry:
         tally: What became of events whose folders are gone, and of dead letters that were sent again.
         folded: What is in the tally already and still has to be cleared away.
         last_success: When something was acknowledged by then, seconds since 1970.
+        unreadable: Why its file can't be read; ``None`` where it can.
     """
 
     key: str
@@ -47,22 +50,31 @@ class Entry:
     tally: Counts = field(default_factory=Counts)
     folded: list[str] = field(default_factory=list)
     last_success: float | None = None
+    unreadable: str | None = None
 
 
-def register(spool: Path, destination: Destination) -> None:
-    """Remember a destination, once.
+def register(spool: Path, destination: Destination) -> str | None:
+    """Remember a destination, once, so that a loss of power doesn't forget it.
+
+    Returns:
+        Why its file couldn't be read and was made anew; what it had counted is lost then. ``None`` where it could.
 
     Raises:
         OSError: Where the disk refuses.
     """
-    if (spool / FOLDER / f"{destination.key}.json").exists():
-        return
+    path = spool / FOLDER / f"{destination.key}.json"
+    known = _load(path)
+    if known is not None and known.unreadable is None and known.name == destination.name:
+        return None
     with _changed(spool, destination.key) as entry:
         entry.name, entry.holds = destination.name, destination.holds
+    sync_folder(path.parent)
+    sync_folder(spool)
+    return None if known is None else known.unreadable
 
 
 def entries(spool: Path) -> list[Entry]:
-    """All destinations that a spool was ever shipped to."""
+    """All destinations that a spool was ever shipped to, those whose files can't be read included."""
     found = (_load(path) for path in sorted((spool / FOLDER).glob("*.json")))
     return [entry for entry in found if entry is not None]
 
@@ -104,6 +116,9 @@ def folded(spool: Path, key: str, what: str) -> None:
     Raises:
         OSError: Where the disk refuses.
     """
+    known = _load(spool / FOLDER / f"{key}.json")
+    if known is None or what not in known.folded:
+        return
     with _changed(spool, key) as entry:
         if what in entry.folded:
             entry.folded.remove(what)
@@ -119,8 +134,11 @@ def _changed(spool: Path, key: str) -> Iterator[Entry]:
     try:
         path = folder / f"{key}.json"
         entry = _load(path) or Entry(key, "")
+        if entry.unreadable is not None:
+            aside.keep_file(spool, path, FOLDER, entry.unreadable)
         yield entry
         content = asdict(entry)
+        del content["unreadable"]
         content["written"] = dt.datetime.now(dt.UTC).isoformat()
         replace(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
     finally:
@@ -128,15 +146,32 @@ def _changed(spool: Path, key: str) -> Iterator[Entry]:
 
 
 def _load(path: Path) -> Entry | None:
+    """An entry; ``None`` where there is none."""
     try:
-        held: Any = orjson.loads(path.read_bytes())
-        return Entry(
-            path.stem,
-            str(held["name"]),
-            held["holds"] is True,
-            Counts(**held["tally"]),
-            list(held["folded"]),
-            held["last_success"],
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return _entry(path.stem, orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        why = error.strerror or str(error)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        why = "it is no entry of a destination"
+    return Entry(path.stem, _name_of(path.parent.parent, path.stem) or path.stem, unreadable=why)
+
+
+def _entry(key: str, held: Any) -> Entry:
+    name, holds, what = held["name"], held["holds"], held["folded"]
+    if not (isinstance(name, str) and isinstance(holds, bool) and isinstance(what, list)):
+        raise TypeError(held)
+    if not all(isinstance(one, str) for one in what):
+        raise TypeError(what)
+    return Entry(key, name, holds, counts_of(held["tally"]), what, moment_of(held["last_success"]))
+
+
+def _name_of(spool: Path, key: str) -> str | None:
+    """The name of a destination, as its checkpoints say it."""
+    for process in processes(spool):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            name = orjson.loads((spool / process / f"{key}{ENDING}").read_bytes())["destination"]
+            if isinstance(name, str):
+                return name
+    return None

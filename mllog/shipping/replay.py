@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.shipping import registry
+from mllog.shipping import aside, registry
 from mllog.shipping.checkpoint import Counts
-from mllog.shipping.dead import DeadLetters, line_of, read, renewed
+from mllog.shipping.dead import FOLDER, DeadLetters, entries, line_of, renewed
 from mllog.shipping.delivering import deliver
 from mllog.shipping.segments import Batch, Line
 
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from mllog.shipping.shipper import Shipper
 
 LETTERS: Final = 500
+_DAMAGED: Final = "it was a dead letter, and is none any more: somebody edited it, or the disk is failing"
 
 
 def replay(shipper: Shipper) -> dict[str, Any]:
     """Send all dead letters of a shipper's destination again.
 
     A letter leaves its file once it is delivered, or is refused again, then with the new reason. Killed in the middle,
-    the file is replayed from its beginning; ids keep that harmless.
+    the file is replayed from its beginning; ids keep that harmless. A letter that has been damaged leaves its file for
+    ``_corrupt``.
 
     Returns:
-        ``replayed``, ``delivered``, ``dead`` (refused again) and ``problem``, why not all could be sent.
+        ``replayed``, ``delivered``, ``dead`` (refused again), ``corrupt`` (damaged) and ``problem``, why not all could
+        be sent.
 
     Raises:
         OSError: Where somebody else is replaying, or the spool can't be read or written.
@@ -35,7 +38,7 @@ def replay(shipper: Shipper) -> dict[str, Any]:
     destination = shipper.destination
     letters = DeadLetters(shipper.folder, destination.key)
     registry.register(shipper.folder, destination)
-    result: dict[str, Any] = {"replayed": 0, "delivered": 0, "dead": 0, "problem": None}
+    result: dict[str, Any] = {"replayed": 0, "delivered": 0, "dead": 0, "corrupt": 0, "problem": None}
     right = letters.busy()
     if right is None:
         raise OSError(f"somebody else is replaying the dead letters of {destination.name}")
@@ -43,9 +46,13 @@ def replay(shipper: Shipper) -> dict[str, Any]:
         for path in letters.take():
             counts = Counts()
             letters.begin(path)
-            for held, lines in _batches(path):
+            for held, lines, damaged in _batches(path):
+                for raw in damaged:
+                    aside.keep_bytes(shipper.folder, raw, f"{FOLDER}-{destination.key}", path.stem, _DAMAGED)
+                    # Half a line at the end was never counted as a letter.
+                    counts.corrupt += raw.endswith(b"\n")
+                result["corrupt"] += len(damaged)
                 if not lines:
-                    letters.add(path, held)
                     continue
                 at = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
                 batch = Batch(path.stem, 0, 0, 0, lines, ingested=at, doubtful=True)
@@ -66,19 +73,20 @@ def replay(shipper: Shipper) -> dict[str, Any]:
     return result
 
 
-def _batches(path: Path) -> Iterator[tuple[list[dict[str, Any]], list[Line]]]:
-    """Letters with their events, some at a time; those that hold no event come alone."""
+def _batches(path: Path) -> Iterator[tuple[list[dict[str, Any]], list[Line], list[bytes]]]:
+    """Letters with their events, some at a time, and the lines between them that are no letters any more."""
     held: list[dict[str, Any]] = []
     lines: list[Line] = []
-    for found in read(path):
-        line = line_of(found)
-        if line is None:
-            yield [found], []
-            continue
-        held.append(found)
-        lines.append(line)
-        if len(lines) >= LETTERS:
-            yield held, lines
-            held, lines = [], []
-    if lines:
-        yield held, lines
+    damaged: list[bytes] = []
+    for letter, raw in entries(path):
+        line = None if letter is None else line_of(letter)
+        if letter is None or line is None:
+            damaged.append(raw)
+        else:
+            held.append(letter)
+            lines.append(line)
+        if len(lines) + len(damaged) >= LETTERS:
+            yield held, lines, damaged
+            held, lines, damaged = [], [], []
+    if lines or damaged:
+        yield held, lines, damaged

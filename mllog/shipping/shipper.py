@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from pathlib import Path
@@ -10,24 +9,26 @@ from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, is_locked
 from mllog.errors import PlaceError
-from mllog.shipping import clearing, registry
-from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts
+from mllog.shipping import clearing, ends, holders, ownership, registry
+from mllog.shipping.checkpoint import Counts
 from mllog.shipping.courier import Courier, Limits
 from mllog.shipping.destinations.base import UnavailableError
 from mllog.shipping.pace import Pace
-from mllog.shipping.segments import Segments, processes
-from mllog.shipping.status import ShipStatus, inspect
+from mllog.shipping.segments import processes
+from mllog.shipping.status import inspect_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mllog.shipping.destinations.base import Destination
+    from mllog.shipping.status import ShipStatus
 
 TURN: Final = 8
 """Batches of one process before it is another's turn."""
 POLL_SECONDS: Final = 0.5
 OTHERS_SECONDS: Final = 5.0
 """How often a process looks for folders of others that have ended."""
+_NAMED: Final = 3
 
 
 class Shipper:
@@ -45,8 +46,13 @@ class Shipper:
         dead_bytes: Bound of the dead letters.
         breathe: Called every few lines, for threads beside a model.
 
+    Attributes:
+        problem: What went wrong in the last round; ``None`` where nothing did.
+        warnings: What was found to be wrong with the spool's own files, in words.
+
     Raises:
-        PlaceError: Where the destination is the spool itself.
+        PlaceError: Where the destination is the spool itself, or one stands in the other; or where ``delete`` would
+            leave no copy at all.
     """
 
     def __init__(
@@ -64,10 +70,13 @@ class Shipper:
         breathe: Callable[[], object] | None = None,
     ) -> None:
         self.folder = Path(folder).absolute()
-        if destination.name == f"file:{self.folder.as_posix()}":
+        if destination.name.startswith("file:"):
+            ownership.check_apart(self.folder, Path(destination.name.removeprefix("file:")))
+        if delete and not destination.holds and not self._is_held():
             raise PlaceError(
-                f"place {destination.name!r} is the spool itself: name another folder",
-                field="place",
+                f"{destination.name} acknowledges nothing, and {self.folder} was shipped to no other place: deleting "
+                "what was written there would leave no copy; leave --delete out, or ship to another place first",
+                field="delete",
                 value=destination.name,
             )
         self.destination = destination
@@ -75,6 +84,7 @@ class Shipper:
         self.stop = stop or threading.Event()
         self.pace = Pace(self.stop, give_up=give_up, told=told)
         self.problem: OSError | None = None
+        self.warnings: list[str] = []
         self._give_up = give_up
         self._delete = delete
         self._limits = limits or Limits()
@@ -84,6 +94,9 @@ class Shipper:
         self._couriers: dict[str, Courier] = {}
         self._done: dict[str, tuple[object, ...]] = {}
         self._registered = False
+        self._unregistered: OSError | None = None
+        self._unsaved: OSError | None = None
+        self._busy: set[str] = set()
         self._others_at = 0.0
 
     @property
@@ -94,6 +107,28 @@ class Shipper:
         for courier in self._couriers.values():
             total.add(courier.counts)
         return total
+
+    @property
+    def unkept(self) -> OSError | None:
+        """Why it can't be noted how far this destination has got; then it will be sent again what it has."""
+        unsaved = (courier.unsaved for courier in self._couriers.values() if courier.unsaved is not None)
+        return self._unregistered or self._unsaved or next(unsaved, None)
+
+    @property
+    def reason(self) -> str | None:
+        """Why not everything was delivered or noted, in words; ``None`` where nothing went wrong here."""
+        if self.problem is not None:
+            return str(self.problem)
+        if self.unkept is not None:
+            return f"how far it has got can't be noted in {self.folder}, so all may be sent again: {self.unkept}"
+        if missing := self.counts.missing_segments:
+            return f"segments in {self.folder} were deleted before they had been delivered: {missing}"
+        return None
+
+    @property
+    def others(self) -> str | None:
+        """Who ships what this object may not, in words; ``None`` where nobody else does."""
+        return "; ".join(self._who(process) for process in sorted(self._busy)[:_NAMED]) or None
 
     def round(self) -> bool:
         """Let each process have its turn; whether anything was done.
@@ -128,9 +163,7 @@ class Shipper:
 
     def status(self) -> ShipStatus:
         """How far this destination has got with the whole spool, whoever ships it."""
-        name = self.destination.name
-        found = [status for status in inspect(self.folder) if status.destination == name]
-        return found[0] if found else ShipStatus(str(self.folder), name)
+        return inspect_one(self.folder, self.destination.key, self.destination.name)
 
     def is_idle(self, process: str) -> bool:
         """Whether one process's events have all been dealt with."""
@@ -140,8 +173,9 @@ class Shipper:
     def close(self) -> None:
         """Note how far it got, and let others go on."""
         for courier in self._couriers.values():
-            self._counts.add(courier.counts)
             courier.close()
+            self._counts.add(courier.counts)
+            self._unsaved = self._unsaved or courier.unsaved
         self._couriers.clear()
         self.destination.close()
 
@@ -155,12 +189,12 @@ class Shipper:
 
     def _once(self, told: Callable[[], object]) -> None:
         """Ship what is there now: a writer that goes on and on must not keep us."""
-        ends = self._ends()
-        left, since, rounds_after = self._unreached(ends), time.monotonic(), 0
+        to = ends.ends(self.folder)
+        left, since, rounds_after = self._unreached(to), time.monotonic(), 0
         while not self.stop.is_set():
             moved = self.round()
             told()
-            now = self._unreached({process: ends[process] for process in left})
+            now = self._unreached({process: to[process] for process in left})
             if now != left:
                 left, since = now, time.monotonic()
             if not left:
@@ -169,8 +203,8 @@ class Shipper:
                     break
                 rounds_after += 1
             elif isinstance(self.problem, UnavailableError):
-                if self._give_up is not None:
-                    break  # its attempts took all the patience there was
+                if self.pace.spent:
+                    break
             elif not moved:
                 # Somebody else ships what is left, or the spool itself can't be read or written.
                 if self._give_up is not None and time.monotonic() - since >= self._give_up:
@@ -181,10 +215,34 @@ class Shipper:
         if self._registered or not self.folder.is_dir():
             return
         # A full disk must not stop what would make room on it.
-        with contextlib.suppress(OSError):
-            registry.register(self.folder, self.destination)
-            clearing.finish_retiring(self.folder, registry.entries(self.folder))
-            self._registered = True
+        try:
+            why = registry.register(self.folder, self.destination)
+            entries = registry.entries(self.folder)
+            clearing.finish_retiring(self.folder, entries)
+        except OSError as error:
+            self._unregistered = error
+            return
+        self._registered, self._unregistered = True, None
+        path = self.folder / registry.FOLDER
+        if why is not None:
+            self.warnings.append(
+                f"{path / self.destination.key}.json was damaged and is written anew: {why}; what it had counted of "
+                "folders that are gone is lost"
+            )
+        self.warnings += [
+            f"{path / entry.key}.json is damaged: {entry.unreadable}; segments are kept for {entry.name} until it is "
+            "shipped to again, or forgotten (--forget)"
+            for entry in entries
+            if entry.unreadable is not None
+        ]
+
+    def _is_held(self) -> bool:
+        """Whether segments are kept for anybody."""
+        return any(entry.holds for entry in registry.entries(self.folder))
+
+    def _who(self, process: str) -> str:
+        lock = self.folder / process / f"{self.destination.key}.lock"
+        return f"{process} is being shipped there by {holders.holder(lock)}"
 
     def _mine(self) -> list[str]:
         if self.own is None:
@@ -201,15 +259,15 @@ class Shipper:
     def _turn_or_trouble(self, process: str) -> bool:
         try:
             return self._turn(process)
-        except UnavailableError:
-            raise
         except OSError as error:
-            # One folder's trouble is not another's.
+            if isinstance(error, UnavailableError) and self.pace.spent:
+                raise
+            # One folder's trouble is not another's: it may be one event that the destination can't stand.
             self.problem = error
             return False
 
     def _turn(self, process: str) -> bool:
-        seen = _look(self.folder / process)
+        seen = ends.look(self.folder / process)
         if self._done.get(process) == seen:
             return False
         courier = self._couriers.get(process)
@@ -225,7 +283,9 @@ class Shipper:
             )
             try:
                 if not courier.open():
+                    self._busy.add(process)
                     return False
+                self._busy.discard(process)
             except FileNotFoundError:
                 return False  # cleared away
             self._couriers[process] = courier
@@ -244,34 +304,15 @@ class Shipper:
             self._release(courier, seen)
         return moved
 
-    def _ends(self) -> dict[str, tuple[int, int]]:
-        """Where each process's segments end now: number of the last one, and its size."""
-        ends = {}
-        for process in processes(self.folder):
-            segments = Segments(self.folder / process)
-            with contextlib.suppress(OSError, IndexError):
-                last = segments.numbers()[-1]
-                ends[process] = last, segments.path(last).stat().st_size
-        return ends
-
-    def _unreached(self, ends: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-        """Of those ends the ones that this destination hasn't got to, and where it is."""
-        left = {}
-        for process, (last, size) in ends.items():
-            courier = self._couriers.get(process)
-            segments = Segments(self.folder / process)
-            checkpoint = (
-                courier.checkpoint
-                if courier
-                else Checkpoint.load(self.folder / process / f"{self.destination.key}{ENDING}", self.destination.name)
-            )
-            at = checkpoint.segment, checkpoint.offset
-            if at < (last, size) and segments.numbers() and not segments.is_half_line(at, last):
-                left[process] = at
-        return left
+    def _unreached(self, to: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Of these ends the ones that this destination hasn't got to, and where it is."""
+        positions = {process: courier.checkpoint for process, courier in self._couriers.items()}
+        return ends.unreached(self.folder, self.destination, to, positions)
 
     def _clear(self, courier: Courier) -> None:
         entries = registry.entries(self.folder)
+        if not self.destination.holds and not any(entry.holds for entry in entries):
+            return
         if clearing.clear(self.folder, courier, entries) or not courier.segments.numbers():
             clearing.retire(self.folder, courier, entries)
 
@@ -279,17 +320,6 @@ class Shipper:
         """Of a process that has ended and is shipped nothing is kept open, and it isn't looked at in vain."""
         courier.close()
         self._counts.add(courier.counts)
+        self._unsaved = self._unsaved or courier.unsaved
         del self._couriers[courier.process]
         self._done[courier.process] = seen
-
-
-def _look(folder: Path) -> tuple[object, ...]:
-    """What would be different if there were more to ship."""
-    segments = Segments(folder)
-    numbers = segments.numbers()
-    if not numbers:
-        return ()
-    try:
-        return (numbers[-1], segments.path(numbers[-1]).stat().st_size, segments.is_sealed(numbers[-1]))
-    except OSError:
-        return (numbers[-1],)

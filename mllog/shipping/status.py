@@ -28,7 +28,8 @@ _BLOCK: Final = 2**20
 class ShipStatus:
     """What became of a spool's events at one destination.
 
-    For every line that was ever spooled: ``lines == delivered + dead + lost + corrupt + pending_lines``.
+    For every line that was ever spooled, those of ``missing_segments`` aside, and where there were no ``restarts``:
+    ``lines == delivered + dead + lost + corrupt + pending_lines``.
 
     Attributes:
         folder: The spool.
@@ -40,6 +41,8 @@ class ShipStatus:
         corrupt: Lines that were no events, kept aside.
         corrupt_segments: Sealed segments that aren't what their checksum says.
         unasked: Batches resent without knowing what had arrived.
+        missing_segments: Segments that were deleted before it had them, or the rest of them.
+        restarts: Checkpoints that couldn't be right, so that all was sent again and counted again.
         pending_lines: Whole lines that it hasn't got yet.
         pending_bytes: Bytes that it hasn't got yet.
         lag: Seconds since the oldest of them happened (its ``@timestamp``); ``None`` where nothing waits.
@@ -59,6 +62,8 @@ class ShipStatus:
     corrupt: int = 0
     corrupt_segments: int = 0
     unasked: int = 0
+    missing_segments: int = 0
+    restarts: int = 0
     pending_lines: int = 0
     pending_bytes: int = 0
     lag: float | None = None
@@ -86,6 +91,16 @@ def inspect(folder: str | Path, *, now: float | None = None) -> list[ShipStatus]
     spool = Path(folder).absolute()
     moment = time.time() if now is None else now
     return [_status(spool, entry, moment) for entry in sorted(registry.entries(spool), key=lambda entry: entry.name)]
+
+
+def inspect_one(folder: Path, key: str, name: str) -> ShipStatus:
+    """How far one destination has got, which may not be registered: on a spool that can't be written to.
+
+    Raises:
+        OSError: Where it can't be read.
+    """
+    known = [entry for entry in registry.entries(folder) if entry.key == key]
+    return _status(folder, known[0] if known else registry.Entry(key, name), time.time())
 
 
 def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
@@ -122,6 +137,8 @@ def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
         corrupt=counts.corrupt,
         corrupt_segments=counts.corrupt_segments,
         unasked=counts.unasked,
+        missing_segments=counts.missing_segments,
+        restarts=counts.restarts,
         pending_lines=lines,
         pending_bytes=size,
         lag=None if oldest is None else max(now - oldest, 0.0),

@@ -14,7 +14,7 @@ import pytest
 from support import processes, spools
 from support.receivers import logstash
 
-from mllog.shipping import inspect
+from mllog.shipping import inspect, open_destination
 from mllog.shipping.dead import read
 
 if TYPE_CHECKING:
@@ -59,9 +59,12 @@ def test_all_delivered_is_0(tmp_path: pathlib.Path) -> None:
         "corrupt": 0,
         "corrupt_segments": 0,
         "unasked": 0,
+        "missing_segments": 0,
+        "restarts": 0,
         "pending": {"lines": 0, "bytes": 0},
         "dead_letters": 0,
         "problem": None,
+        "warnings": [],
     }
 
 
@@ -83,16 +86,133 @@ def test_something_refused_or_corrupt_is_1(tmp_path: pathlib.Path) -> None:
     [
         (["{folder}"], "--to"),
         (["{folder}/none", "--to", "stdout:"], "no such folder"),
+        (["{folder}/p", "--to", "stdout:"], "name the spool that it stands in, {folder}"),
+        (["{folder}/p/00000001.ndjson", "--to", "stdout:"], "it is a file, not a folder"),
+        (["{folder}", "--to", "file:{folder}/../{name}"], "the spool itself"),
+        (["{folder}", "--to", "file:{folder}/within"], "stands in the spool"),
+        (["{folder}", "--to", "file:{folder}/.."], "holds the spool"),
+        (["{folder}", "--to", "stdout:", "--delete"], "would leave no copy"),
+        (["{folder}", "--t=stdout:"], "--to"),
         (["{folder}", "--to", "http://host"], "isn't known"),
         (["{folder}", "--to", "file:{folder}"], "the spool itself"),
         (["{folder}", "--to", "logstash+http://host", "--once", "--follow"], "not allowed with"),
     ],
 )
 def test_wrong_usage_is_2(tmp_path: pathlib.Path, arguments: Sequence[str], words: str) -> None:
-    """The message says what would be right."""
-    done = ship(*(argument.format(folder=tmp_path) for argument in arguments))
+    """The message says what would be right, and nothing was done."""
+    spools.spool(tmp_path, "p", spools.lines("p", 3))
+    before = sorted(tmp_path.rglob("*"))
+    done = ship(*(argument.format(folder=tmp_path, name=tmp_path.name) for argument in arguments))
     assert done.returncode == 2
-    assert words in done.stderr
+    assert words.format(folder=tmp_path) in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--to", "stdout:", f"logstash+http://ann:{ENCODED}@h:1"],
+        [f"--t=logstash+http://ann:{ENCODED}@h:1"],
+        [f"--too=logstash+http://ann:{ENCODED}@h:1"],
+        ["--to", f"logstash+htp://ann:{ENCODED}@h:1"],
+        ["--json", "--to", "stdout:", f"logstash+http://ann:{ENCODED}@h:1"],
+    ],
+)
+def test_a_wrong_usage_repeats_no_password(tmp_path: pathlib.Path, arguments: Sequence[str]) -> None:
+    """Whatever is wrong with a command line, what it says of it hides what a URL holds."""
+    done = ship(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_who_ships_already_is_said(tmp_path: pathlib.Path) -> None:
+    """Where another shipper holds the lock, the reason names its process."""
+    spools.spool(tmp_path, "a", spools.lines("a", 5))
+    with logstash(always="silent") as receiver:
+        command = [sys.executable, "-m", "mllog.cli", "ship", str(tmp_path), "--to", receiver.place()]
+        first = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=processes.environment()
+        )
+        while not receiver.requests:
+            assert first.poll() is None
+            time.sleep(0.005)
+        done = ship(tmp_path, "--to", receiver.place(), "--give-up", "0")
+        assert done.returncode == 3
+        assert f"a is being shipped there by process {first.pid} on " in done.stderr
+        receiver.always = "ok"
+        receiver.released.set()
+        first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_what_was_damaged_is_said(tmp_path: pathlib.Path) -> None:
+    """A checkpoint, the list of destinations, a dead letter: 1, with words and the place where it is kept."""
+    spool = tmp_path / "spool"
+    spools.spool(spool, "a", spools.lines("a", 5))
+    to = f"file:{tmp_path / 'to'}"
+    assert ship(spool, "--to", to).returncode == 0
+    (checkpoint,) = (spool / "a").glob("*.checkpoint")
+    checkpoint.write_bytes(b"{")
+    done = ship(spool, "--to", to)
+    assert (done.returncode, "1 checkpoints could not be right" in done.stdout) == (1, True)
+    (entry,) = (spool / "_destinations").glob("*.json")
+    entry.write_bytes(b"")
+    done = ship(spool, "--to", f"file:{tmp_path / 'other'}", "--delete")
+    assert done.returncode == 1
+    assert f"{entry} is damaged" in done.stderr
+    spools.spool(spool, "b", spools.lines("b", 5))
+    with logstash(limit=10) as receiver:
+        assert ship(spool, "--to", receiver.place()).returncode == 1
+        (letters,) = (spool / "_dead").glob("*/*.ndjson")
+        letters.write_bytes(letters.read_bytes().replace(b"status", b"\0tatus", 1))
+        receiver.limit = 10**6
+        done = ship(spool, "--to", receiver.place(), "--replay-dead")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "of 4 dead letters 4 were delivered, 0 refused\n1 were damaged and can't be sent; they are kept in _corrupt\n",
+    )
+
+
+def test_what_can_not_be_noted_is_3(tmp_path: pathlib.Path) -> None:
+    """All was delivered, but nobody will know: the next run sends it again, so this one didn't go well."""
+    spool = tmp_path / "spool"
+    spools.spool(spool, "a", spools.lines("a", 5))
+    (spool / "_destinations").write_text("")
+    done = ship(spool, "--to", f"file:{tmp_path / 'to'}", "--json")
+    assert done.returncode == 3
+    document = json.loads(done.stdout)
+    assert document["delivered"] == 5
+    assert "can't be noted" in document["problem"]
+
+
+def test_what_waits_in_a_spool_that_can_not_be_written_is_counted(tmp_path: pathlib.Path) -> None:
+    """Nobody could register there, and the events wait all the same."""
+    spool = tmp_path / "spool"
+    spools.spool(spool, "a", spools.lines("a", 5))
+    to = f"file:{tmp_path / 'to'}"
+    for name in (f"a/{open_destination(to).key}.lock", "_destinations"):
+        (spool / name).mkdir() if name.endswith(".lock") else (spool / name).write_text("")
+    done = ship(spool, "--to", to, "--give-up", "0", "--json")
+    assert done.returncode == 3
+    document = json.loads(done.stdout)
+    assert (document["pending"]["lines"], document["delivered"]) == (5, 0)
+    assert document["problem"]
+
+
+def test_a_segment_that_was_deleted_meanwhile_is_3(tmp_path: pathlib.Path) -> None:
+    """It is said how many there were; the next run has nothing to say of it any more."""
+    spool = tmp_path / "spool"
+    spools.spool(spool, "a", spools.lines("a", 50), segment_bytes=2000)
+    with logstash(always=503) as receiver:
+        assert ship(spool, "--to", receiver.place(), "--give-up", "0").returncode == 3
+        (spool / "a" / "00000002.ndjson").unlink()
+        receiver.always = "ok"
+        done = ship(spool, "--to", receiver.place(), "--json")
+        assert done.returncode == 3
+        document = json.loads(done.stdout)
+        assert (document["missing_segments"], "deleted before" in document["problem"]) == (1, True)
+        assert ship(spool, "--to", receiver.place()).returncode == 0
 
 
 def test_not_delivered_is_3(tmp_path: pathlib.Path) -> None:
@@ -165,6 +285,7 @@ def test_dead_letters_are_replayed(tmp_path: pathlib.Path) -> None:
             "replayed": 1,
             "delivered": 1,
             "dead": 0,
+            "corrupt": 0,
             "problem": None,
         }
         assert sorted(receiver.ids()) == ["a", "big", "huge"]
@@ -174,12 +295,13 @@ def test_dead_letters_are_replayed(tmp_path: pathlib.Path) -> None:
 
 def test_a_place_is_forgotten(tmp_path: pathlib.Path) -> None:
     """Nothing is kept for it any more, and it begins anew if it comes back."""
-    spools.spool(tmp_path, "a", spools.lines("a", 5))
-    to = f"file:{tmp_path / '_to'}"
-    assert ship(tmp_path, "--to", to).returncode == 0
-    assert ship(tmp_path, "--to", to, "--forget").stdout == f"{to}: forgotten\n"
-    assert inspect(tmp_path) == []
-    assert ship(tmp_path, "--to", to, "--forget").stdout == f"{to}: was never shipped to from here\n"
+    folder = tmp_path / "spool"
+    spools.spool(folder, "a", spools.lines("a", 5))
+    to = f"file:{tmp_path / 'to'}"
+    assert ship(folder, "--to", to).returncode == 0
+    assert ship(folder, "--to", to, "--forget").stdout == f"{to}: forgotten\n"
+    assert inspect(folder) == []
+    assert ship(folder, "--to", to, "--forget").stdout == f"{to}: was never shipped to from here\n"
 
 
 def test_a_password_is_seen_nowhere(tmp_path: pathlib.Path) -> None:

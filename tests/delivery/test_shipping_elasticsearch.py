@@ -244,7 +244,7 @@ def test_refused_events_are_dead_letters_until_mended(tmp_path: pathlib.Path, st
     streams.node.request("PUT", f"/_index_template/{streams.namespace}", mended)
     streams.node.request("POST", f"/logs-{DATASET}-{streams.namespace}/_rollover")
     result = replay(quick(tmp_path, place))
-    assert result == {"replayed": 3, "delivered": 1, "dead": 2, "problem": None}
+    assert result == {"replayed": 3, "delivered": 1, "dead": 2, "corrupt": 0, "problem": None}
     assert len(streams.documents()) == 21
     (status,) = inspect(tmp_path)
     assert (status.delivered, status.dead) == (21, 2)

@@ -134,7 +134,7 @@ def test_retry_after_is_waited_for(tmp_path: pathlib.Path) -> None:
         wishes: list[float | None] = []
 
         class Noted(Pace):
-            def failed(self, problem: Any) -> bool:
+            def failed(self, problem: Any, who: str = "") -> bool:
                 wishes.append(problem.retry_after)
                 return True
 

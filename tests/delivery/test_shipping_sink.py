@@ -66,6 +66,17 @@ def check(receiver: receivers.Receiver, expected: list[int]) -> None:
     assert all(len(lines) == 1 for lines in receiver.copies().values())
 
 
+def row(fault_row: Callable[..., None], fault: str, receiver: receivers.Receiver, **counts: int) -> None:
+    """A row of what arrived; accepted is what the numbers of the events say, where the test doesn't know better."""
+    arrived = set(receiver.ids())
+    if "accepted" not in counts:
+        sequences = processes.sequences(map(orjson.loads, receiver.lines))
+        counts["accepted"] = sum(given[-1] for given in sequences.values()) + counts.get("spooled", 0)
+    # The same bytes under the same id are one event to who reads them.
+    doubled = sum(len(lines) - 1 for lines in receiver.copies().values())
+    fault_row(fault, delivered=len(arrived), duplicates=doubled, **counts)
+
+
 def test_what_is_logged_arrives_and_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
     """Closing delivers what is left; segments, checkpoints and the process's folder are gone then, and counted."""
     with logstash() as receiver:
@@ -81,11 +92,12 @@ def test_what_is_logged_arrives_and_leaves_nothing_behind(tmp_path: pathlib.Path
     assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_the_end_of_a_process_delivers_too(tmp_path: pathlib.Path) -> None:
+def test_the_end_of_a_process_delivers_too(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """Nobody has to call close(), and a script may be over before anything was shipped."""
     with logstash() as receiver:
         processes.run(tmp_path / "spool", script("log = shipping()\nlog.prediction({'k': 1})"), receiver.place())
         check(receiver, [1])
+    row(fault_row, "a process that ships ends, before anything was shipped", receiver)
 
 
 def test_a_server_that_never_answers_keeps_nobody(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
@@ -122,7 +134,7 @@ def test_a_server_that_never_answers_keeps_nobody(tmp_path: pathlib.Path, fault_
     )
 
 
-def test_a_process_that_is_killed_is_adopted(tmp_path: pathlib.Path) -> None:
+def test_a_process_that_is_killed_is_adopted(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """What a dead sibling left is shipped by whoever lives, half a line of it excepted and counted."""
     with logstash(always=503) as receiver:
         processes.run(
@@ -137,6 +149,7 @@ def test_a_process_that_is_killed_is_adopted(tmp_path: pathlib.Path) -> None:
             returncode=-signal.SIGKILL,
         )
         (dead,) = folders(tmp_path / "spool")
+        spooled = len(spools.read(tmp_path / "spool"))
         with (tmp_path / "spool" / dead / "00000001.ndjson").open("ab") as file:
             file.write(b'{"event":{"id":"ha')
         receiver.always = "ok"
@@ -144,6 +157,8 @@ def test_a_process_that_is_killed_is_adopted(tmp_path: pathlib.Path) -> None:
         check(receiver, list(range(300)))
     assert folders(tmp_path / "spool") == []
     assert status(tmp_path / "spool").corrupt == 1
+    # The second process has nothing of its own but its announcement.
+    row(fault_row, "kill -9 of a process that ships, while the server refuses", receiver, accepted=spooled + 1)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -199,7 +214,7 @@ def test_forked_workers_ship_their_own(tmp_path: pathlib.Path, fault_row: Callab
     )
 
 
-def test_sigterm_delivers_what_is_there(tmp_path: pathlib.Path) -> None:
+def test_sigterm_delivers_what_is_there(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """A service that is stopped leaves nothing to the next one where the server answers."""
     with logstash() as receiver:
         process = processes.start(
@@ -219,6 +234,7 @@ def test_sigterm_delivers_what_is_there(tmp_path: pathlib.Path) -> None:
         assert (process.returncode, err) == (-signal.SIGTERM, "")
         check(receiver, list(range(100)))
     assert folders(tmp_path / "spool") == []
+    row(fault_row, "SIGTERM to a process that ships", receiver)
 
 
 def test_the_bound_of_the_spool_holds(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
@@ -250,7 +266,18 @@ def test_the_bound_of_the_spool_holds(tmp_path: pathlib.Path, fault_row: Callabl
         assert len(spooled) == int(written)
         receiver.always = "ok"
         receiver.lines.clear()
-        processes.run(tmp_path / "spool", script("log = shipping()\nlog.close()"), receiver.place())
+        # A process looks for others' folders now and then, and takes so many batches of one at a time.
+        processes.run(
+            tmp_path / "spool",
+            script("""
+            from mllog.shipping.segments import processes
+            log = shipping()
+            log.flush()
+            while len(processes(log._engine._writer._sink.folder)) > 1: time.sleep(0.01)
+            log.close()
+            """),
+            receiver.place(),
+        )
     assert folders(tmp_path / "spool") == []
     assert status(tmp_path / "spool").delivered == len(set(receiver.ids()))
     fault_row(
@@ -261,7 +288,7 @@ def test_the_bound_of_the_spool_holds(tmp_path: pathlib.Path, fault_row: Callabl
     )
 
 
-def test_what_was_delivered_makes_room(tmp_path: pathlib.Path) -> None:
+def test_what_was_delivered_makes_room(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """A spool of a small bound takes any number of events as long as they can be delivered."""
     with logstash() as receiver:
         out = processes.run(
@@ -278,9 +305,10 @@ def test_what_was_delivered_makes_room(tmp_path: pathlib.Path) -> None:
         )
         assert out == "0\n"
         check(receiver, list(range(4000)))
+    row(fault_row, "more events than the bound of the spool holds, the server answers", receiver)
 
 
-def test_an_outage_is_told_once(tmp_path: pathlib.Path) -> None:
+def test_an_outage_is_told_once(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """One warning when it begins, and nothing into the model's calls."""
     with logstash(always=503) as receiver:
         process = processes.start(
@@ -299,6 +327,8 @@ def test_an_outage_is_told_once(tmp_path: pathlib.Path) -> None:
     assert len(receiver.requests) >= 2
     assert err.count("events can't be shipped") == 1
     assert status(tmp_path / "spool").failing
+    spooled = ids(spools.read(tmp_path / "spool"))
+    row(fault_row, "a server that answers 503, `os._exit` in the outage", receiver, spooled=len(spooled))
 
 
 def test_a_spool_belongs_to_one_destination(tmp_path: pathlib.Path) -> None:
@@ -337,7 +367,7 @@ def test_wrong_credentials_are_said_when_the_logger_is_made(
         open_sink(place, spool=tmp_path)
 
 
-def test_dead_letters_have_a_bound_too(tmp_path: pathlib.Path) -> None:
+def test_dead_letters_have_a_bound_too(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """What a server refuses for ever can't fill the disk: over a quarter of the bound it is counted, not kept."""
     with logstash(limit=10) as receiver:
         sink = SpoolSink(parse(receiver.place()), tmp_path / "spool", spool_bytes=40_000)
@@ -350,6 +380,30 @@ def test_dead_letters_have_a_bound_too(tmp_path: pathlib.Path) -> None:
     assert 0 < found.dead < 60
     letters = sum(path.stat().st_size for path in (tmp_path / "spool" / "_dead").rglob("*.ndjson"))
     assert letters <= 10_000
+    row(
+        fault_row,
+        "a server that refuses every event for good, to the quota of dead letters (kept: spooled; lost: dropped)",
+        receiver,
+        accepted=60,
+        spooled=found.dead,
+        dropped=found.lost,
+    )
+
+
+def test_no_segment_is_more_than_a_quarter_of_the_bound(tmp_path: pathlib.Path) -> None:
+    """What was delivered can be deleted once its segment is sealed, so segments are small beside a small bound."""
+    with logstash(always=503) as receiver:
+        sink = SpoolSink(parse(receiver.place()), tmp_path / "spool", spool_bytes=40_000)
+        sink.start("a")
+        events = spools.lines("a", 100)
+        for event in events:
+            sink.write(event)
+        segments = sorted((tmp_path / "spool" / "a").glob("*.ndjson"))
+        sizes = [path.stat().st_size for path in segments]
+        sink.close(timeout=0.1)
+    assert sum(sizes) == sum(map(len, events))
+    assert len(sizes) > 2
+    assert max(sizes) <= 10_000
 
 
 @pytest.mark.parametrize("answer", ["ok", "silent"])
@@ -374,7 +428,7 @@ def test_an_interpreter_that_starts_no_threads_any_more(
     assert (found.delivered, found.pending_lines) == ((10, 0) if answer == "ok" else (0, 10))
 
 
-def test_a_writer_never_waits_for_the_network(tmp_path: pathlib.Path) -> None:
+def test_a_writer_never_waits_for_the_network(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:
     """Writing while the server holds a request does what writing to a file does, and nothing else."""
     with logstash(always="hang") as receiver:
         sink = SpoolSink(parse(receiver.place()), tmp_path / "spool")
@@ -391,3 +445,4 @@ def test_a_writer_never_waits_for_the_network(tmp_path: pathlib.Path) -> None:
         receiver.released.set()
         sink.close(timeout=30)
         assert sorted(set(receiver.ids())) == sorted(["first", *(f"a-{k}" for k in range(1000))])
+    row(fault_row, "a server that holds the first request", receiver, accepted=1001)

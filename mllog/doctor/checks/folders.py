@@ -12,6 +12,7 @@ from mllog.delivery.sinks import SPOOL_BYTES
 from mllog.doctor.base import DAY, Diagnosis
 from mllog.doctor.words import bytes_of, counted, span_of
 from mllog.shipping.ownership import owner
+from mllog.shipping.segments import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,15 @@ class Folders:
                     if not folder.exists()
                     else f"{folder} isn't a folder",
                     "run the service, or name the folder that its loggers write to (mllog doctor FOLDER)",
+                    {"folder": str(folder)},
+                )
+                continue
+            if numbers(folder):
+                yield Diagnosis(
+                    self.name,
+                    "warning",
+                    f"{folder} is the folder of one process, not what loggers write to",
+                    f"name the folder that it stands in: mllog doctor {folder.absolute().parent}",
                     {"folder": str(folder)},
                 )
                 continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mllog.doctor.base import RECENT, Diagnosis
 from mllog.doctor.reading import LOSSES
 from mllog.doctor.words import counted, some
+from mllog.shipping.ownership import owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +36,13 @@ class Ledger:
             if not readings:
                 yield Diagnosis(self.name, "ok", f"{folder}: no events are here", figures={"folder": str(folder)})
                 continue
-            yield self._sums(folder, readings)
+            yield self._sums(subject, folder, readings)
             yield from self._doubled(folder, readings)
             yield from self._lost(subject, folder, readings)
             yield from self._broken(folder, readings)
             yield from self._killed(subject, folder, readings)
 
-    def _sums(self, folder: Path, readings: list[ProcessReading]) -> Diagnosis:
+    def _sums(self, subject: Subject, folder: Path, readings: list[ProcessReading]) -> Diagnosis:
         gone = {reading.name: n for reading in readings if (n := missing(reading))}
         elsewhere = [r for r in readings if r.name in gone and not r.predictions]
         lacking = [r for r in readings if r.name in gone and r.predictions]
@@ -61,6 +62,10 @@ class Ledger:
             text += f"; {figures['sampled_out']} were left out by sampling"
         if elsewhere:
             text += f"; {some([r.name for r in elsewhere])} gave events to another handler, they are numbered there"
+        begun = {r.name: r.numbers.first for r in readings if beginning(r)}
+        figures["begin_at"] = dict(list(begun.items())[:_LISTED])
+        if not lacking and begun:
+            return self._cut(subject, folder, [r for r in readings if r.name in begun], text, figures)
         if not lacking:
             return Diagnosis(self.name, "ok", f"{text}; none is missing", figures=figures)
         events, processes = sum(gone[r.name] for r in lacking), counted(len(lacking), "process")
@@ -70,6 +75,22 @@ class Ledger:
             f"{text}; {events} are missing without a trace, of {processes}: "
             + some([f"{r.name} ({_ranges(r)})" for r in lacking]),
             "were segments deleted or edited by hand, or is this one of several sinks? If not, please report it",
+            figures,
+        )
+
+    def _cut(
+        self, subject: Subject, folder: Path, cut: list[ProcessReading], text: str, figures: dict[str, Any]
+    ) -> Diagnosis:
+        """First segments are gone, and no shipper says that it had them."""
+        text += "; of what is here none is missing, but what was before can't be judged: the numbers of "
+        text += some([f"{r.name} begin at {r.numbers.first}" for r in cut])
+        last = max(r.written or 0.0 for r in cut)
+        recent = subject.now - last < RECENT and not subject.statuses(folder) and owner(folder) is None
+        return Diagnosis(
+            self.name,
+            "warning" if recent else "ok",
+            text,
+            "right, if somebody archives old segments; nobody ships this folder, so mllog deleted none of it",
             figures,
         )
 
@@ -156,6 +177,11 @@ def missing(reading: ProcessReading) -> int:
     holes = numbers.last - numbers.first + 1 - numbers.count
     said = reading.losses["mllog.dropped"] + reading.losses["mllog.rejected"]
     return max(before + holes - said - reading.corrupt.total(), 0)
+
+
+def beginning(reading: ProcessReading) -> int:
+    """Numbers before the first event that is here, where segments are gone and no shipper accounts for them."""
+    return 0 if reading.whole else max(reading.numbers.first - 1 - reading.removed, 0)
 
 
 def _ranges(reading: ProcessReading) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mllog.doctor.base import Diagnosis
 from mllog.doctor.words import bytes_of, counted, span_of
+from mllog.shipping import registry
 from mllog.shipping.ownership import owner
 
 if TYPE_CHECKING:
@@ -40,6 +41,33 @@ class Shipping:
                 )
             for status in statuses:
                 yield self._status(folder, status)
+                yield from self._holes(folder, status)
+            yield from self._damaged(folder)
+
+    def _holes(self, folder: Path, status: ShipStatus) -> Iterator[Diagnosis]:
+        if status.missing_segments:
+            verb = "was" if status.missing_segments == 1 else "were"
+            yield Diagnosis(
+                self.name,
+                "problem",
+                f"{folder}: {counted(status.missing_segments, 'segment')} {verb} deleted before "
+                f"{status.destination} had everything in them",
+                "find out who deletes in this folder; mllog deletes nothing that a registered place still needs",
+                {"folder": str(folder), "destination": status.destination, "segments": status.missing_segments},
+            )
+
+    def _damaged(self, folder: Path) -> Iterator[Diagnosis]:
+        for entry in registry.entries(folder):
+            if entry.unreadable is not None:
+                yield Diagnosis(
+                    self.name,
+                    "problem",
+                    f"{folder / registry.FOLDER / entry.key}.json can't be read: {entry.unreadable}; segments are kept "
+                    f"for {entry.name}",
+                    "look for a failing disk, or for who edits these files; shipping there once more mends it, "
+                    "mllog ship --forget takes it off the list",
+                    {"folder": str(folder), "destination": entry.name},
+                )
 
     def _status(self, folder: Path, status: ShipStatus) -> Diagnosis:
         figures = {

@@ -39,6 +39,8 @@ class Answer:
         unasked: Whether it could not be asked which it had already.
         retry_after: Seconds that it asks to be left alone, where something is to be sent again.
         problem: Why, in words.
+        suspect: Those of ``retry`` that failed while others of their kind were taken: it may be their own fault.
+        unclear: Whether, of some of ``retry``, it can't be said whose fault it is before others are seen beside them.
     """
 
     refused: Mapping[int, Refusal] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class Answer:
     unasked: bool = False
     retry_after: float | None = None
     problem: str | None = None
+    suspect: Sequence[int] = ()
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,26 @@ class UnavailableError(OSError):
         doubtful: Whether they may have arrived all the same.
         retry_after: Seconds that the destination asks to be left alone.
         hopeless: Whether it needs a human (wrong password, certificate, path): soon trying again won't help.
+        suspect: Whether a single line may be what it can't stand: 500, no answer in time, a connection that broke.
+        status: What it answered, where it did.
     """
 
     def __init__(
-        self, reason: str, *, doubtful: bool = True, retry_after: float | None = None, hopeless: bool = False
+        self,
+        reason: str,
+        *,
+        doubtful: bool = True,
+        retry_after: float | None = None,
+        hopeless: bool = False,
+        suspect: bool = False,
+        status: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.doubtful = doubtful
         self.retry_after = retry_after
         self.hopeless = hopeless
+        self.suspect = suspect
+        self.status = status
 
 
 class TooLargeError(OSError):
@@ -127,8 +142,14 @@ class Destination(Protocol):
     def check(self, timeout: float = CHECK_SECONDS) -> Check:
         """Look whether it can be reached, within ``timeout`` seconds; sends no event."""
 
-    def hurry(self, seconds: float) -> None:
-        """Wait no longer than that for an answer from now on."""
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
+        """Wait no longer than that for an answer from now on, and in what runs now.
+
+        Args:
+            seconds: For each exchange.
+            altogether: Whether everything fails after that, for good: the caller is about to end. Safe in a signal
+                handler.
+        """
 
     def renew(self) -> None:
         """Begin anew in a forked child, without what was the parent's."""

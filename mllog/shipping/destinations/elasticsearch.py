@@ -5,8 +5,8 @@ backing index: after a rollover the same id would be taken again (elastic/elasti
 arrived already is first looked up by its ids in the whole data stream (refresh and search), where the role allows that;
 where it doesn't (403), the batch is sent all the same and counted as ``unasked``.
 
-Item by item: 200, 201 and 409 are done; 429 and 5xx are sent again; 401 and 403 too (a role can be mended, and nothing
-is wrong with the event); everything else (400: it doesn't fit the mapping, 404, 413) is a dead letter.
+Item by item it is decided whether an event is there, never will be, or waits, since something is wrong with the
+cluster, the data stream or the role and not with the event (:mod:`mllog.shipping.destinations.verdicts`).
 
 ``event.ingested`` is the time at which the batch was first read. It is kept in the checkpoint, so a resend is the same
 bytes. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk.
@@ -14,6 +14,7 @@ bytes. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation
 
 from __future__ import annotations
 
+import time
 import urllib.parse
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ from mllog.shipping.destinations.base import (
 )
 from mllog.shipping.destinations.halves import Halves
 from mllog.shipping.destinations.http import Client, Response
+from mllog.shipping.destinations.verdicts import CLUSTER, types, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,8 +46,10 @@ ORIGINAL_BYTES: Final = 2**20
 """So much of a dead letter is sent to Elasticsearch; the spool's folder has all of it."""
 
 _BULK: Final = (
-    "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
+    "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,"
+    "items.*.error.caused_by.type,items.*.error.caused_by.reason"
 )
+_REMEMBERED: Final = 10_000
 
 
 class ElasticsearchDestination:
@@ -65,8 +69,11 @@ class ElasticsearchDestination:
     def __init__(self, place: Place, *, parallel: bool = False) -> None:
         self.name = canonical(place)
         self.key = key(place)
-        self._client = Client(place, connections=2 if parallel else 1)
+        self._client = Client(place, most=2 if parallel else 1)
         self._halves = Halves(self._send) if parallel else None
+        # By stream, when it last took an event; by id, when one first failed for what may be its own fault.
+        self._worked: dict[str, float] = {}
+        self._failed: dict[str, float] = {}
 
     def send(self, batch: Batch) -> Answer:
         """Create the events of a batch.
@@ -99,19 +106,27 @@ class ElasticsearchDestination:
         body = b"".join(part for k in wanted for part in _create(batch.lines[k], batch.ingested))
         answer = self._client.request("POST", _BULK, body, content_type="application/x-ndjson")
         items = self._items(answer, len(body), len(wanted))
+        verdicts = [verdict(item) for item in items]
+        now = time.monotonic()
+        done = (batch.lines[k] for k, said in zip(wanted, verdicts, strict=True) if said == "done")
+        self._worked |= {streams.stream(line): now for line in done}
         retry: list[int] = []
+        suspect: list[int] = []
+        unclear = False
         problem: str | None = None
-        for k, item in zip(wanted, items, strict=True):
-            status = item.get("status")
-            if status in {200, 201}:
+        for k, item, said in zip(wanted, items, verdicts, strict=True):
+            if said == "done":
+                duplicates += item["status"] == 409
                 continue
-            if status == 409:
-                duplicates += 1
-            elif not isinstance(status, int) or status in {401, 403, 429} or status >= 500:
-                retry.append(k)
-                problem = problem or f"Elasticsearch answered {status} for some events: {self._reason(item)}"
-            else:
-                refused[k] = Refusal(self._reason(item), status)
+            alone = said in {"failed", "unclear"} and self._is_alone(batch.lines[k], now)
+            if said == "refused" or (said == "unclear" and alone):
+                refused[k] = Refusal(self._reason(item), item["status"])
+                continue
+            retry.append(k)
+            problem = problem or f"Elasticsearch answered {item['status']} for some events: {self._reason(item)}"
+            if alone:
+                suspect.append(k)
+            unclear = unclear or (said in {"failed", "unclear"} and not alone)
         return Answer(
             refused,
             retry,
@@ -119,7 +134,16 @@ class ElasticsearchDestination:
             unasked=unasked,
             retry_after=answer.retry_after,
             problem=problem,
+            suspect=suspect,
+            unclear=unclear,
         )
+
+    def _is_alone(self, line: Line, now: float) -> bool:
+        """Whether its stream has taken another event since this one first failed, or beside it."""
+        if len(self._failed) >= _REMEMBERED:
+            self._failed.clear()
+        since = self._failed.setdefault(line.id, now)
+        return self._worked.get(streams.stream(line), float("-inf")) >= since
 
     def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
         """Write dead letters to ``logs-mllog.deadletter-<namespace>``; that they can't be stops nothing."""
@@ -147,9 +171,9 @@ class ElasticsearchDestination:
             return Check(False, f"{self.name} answers, but not as Elasticsearch does", answer.date)
         return Check(True, f"{self.name} answers: {health}", answer.date)
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """Wait no longer than that for an answer from now on."""
-        self._client.answer_seconds = seconds
+        self._client.hurry(seconds, altogether=altogether)
 
     def renew(self) -> None:
         """Begin anew in a forked child."""
@@ -166,6 +190,8 @@ class ElasticsearchDestination:
         document = _object(answer.data)
         if answer.status == 400 and isinstance(document.get("error"), dict):
             # Its own words, not a proxy's: something in the body makes it refuse all of it.
+            if CLUSTER.intersection(types(document["error"])):
+                raise UnavailableError(f"Elasticsearch refuses a request: {self._reason(document)}", doubtful=False)
             raise TooLargeError(f"Elasticsearch refuses a request: {self._reason(document)}", 400)
         if answer.status != 200:
             raise self._client.refused(answer)
@@ -173,8 +199,17 @@ class ElasticsearchDestination:
             return [{"status": 201}] * expected
         items = document.get("items")
         if not isinstance(items, list) or len(items) != expected:
-            raise UnavailableError(f"{self.name} answered 200 with something that is no answer to _bulk", hopeless=True)
-        return [next(iter(item.values()), {}) if isinstance(item, dict) else {} for item in items]
+            raise self._unreadable("_bulk")
+        found = []
+        for item in items:
+            held = next(iter(item.values()), None) if isinstance(item, dict) else None
+            if not isinstance(held, dict) or not isinstance(held.get("status"), int):
+                raise self._unreadable("_bulk")
+            found.append(held)
+        return found
+
+    def _unreadable(self, what: str) -> UnavailableError:
+        return UnavailableError(f"{self.name} answered 200 with something that is no answer to {what}", hopeless=True)
 
     def _existing(self, lines: Sequence[Line]) -> set[str] | None:
         """Which ids are there, in any backing index; ``None`` where this role may not ask."""
@@ -191,7 +226,10 @@ class ElasticsearchDestination:
                 return None
             if refreshed.status != 200:
                 raise self._client.refused(refreshed, hint=" (asked what has arrived)")
-            if _object(refreshed.data).get("_shards", {}).get("failed"):
+            shards = _object(refreshed.data).get("_shards")
+            if not isinstance(shards, dict):
+                raise self._unreadable("_refresh")
+            if shards.get("failed"):
                 raise UnavailableError(f"{self.name} can't say what has arrived: shards of {name} failed")
             query = {
                 "query": {"ids": {"values": ids}},
@@ -210,7 +248,12 @@ class ElasticsearchDestination:
                 continue
             if answer.status != 200:
                 raise self._client.refused(answer, hint=" (asked what has arrived)")
-            found |= {hit["_id"] for hit in _object(answer.data).get("hits", {}).get("hits", [])}
+            # filter_path leaves out what is empty.
+            hits = _object(answer.data).get("hits", {})
+            hits = hits.get("hits", []) if isinstance(hits, dict) else None
+            if not isinstance(hits, list) or not all(isinstance(hit, dict) and "_id" in hit for hit in hits):
+                raise self._unreadable("_search")
+            found |= {hit["_id"] for hit in hits}
         return found
 
     def _reason(self, item: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """A second folder: the same lines in segments of the same names, on its disk before they count as delivered.
 
-``<folder>/<process>/00000001.ndjson`` holds the good lines of the segment of that name, byte for byte. A batch that may
-have been written already (the shipper was killed) is looked for at the end of the file, so that nothing is there twice.
+``<folder>/<process>/00000001.ndjson`` holds the good lines of the segment of that name, byte for byte. What a file held
+before this shipper came to it is looked at first, whatever a checkpoint says: so nothing is there twice, even where the
+checkpoint is gone, is older than the file (power was lost), or could never be kept.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 from mllog.delivery.locks import WRITER_LOCK, Lock
 from mllog.delivery.spool import sync_folder, write_checksum
 from mllog.shipping.destinations.base import CHECK_SECONDS, Answer, Check, UnavailableError, canonical, key
+from mllog.shipping.destinations.copies import Copy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from mllog.places import Place
     from mllog.shipping.destinations.base import Refusal
@@ -37,6 +39,7 @@ class FolderDestination:
         self.name = canonical(place)
         self.key = key(place)
         self._locks: dict[str, Lock] = {}
+        self._copies: dict[str, tuple[int, Copy]] = {}
 
     def send(self, batch: Batch) -> Answer:
         """Append the lines and put them on the disk.
@@ -44,21 +47,20 @@ class FolderDestination:
         Raises:
             UnavailableError: Where the disk refuses.
         """
-        lines = [line.data for line in batch.lines]
         try:
             path = self._path(batch.process, batch.segment)
             begun = path.exists()
-            fd = os.open(path, _FLAGS, 0o640)
-            try:
-                there = _already(fd, lines) if batch.doubtful else 0
-                _append(fd, b"".join(lines[there:]))
-            finally:
-                os.close(fd)
+            copy = self._copy(path, batch)
+            lines = copy.missing([line.data for line in batch.lines])
+            if lines:
+                _append(path, b"".join(lines))
+            copy.added(batch.end)
             if not begun:
                 sync_folder(path.parent)
         except OSError as error:
+            self._copies.pop(batch.process, None)
             raise UnavailableError(f"{self.folder}: {error.strerror or error}") from None
-        return Answer(duplicates=there)
+        return Answer(duplicates=len(batch.lines) - len(lines))
 
     def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
         """Nothing is ever refused."""
@@ -86,55 +88,59 @@ class FolderDestination:
             return Check(True, f"{self.folder} can be written to")
         return Check(False, f"{self.folder} can't be written to")
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """It never keeps anybody waiting."""
 
     def renew(self) -> None:
         """Locks stay with the parent (:mod:`mllog.delivery.locks`)."""
         self._locks = {}
+        self._copies = {}
 
     def close(self) -> None:
         """Say that nobody writes here any more."""
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
+        self._copies.clear()
 
     def _path(self, process: str, segment: int) -> Path:
         folder = self.folder / process
         if process not in self._locks:
             while len(self._locks) >= _LOCKS:
-                self._locks.pop(next(iter(self._locks))).release()
-            folder.mkdir(parents=True, exist_ok=True)
+                oldest = next(iter(self._locks))
+                self._copies.pop(oldest, None)
+                self._locks.pop(oldest).release()
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(self.folder)
+                sync_folder(self.folder.parent)
             lock = self._locks[process] = Lock(folder / WRITER_LOCK)
             if not lock.acquire(timeout=1.0):
                 del self._locks[process]
                 raise OSError(f"somebody else writes to {folder}")
         return folder / f"{segment:08d}.ndjson"
 
+    def _copy(self, path: Path, batch: Batch) -> Copy:
+        """What is known of a file; read anew where a batch comes that may have been added to it meanwhile."""
+        segment, copy = self._copies.get(batch.process, (0, None))
+        if copy is None or segment != batch.segment or not copy.knows(batch.start):
+            copy = Copy(path)
+            self._copies[batch.process] = batch.segment, copy
+        return copy
 
-def _append(fd: int, data: bytes) -> None:
+
+def _append(path: Path, data: bytes) -> None:
     """Append all of it or nothing, on the disk."""
-    size = os.fstat(fd).st_size
-    view = memoryview(data)
+    fd = os.open(path, _FLAGS, 0o640)
     try:
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    except OSError:
-        os.ftruncate(fd, size)
-        raise
-
-
-def _already(fd: int, lines: Sequence[bytes]) -> int:
-    """How many of the lines stand at the end of the file; half a line there is cut off."""
-    size = os.fstat(fd).st_size
-    total = sum(map(len, lines))
-    tail = os.pread(fd, total, max(size - total, 0))
-    whole = tail.rfind(b"\n") + 1
-    if whole < len(tail):
-        os.ftruncate(fd, size - (len(tail) - whole))
-        tail = tail[:whole]
-    last = tail[tail.rfind(b"\n", 0, -1) + 1 :]
-    # Ids make lines differ, so one number at most fits.
-    n = lines.index(last) + 1 if last in lines else 0
-    return n if tail.endswith(b"".join(lines[:n])) else 0
+        size = os.fstat(fd).st_size
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
+    finally:
+        os.close(fd)

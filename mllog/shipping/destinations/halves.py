@@ -44,6 +44,7 @@ class Halves:
         if len(failures) == len(outcomes):
             if isinstance(failures[0], UnavailableError):
                 failures[0].doubtful = any(isinstance(f, UnavailableError) and f.doubtful for f in failures)
+                failures[0].suspect = all(isinstance(f, UnavailableError) and f.suspect for f in failures)
             raise failures[0]
         first, other = (_answer(outcome, n) for outcome, n in zip(outcomes, (half, len(lines) - half), strict=True))
         return Answer(
@@ -54,6 +55,8 @@ class Halves:
             first.unasked or other.unasked,
             first.retry_after or other.retry_after,
             first.problem or other.problem,
+            [*first.suspect, *(half + k for k in other.suspect)],
+            first.unclear or other.unclear,
         )
 
     def _outcome(self, batch: Batch) -> Answer | UnavailableError | TooLargeError:

@@ -1,8 +1,8 @@
 """HTTP for destinations: urllib3 does connections, TLS and timeouts; this says what a failure means.
 
-``MLLOG_TIMEOUT`` is how many seconds an answer is waited for: 30, and not below 15, since Logstash keeps a request
-waiting for 10 before it says 429. Other variables are those of :mod:`mllog.shipping.destinations.tls` and
-:mod:`mllog.shipping.destinations.credentials`. Proxies and redirects aren't followed.
+``MLLOG_TIMEOUT`` is how many seconds a request and its answer may take as a whole: 30, and not below 15, since Logstash
+keeps a request waiting for 10 before it says 429. Other variables are those of :mod:`mllog.shipping.destinations.tls`
+and :mod:`mllog.shipping.destinations.credentials`. Proxies and redirects aren't followed.
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ import gzip
 import os
 import ssl
 import time
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
-    ReadTimeoutError,
     SSLError,
 )
 
 from mllog import __version__
 from mllog.errors import SettingError
+from mllog.shipping.destinations import connections
 from mllog.shipping.destinations.base import UnavailableError
 from mllog.shipping.destinations.credentials import Credentials, credentials
+from mllog.shipping.destinations.deadlines import Deadlines
 from mllog.shipping.destinations.tls import certificate_problem, tls_context
 
 if TYPE_CHECKING:
@@ -41,14 +40,17 @@ if TYPE_CHECKING:
 
     from mllog.places import Place
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+"""For each address of the host, and once more for TLS."""
 ANSWER_SECONDS: Final = 30.0
 LEAST_ANSWER_SECONDS: Final = 15.0
 ANSWER_BYTES: Final = 32 * 2**20
+"""A longer answer is none: that to a batch of 2,000 events of which each is refused is about 1 MiB."""
 GZIP_BYTES: Final = 1024
 """Shorter bodies are sent as they are."""
 
 _DETAIL: Final = 500
+_LEAST: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ class Client:
 
     Args:
         place: Its URL, and perhaps a user and a password.
-        connections: How many may be open at once.
+        most: How many connections may be open at once.
 
     Raises:
         SettingError: Where a certificate can't be read or a variable is impossible.
     """
 
-    def __init__(self, place: Place, *, connections: int = 1) -> None:
+    def __init__(self, place: Place, *, most: int = 1) -> None:
         parts = urlsplit(place.location)
         self.answer_seconds = _answer_seconds()
         self._host = parts.hostname or ""
@@ -95,7 +97,8 @@ class Client:
         self._name = f"{parts.hostname}:{self._port}"
         # Files are read now: a wrong one is to be known before the first event.
         self._tls = tls_context() if parts.scheme == "https" else None
-        self._connections = connections
+        self._most = most
+        self._deadlines = Deadlines()
         self._inherited = False
         self._pool: urllib3.HTTPConnectionPool | None = self._new_pool()
 
@@ -125,7 +128,7 @@ class Client:
             path: Behind the place's own path, with its query.
             body: Sent gzipped (the same bytes for the same body) where that is worth it.
             content_type: Of the body.
-            seconds: To wait for an answer; :attr:`answer_seconds` where none are given.
+            seconds: For the request and its answer as a whole; :attr:`answer_seconds` where none are given.
 
         Raises:
             UnavailableError: Where there is no answer; ``doubtful`` where the request may have arrived.
@@ -139,26 +142,26 @@ class Client:
             if len(body) >= GZIP_BYTES:
                 headers["Content-Encoding"] = "gzip"
                 body = gzip.compress(body, compresslevel=1, mtime=0)
-        try:
-            if self._pool is None:
-                self._pool = self._new_pool()
-            answer = self._pool.urlopen(
-                method,
-                f"{self._base}{path}",
-                body,
-                headers,
-                redirect=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, wait), read=wait),
-            )
-            data = answer.read(ANSWER_BYTES, decode_content=True)
-            if len(data) < ANSWER_BYTES:
-                answer.release_conn()
-            else:
-                answer.close()
-        except (HTTPError, OSError, ValueError) as error:
-            raise self._unavailable(error) from None
-        return Response(answer.status, data, answer.headers)
+        with self._deadlines.exchange(wait) as deadline:
+            token = connections.exchange.set(deadline)
+            try:
+                return self._exchange(method, path, body, headers, max(deadline.left, _LEAST))
+            except (HTTPError, OSError, ValueError) as error:
+                if isinstance(error, UnavailableError):
+                    raise
+                raise self._unavailable(error, late=deadline.left <= 0) from None
+            finally:
+                connections.exchange.reset(token)
+
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
+        """Wait no longer than that for an answer, in what runs now too.
+
+        Args:
+            seconds: For each exchange from now on.
+            altogether: Whether everything fails after that, for good. Safe in a signal handler.
+        """
+        self.answer_seconds = min(self.answer_seconds, seconds) if altogether else seconds
+        self._deadlines.hurry(seconds, altogether=altogether)
 
     def scrub(self, text: str) -> str:
         """``text``, shortened and without secrets."""
@@ -178,6 +181,9 @@ class Client:
             doubtful=answer.status >= 500,
             retry_after=answer.retry_after,
             hopeless=answer.status < 500 and answer.status not in {408, 425, 429},
+            # 503 is about the server as a whole; any other error of its own may be one event's doing.
+            suspect=answer.status >= 500 and answer.status != 503,
+            status=answer.status,
         )
 
     def renew(self) -> None:
@@ -191,21 +197,46 @@ class Client:
             pool.close()
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
-        options: dict[str, Any] = {"maxsize": self._connections, "block": True, "retries": False}
+        options: dict[str, Any] = {"maxsize": self._most, "block": True, "retries": False}
         if self._tls is None:
             pool = urllib3.HTTPConnectionPool(self._host, self._port, **options)
-            pool.ConnectionCls = _HttpConnection
+            pool.ConnectionCls = connections.Plain
             return pool
         if self._inherited:
             with contextlib.suppress(SettingError):  # a file that has gone since: the parent's context has to do
                 self._tls = tls_context()
             self._inherited = False
         secure = urllib3.HTTPSConnectionPool(self._host, self._port, ssl_context=self._tls, **options)
-        secure.ConnectionCls = _HttpsConnection
+        secure.ConnectionCls = connections.Secure
         return secure
 
-    def _unavailable(self, error: Exception) -> UnavailableError:
-        text = self.scrub(str(error) or type(error).__name__)
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> Response:
+        if self._pool is None:
+            self._pool = self._new_pool()
+        answer = self._pool.urlopen(
+            method,
+            f"{self._base}{path}",
+            body,
+            headers,
+            redirect=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
+        )
+        try:
+            data = answer.read(ANSWER_BYTES, decode_content=True)
+        except BaseException:
+            answer.close()
+            raise
+        if len(data) >= ANSWER_BYTES:
+            answer.close()
+            raise UnavailableError(f"{self._name} answered with more than {ANSWER_BYTES} bytes", suspect=True)
+        answer.release_conn()
+        return Response(answer.status, data, answer.headers)
+
+    def _unavailable(self, error: Exception, *, late: bool) -> UnavailableError:
+        text = self.scrub(_cause(error))
         certificate = certificate_problem(error)
         if certificate is not None:
             return UnavailableError(
@@ -216,20 +247,30 @@ class Client:
             )
         if isinstance(error, NewConnectionError | ConnectTimeoutError | NameResolutionError):
             return UnavailableError(f"{self._name} can't be reached: {text}", doubtful=False)
+        if late:
+            return UnavailableError(f"{self._name} didn't answer in time", suspect=True)
         if isinstance(error, SSLError | ssl.SSLError):
             return UnavailableError(f"{self._name}: no TLS with it: {text}", hopeless=True)
-        if isinstance(error, ReadTimeoutError):
-            return UnavailableError(f"{self._name} took a request and didn't answer in time")
-        return UnavailableError(f"{self._name}: the connection broke: {text}")
+        return UnavailableError(f"{self._name}: the connection broke: {text}", suspect=True)
+
+
+def _cause(error: BaseException) -> str:
+    """What happened, without the objects of a library in whose hands it did."""
+    nested: BaseException | None = error
+    while nested is not None:
+        error = nested
+        nested = next((part for part in error.args if isinstance(part, BaseException)), None) or error.__cause__
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__
 
 
 def _moment(text: str) -> float | None:
     """A date of HTTP, seconds since 1970."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def _answer_seconds() -> float:
@@ -247,36 +288,3 @@ def _answer_seconds() -> float:
             value=value,
         )
     return seconds
-
-
-_open: Final[weakref.WeakSet[HTTPConnection]] = weakref.WeakSet()
-
-
-class _HttpConnection(HTTPConnection):
-    """Known to this module once it is connected, so that a forked child can close its copy."""
-
-    def connect(self) -> None:
-        super().connect()
-        _open.add(self)
-
-
-class _HttpsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _open.add(self)
-
-
-def _after_fork() -> None:
-    # Closed as files: a TLS farewell on a socket that is the parent's would end the parent's connection.
-    for connection in list(_open):
-        sock = connection.sock
-        if sock is not None:
-            try:
-                os.close(sock.detach())
-            except OSError:
-                continue
-    _open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -83,9 +83,9 @@ class LogstashDestination:
             return Check(True, f"{self.name} answers, and is under back-pressure (429)", answer.date)
         return Check(False, str(self._client.refused(answer)), answer.date)
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """Wait no longer than that for an answer from now on."""
-        self._client.answer_seconds = seconds
+        self._client.hurry(seconds, altogether=altogether)
 
     def renew(self) -> None:
         """Begin anew in a forked child."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mllog.shipping.destinations.base import CHECK_SECONDS, Answer, Check, UnavailableError, canonical, key
+from mllog.shipping.destinations.deadlines import Deadlines, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mllog.shipping.segments import Batch
 
 SECONDS: Final = 15.0
+"""For writing a batch as a whole."""
+CONNECT_SECONDS: Final = 5.0
 
 _open: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
 
@@ -41,6 +44,7 @@ class LogstashTcpDestination:
         self._address = (parts.hostname or "", parts.port or 0)
         self._socket: socket.socket | None = None
         self._seconds = SECONDS
+        self._deadlines = Deadlines()
 
     def send(self, batch: Batch) -> Answer:
         """Write the lines to the connection.
@@ -48,14 +52,18 @@ class LogstashTcpDestination:
         Raises:
             UnavailableError: Where there is none, or it broke.
         """
-        sock = self._connected()
-        try:
-            sock.sendall(b"".join(line.data for line in batch.lines))
-            if _is_closed(sock):
-                raise ConnectionResetError("it closed the connection")
-        except OSError as error:
-            self.close()
-            raise UnavailableError(f"{self._where}: the connection broke: {error}") from None
+        with self._deadlines.exchange(self._seconds) as deadline:
+            sock = self._connected(deadline.left)
+            try:
+                send(sock, b"".join(line.data for line in batch.lines), deadline)
+                if _is_closed(sock):
+                    raise ConnectionResetError("it closed the connection")
+            except OSError as error:
+                self.close()
+                late = isinstance(error, TimeoutError)
+                raise UnavailableError(
+                    f"{self._where}: the connection broke: {error.strerror or error}", suspect=late
+                ) from None
         return Answer()
 
     def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
@@ -72,10 +80,10 @@ class LogstashTcpDestination:
             return Check(False, str(problem))
         return Check(True, f"{self.name} accepts connections; it acknowledges nothing")
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """Wait no longer than that for the connection to take lines."""
-        self._seconds = seconds
-        self.close()
+        self._seconds = min(self._seconds, seconds) if altogether else seconds
+        self._deadlines.hurry(seconds, altogether=altogether)
 
     def renew(self) -> None:
         """Begin anew in a forked child: the connection is the parent's."""
@@ -92,15 +100,16 @@ class LogstashTcpDestination:
     def _where(self) -> str:
         return "{}:{}".format(*self._address)
 
-    def _connected(self, seconds: float | None = None) -> socket.socket:
+    def _connected(self, seconds: float) -> socket.socket:
         if self._socket is not None and not _is_closed(self._socket):
             return self._socket
         self.close()
         try:
-            sock = socket.create_connection(self._address, timeout=seconds or self._seconds)
-            sock.settimeout(self._seconds)
+            sock = socket.create_connection(self._address, timeout=max(min(seconds, CONNECT_SECONDS), 0.001))
         except OSError as error:
-            raise UnavailableError(f"{self._where} can't be reached: {error}", doubtful=False) from None
+            raise UnavailableError(
+                f"{self._where} can't be reached: {error.strerror or error}", doubtful=False
+            ) from None
         _open.add(sock)
         self._socket = sock
         return sock

@@ -48,7 +48,7 @@ class StdoutDestination:
         """It is there."""
         return Check(True, "standard output")
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """It never keeps anybody waiting."""
 
     def renew(self) -> None:

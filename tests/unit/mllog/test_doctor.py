@@ -181,7 +181,15 @@ def test_nothing_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--sink", "s3://bucket"], ["--elasticsearch", "ftp://host"], ["--no-such-option"]]
+    "arguments",
+    [
+        ["--sink", "s3://bucket"],
+        ["--elasticsearch", "ftp://host"],
+        ["--elasticsearch", "notaurl"],
+        ["--elasticsearch", ""],
+        ["--elastic", "http://host"],
+        ["--no-such-option"],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, and a document that says why."""
@@ -492,6 +500,115 @@ def test_delivered_and_cleared_away_is_not_missing(tmp_path: Path, capsys: pytes
     assert (code, of(checks, "ledger")) == (0, [])
     assert f"{reading.removed} were delivered" in of(checks, "ledger", fine=True)[0]["message"]
     log.close()
+
+
+def in_segments(folder: Path) -> None:
+    """What a logger leaves whose segments are small."""
+    with make(folder, segment_bytes=2000) as log:
+        for k in range(30):
+            log.prediction({"k": k})
+            log.flush()
+
+
+def test_first_segments_that_nobody_of_ours_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers that begin late are told, as a warning where it was just now and the folder was never shipped."""
+    in_segments(tmp_path / "events")
+    (process,) = (tmp_path / "events").glob("[!_]*")
+    (process / "00000001.ndjson").unlink()
+    (reading,) = read(tmp_path / "events")
+    first = reading.numbers.first
+    assert first > 1
+    code, checks = doctor(capsys)
+    finding = only(checks, "ledger")
+    assert (code, finding["state"]) == (1, "warning")
+    assert f"{reading.name} begin at {first}" in finding["message"]
+    assert "can't be judged" in finding["message"]
+    assert finding["figures"]["begin_at"] == {reading.name: first}
+    later = Subject((tmp_path / "events",), (), {}, time.time() + 2 * DAY)
+    assert [diagnosis.state for diagnosis in ledger.check.run(later)] == ["ok"]
+
+
+def test_segments_that_were_deleted_before_they_were_shipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a destination never got is a problem, with the number of segments."""
+    in_segments(tmp_path / "events")
+    (tmp_path / "archive").write_text("")
+    quick(tmp_path / "events", f"file:{tmp_path}/archive").run()
+    (tmp_path / "archive").unlink()
+    next((tmp_path / "events").glob("*/00000002.ndjson")).unlink()
+    quick(tmp_path / "events", f"file:{tmp_path}/archive").run()
+    (finding,) = of(doctor(capsys)[1], "shipping")
+    assert (finding["state"], finding["figures"]["segments"]) == ("problem", 1)
+    assert "1 segment was deleted" in finding["message"]
+
+
+def test_a_destination_whose_file_is_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named, since segments are kept for it until somebody mends that."""
+    logged(tmp_path / "events", 10)
+    quick(tmp_path / "events", f"file:{tmp_path}/archive").run()
+    (path,) = (tmp_path / "events" / "_destinations").glob("*.json")
+    path.write_bytes(b"")
+    finding = only(doctor(capsys)[1], "shipping")
+    assert finding["state"] == "problem"
+    assert path.name in finding["message"]
+    assert finding["figures"]["destination"] == f"file:{tmp_path}/archive"
+
+
+def test_a_checkpoint_that_can_not_be_right_stops_no_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing becomes unknown by it; what waits is told."""
+    logged(tmp_path / "events", 10)
+    quick(tmp_path / "events", f"file:{tmp_path}/archive").run()
+    (path,) = (tmp_path / "events").glob("*/*.checkpoint")
+    path.write_bytes(json.dumps({**json.loads(path.read_bytes()), "last_error_at": "x"}).encode())
+    _, checks = doctor(capsys)
+    assert [check for check in checks if check["state"] == "unknown"] == []
+    assert [check["figures"]["pending_lines"] for check in checks if check["check"] == "shipping"] == [11]
+
+
+def test_the_folder_of_one_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It isn't what loggers write to; the one that is gets named."""
+    logged(tmp_path / "events", 10)
+    (process,) = (tmp_path / "events").glob("[!_]*")
+    finding = only(doctor(capsys, process)[1], "folders")
+    assert finding["remedy"].endswith(f"mllog doctor {tmp_path / 'events'}")
+
+
+@pytest.mark.parametrize(
+    ("option", "place"), [("--sink", "logstash+http://ann:s3cret@{}"), ("--elasticsearch", "http://ann:s3cret@{}")]
+)
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_password_is_off_the_command_line(tmp_path: Path, option: str, place: str, *, joined: bool) -> None:
+    """Nobody sees it in the list of processes, and the server gets it all the same."""
+    heard = threading.Event()
+    lines: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def listen() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                lines.append(connection.recv(65536))
+                heard.set()
+                done.wait(30)
+
+        done = threading.Event()
+        thread = threading.Thread(target=listen)
+        thread.start()
+        text = place.format(f"127.0.0.1:{listening.getsockname()[1]}")
+        arguments = [f"{option}={text}"] if joined else [option, text]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mllog.cli", "doctor", *arguments, "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )  # fmt: skip
+        assert heard.wait(60)
+        title = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        done.set()
+        out, err = process.communicate(timeout=60)
+        thread.join()
+    assert b"ann@" in title
+    assert "s3cret" not in title.decode() + out + err
+    assert b"Basic YW5uOnMzY3JldA==" in lines[0]
 
 
 def test_nobody_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,12 @@ def test_a_password_is_decoded_and_never_shown() -> None:
         "logstash+https://ann:s3cret@host:port",
         "logstash+tcp://ann:s3cret@host",
         "logstash+https://ann:s3cret@host/?x=1",
+        "logstash+https://host/x?token=s3cret",
+        "logstash+https://host/x?a=1&token=s3cret",
+        "logstash+https://host#s3cret",
+        "logstash+http://ann:1/s3cret@host:1",
+        "elasticsearch+http://ann:1/s3c?ret@host:1",
+        "https://host/x?s3cret",
     ],
 )
 def test_no_error_shows_a_password(text: str) -> None:

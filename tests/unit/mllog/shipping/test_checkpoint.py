@@ -63,3 +63,20 @@ def test_any_file_is_read(tmp_path_factory: pytest.TempPathFactory, content: byt
 def test_none_is_fresh_and_not_lost(tmp_path: Path) -> None:
     """Where nobody ever shipped, nothing has arrived."""
     assert not Checkpoint.load(tmp_path / "no.checkpoint", NAME).lost
+
+
+def test_what_was_seen_and_is_gone(tmp_path: Path) -> None:
+    """Segments with something in them count, those behind the position; what was shipped to its end doesn't."""
+    for number in (1, 2, 3):
+        (tmp_path / f"{number:08d}.ndjson").write_bytes(b"{}\n" if number < 3 else b"")
+    checkpoint = Checkpoint(tmp_path / "key.checkpoint", NAME, 1)
+    assert checkpoint.see([1, 2, 3]) == 0
+    checkpoint.save()
+    checkpoint = Checkpoint.load(checkpoint.path, NAME)
+    assert checkpoint.known == [1, 2]
+    assert checkpoint.see([1]) == 1
+    checkpoint.offset = 3
+    assert checkpoint.see([]) == 0
+    assert checkpoint.see([5, 6, 9]) == 0
+    checkpoint.segment, checkpoint.offset = 6, 0
+    assert checkpoint.see([7]) == 2

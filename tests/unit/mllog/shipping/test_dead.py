@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 from support import spools
 
+from mllog.fields import EVENT
 from mllog.shipping.dead import DeadLetters, append, line_of, read, renewed
 from mllog.shipping.destinations.base import Refusal
+from mllog.shipping.destinations.elasticsearch import _tombstone
 from mllog.shipping.segments import Batch, Line, parse
 
 if TYPE_CHECKING:
@@ -123,6 +126,20 @@ def test_what_is_no_letter_is_passed_over(tmp_path: Path, raw: bytes) -> None:
     path.write_bytes(raw + b'{"original":"no event"}\n')
     (letter,) = read(path)
     assert line_of(letter) is None
+
+
+def test_what_is_said_of_a_dead_letter_is_in_the_table_of_fields() -> None:
+    """So that the index template knows it, and nobody indexes a whole event as a keyword."""
+    known = {field.name: field for field in EVENT}
+    document = orjson.loads(_tombstone(batch("p", 1).lines[0], Refusal("no", 400), AT).splitlines()[1])
+
+    def names(value: object, path: str) -> set[str]:
+        if not isinstance(value, dict):
+            return {path}
+        return {name for key, item in value.items() for name in names(item, f"{path}.{key}" if path else key)}
+
+    assert names(document, "") - set(known) == set()
+    assert not known["event.original"].index
 
 
 def test_dead_letters_are_no_events_to_who_reads_the_folder(tmp_path: Path) -> None:

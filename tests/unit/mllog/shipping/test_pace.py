@@ -32,6 +32,41 @@ def test_waits_double_with_jitter_up_to_a_bound() -> None:
     assert len(set(waits.waits)) > 1
 
 
+def test_no_two_come_back_at_the_same_time() -> None:
+    """Of waits that would be equal hardly two are, and they spread over the upper half of what they may be."""
+    waits = Waits()
+    pace = Pace(waits, first=8.0, longest=8.0)
+    for _ in range(200):
+        pace.failed(UnavailableError("x"))
+    assert len(set(waits.waits)) > 190
+    assert min(waits.waits) < 5.0
+    assert max(waits.waits) > 7.0
+
+
+def test_an_outage_is_over_when_nobody_is_in_trouble() -> None:
+    """Two processes, of which one is taken and the other not: told once at the beginning and once at the end."""
+    told: list[str | None] = []
+    pace = Pace(Waits(), told=lambda problem: told.append(problem and str(problem)))
+    for _ in range(3):
+        pace.failed(UnavailableError("x"), "a")
+        pace.succeeded("b")
+    assert told == ["x"]
+    pace.succeeded("a", over=False)
+    assert told == ["x"]
+    pace.succeeded("a")
+    assert told == ["x", None]
+
+
+def test_patience_that_has_ended_is_said() -> None:
+    """And comes back with a success."""
+    pace = Pace(Waits(), give_up=0.0)
+    assert not pace.spent
+    pace.failed(UnavailableError("x"))
+    assert pace.spent
+    pace.succeeded()
+    assert not pace.spent
+
+
 def test_success_begins_anew() -> None:
     """After something was taken the next failure waits as the first did."""
     waits = Waits()

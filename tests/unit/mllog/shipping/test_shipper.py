@@ -314,3 +314,12 @@ def test_following_ships_what_is_written_meanwhile(folder: Path, to: Path, stop:
     thread.join()
     assert sorted(spools.read(to)) == sorted(events)
     assert status(folder).delivered == 300
+
+
+def test_a_seal_that_cannot_be_written_ends_patience(folder: Path, to: Path) -> None:
+    """A destination that takes lines and can't finish a segment isn't asked for ever."""
+    spools.spool(folder, "a", spools.lines("a", 5))
+    (to / "a" / "00000001.ndjson.sha256" / "in the way").mkdir(parents=True)
+    shipper = ship(folder, to)
+    assert "sha256" in str(shipper.problem) or str(to) in str(shipper.problem)
+    assert len(spools.read(to)) == 5

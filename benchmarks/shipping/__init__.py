@@ -1,0 +1,1 @@
+"""How fast a spool gets into Elasticsearch: ``mllog ship`` beside the helpers of Elasticsearch's own client."""
