@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mllog.delivery.engine import Engine
 
 TERM_SECONDS: Final = 5.0
+"""For all loggers of a process together."""
 
 _live: Final[weakref.WeakSet[Engine]] = weakref.WeakSet()
 _previous: Any = None
@@ -65,16 +67,22 @@ def _on_term(number: int, frame: FrameType | None) -> None:
         # Between a write and its being counted: writing on now would write the same lines twice.
         _deferred = (number, frame)
         return
-    for engine in engines:
-        engine.flush(timeout=TERM_SECONDS)
+    deadline = time.monotonic() + TERM_SECONDS
+    for k, engine in enumerate(engines):
+        engine.flush(timeout=_share(deadline, len(engines) - k))
     if callable(_previous):
         _previous(number, frame)
         return
     # The default action, so that whoever sent the signal sees a process that died of it.
-    for engine in engines:
-        engine.close(timeout=TERM_SECONDS)
+    for k, engine in enumerate(engines):
+        engine.close(timeout=_share(deadline, len(engines) - k))
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _share(deadline: float, engines: int) -> float:
+    """Seconds for one of so many engines: a sink that hangs must not take the time of the others."""
+    return max(deadline - time.monotonic(), 0.0) / engines
 
 
 def _after_fork() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -61,19 +63,26 @@ def resolve(
         role=_choice("role", role, ROLES, "champion"),
         service=_service(service),
         namespace=_namespace(namespace),
-        flush_interval=_number("flush_interval", flush_interval, FLUSH_INTERVAL),
-        max_bytes=int(_number("max_bytes", max_bytes, MAX_BYTES)),
+        # As long as a thread can wait: centuries.
+        flush_interval=min(number("flush_interval", flush_interval, FLUSH_INTERVAL), threading.TIMEOUT_MAX),
+        max_bytes=int(number("max_bytes", max_bytes, MAX_BYTES)),
         overflow=next(name for name in get_args(Overflow) if name == chosen),
         durable=_choice("durable", durable, ("each", "interval"), "interval") == "each",
-        segment_bytes=int(_number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
+        segment_bytes=int(number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
         spool=spool,
-        spool_bytes=None if spool_bytes is None else int(_number("spool_bytes", spool_bytes, 1)),
-        resources=_number("resources", resources, RESOURCE_SECONDS, zero=True),
+        spool_bytes=None if spool_bytes is None else int(number("spool_bytes", spool_bytes, 1)),
+        resources=number("resources", resources, RESOURCE_SECONDS, zero=True),
     )
+
+
+alone: Final[ContextVar[bool]] = ContextVar("mllog_alone", default=False)
+"""Whether ``MLLOG_*`` variables are looked past: users' tests don't depend on who runs them."""
 
 
 def variable(name: str) -> str | None:
     """``MLLOG_<NAME>``, where it is set and not empty."""
+    if alone.get():
+        return None
     return os.environ.get(f"MLLOG_{name.upper()}") or None
 
 
@@ -86,16 +95,36 @@ def _choice(name: str, value: str | None, choices: tuple[str, ...], default: str
     return value
 
 
-def _number(name: str, value: float | None, default: float, *, zero: bool = False) -> float:
+def number(name: str, value: float | None, default: float, *, zero: bool = False) -> float:
+    """A number from an argument (``None``: not given), ``MLLOG_<NAME>``, or the default.
+
+    Raises:
+        SettingError: Where it isn't above 0; ``zero``: or 0.
+    """
     raw: Any = value if value is not None else variable(name) or default
     try:
-        number = float(raw)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not (0 < number < float("inf") or (zero and number == 0)):
+        given = -1.0 if isinstance(raw, bool) else float(raw)
+    except (TypeError, ValueError, OverflowError):
+        given = -1.0
+    if not (0 < given < float("inf") or (zero and given == 0)):
         least = "0 (never) or a number above it" if zero else "a number above 0"
         raise SettingError(f"{name} {raw!r}: write {least}", field=name, value=raw)
-    return number
+    return given
+
+
+def check_clock(clock: object) -> None:
+    """Look whether something can be asked for the time.
+
+    Raises:
+        SettingError: Where it can't be called.
+    """
+    if not callable(clock):
+        raise SettingError(
+            f"clock {clock!r}: give a function without arguments that returns nanoseconds since 1970, "
+            "such as time.time_ns",
+            field="clock",
+            value=clock,
+        )
 
 
 def _namespace(value: str | None) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
 import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from mllog.delivery.settings import variable
+from mllog.delivery.settings import number, variable
 from mllog.delivery.spool import SEGMENT_BYTES, Spool
 from mllog.errors import SettingError
 from mllog.places import Place, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mllog.shipping.background import Background
 
 SPOOL_FOLDER: Final = "mllog-spool"
@@ -23,8 +27,17 @@ SPOOL_BYTES: Final = 4 * 2**30
 CLOSE_SECONDS: Final = 5.0
 """How long :meth:`SpoolSink.close` tries to deliver what is left."""
 
+IDLE_SECONDS: Final = 10.0
+"""A delivered segment to which nothing has been written for so long is sealed, so that it can be deleted."""
+STALL_SECONDS: Final = 3.0
+"""A full spool in which nothing became less for so long is given up by who waits for room at the end."""
+
 _PARTS: Final = 4
 _LOOK_SECONDS: Final = 1.0
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_log: Final = logging.getLogger("mllog")
 
 
 class Sink(Protocol):
@@ -55,7 +68,13 @@ class FileSink:
         folder: Where; a service that changes its working directory later goes on writing where it began.
         segment_bytes: Size of a segment.
         durable: Sync every write, so that it survives a loss of power.
+
+    Attributes:
+        lost: Lines that were written and are gone before they had arrived; see :class:`SpoolSink`.
+        part_bytes: What it wants to be given at once, where that matters; one line may be longer.
     """
+
+    part_bytes: int | None = None
 
     def __init__(
         self,
@@ -65,6 +84,7 @@ class FileSink:
         durable: bool = False,
     ) -> None:
         self.folder = Path(folder).absolute()
+        self.lost = 0
         self._segment_bytes = segment_bytes
         self._durable = durable
         self._spool: Spool | None = None
@@ -73,14 +93,31 @@ class FileSink:
         """Begin a folder of this process's own."""
         if self._spool is not None:
             self._spool.leave()
-        self._spool = Spool(self.folder, process, segment_bytes=self._segment_bytes, durable=self._durable)
+        self.lost = 0
+        self._spool = self._begin(process)
 
     def write(self, lines: bytes) -> None:
         """Append to the open segment."""
         if self._spool is not None:
             self._spool.write(lines)
 
-    def close(self) -> None:
+    def tend(self) -> None:
+        """Do what time brings, written to or not; the writer calls it every second or so.
+
+        Raises:
+            OSError: Where the disk refuses.
+        """
+        if self._spool is not None:
+            self._spool.tend()
+
+    def makes_room(self) -> bool:
+        """Whether what could not be written may soon be, without anybody's help."""
+        return False
+
+    def _begin(self, process: str, restore: Callable[[], object] | None = None) -> Spool:
+        return Spool(self.folder, process, segment_bytes=self._segment_bytes, durable=self._durable, restore=restore)
+
+    def close(self, timeout: float | None = None) -> None:  # noqa: ARG002 - for those that have to wait
         """Seal the open segment."""
         if self._spool is not None:
             self._spool.close()
@@ -92,12 +129,17 @@ class SpoolSink(FileSink):
     The thread begins with the first write and is another one after a fork. Writing never waits for the network, and
     never fails because of it before the folder has reached its bound. What has arrived is deleted.
 
+    Where somebody removes the folder, what its open segment held is written again. Sealed segments can't be: lines of
+    theirs that hadn't arrived a second before are counted (:attr:`lost`).
+
     Args:
         place: The server.
         folder: The spool; ``mllog-spool/<kind>-<host>-<8 hex of the place>`` where none is given. Several processes
             share it.
         segment_bytes: Size of a segment; not more than a quarter of ``spool_bytes``.
-        spool_bytes: Bound of the folder, dead letters included (they may take a quarter of it).
+        spool_bytes: Bound of what waits in the folder, dead letters included (they may take a quarter of it). What has
+            been delivered of a process's open segment doesn't count, though it is on the disk until the segment is
+            full, an hour old, or delivered and idle for :data:`IDLE_SECONDS`.
         durable: Sync every write.
 
     Raises:
@@ -125,17 +167,19 @@ class SpoolSink(FileSink):
             durable=durable,
         )
         self._spool_bytes = spool_bytes
+        # What is larger than all the room there can be would wait for ever.
+        self.part_bytes = max(spool_bytes // (2 * _PARTS), 1)
         self._process = ""
         self._background: Background | None = None
-        self._bytes = 0
-        self._looked = float("-inf")
+        self._forget()
         ownership.check(self.folder, self._destination.name)
 
     def start(self, process: str) -> None:
         """Begin a folder of this process's own; a forked child leaves the thread and its connections behind."""
-        super().start(process)
         self._process = process
+        super().start(process)
         self._background = None
+        self._forget()
         self._destination.renew()
 
     def write(self, lines: bytes) -> None:
@@ -145,8 +189,7 @@ class SpoolSink(FileSink):
             OSError: Where the disk refuses, or the folder has reached its bound (``ENOSPC``).
         """
         if self._is_full(len(lines)):
-            if self._spool is not None:
-                self._spool.seal()
+            self._full = True
             raise OSError(
                 errno.ENOSPC,
                 f"the spool has reached its bound of {self._spool_bytes} bytes, since events can't be delivered",
@@ -154,10 +197,33 @@ class SpoolSink(FileSink):
             )
         if self._background is None:
             self._claim()
-        super().write(lines)
+        try:
+            super().write(lines)
+        except OSError as error:
+            self._full = error.errno in _NO_ROOM
+            raise
+        self._full = False
         self._bytes += len(lines)
         if self._background is None:
             self._background = self._ship()
+
+    def tend(self) -> None:
+        """Seal what is old, or delivered and idle; notice what was removed.
+
+        Raises:
+            OSError: Where the disk refuses.
+        """
+        super().tend()
+        spool = self._spool
+        if spool is None or not spool.written:
+            return
+        self._look_for_removed()
+        if spool.end[1] and spool.idle >= IDLE_SECONDS and self._position >= spool.end:
+            spool.seal()
+
+    def makes_room(self) -> bool:
+        """Whether there is no room, and something was delivered within the last :data:`STALL_SECONDS`."""
+        return self._full and time.monotonic() - self._less < STALL_SECONDS
 
     def close(self, timeout: float | None = None) -> None:
         """Seal the open segment and try to deliver what is left; what isn't stays for the next process.
@@ -165,10 +231,23 @@ class SpoolSink(FileSink):
         Args:
             timeout: Seconds to try for; :data:`CLOSE_SECONDS` where none is given.
         """
+        with contextlib.suppress(OSError):
+            # While the folder is locked: nobody clears it away yet.
+            self._look_for_removed()
         super().close()
         background, self._background = self._background, None
         if background is not None:
             background.finish(CLOSE_SECONDS if timeout is None else max(timeout, 0.0))
+
+    def _begin(self, process: str, restore: Callable[[], object] | None = None) -> Spool:
+        return super()._begin(process, restore or self._look_for_removed)
+
+    def _forget(self) -> None:
+        """Know nothing of the folder."""
+        self._bytes = 0
+        self._full = False
+        self._position = (0, 0)
+        self._looked = self._less = float("-inf")
 
     def _claim(self) -> None:
         from mllog.shipping import ownership  # noqa: PLC0415 - with the first write
@@ -184,10 +263,41 @@ class SpoolSink(FileSink):
 
     def _is_full(self, more: int) -> bool:
         now = time.monotonic()
-        # Others write to the folder, and the shipper deletes from it.
+        # Others write to the folder, and the shipper delivers and deletes.
         if now - self._looked >= _LOOK_SECONDS or self._bytes + more > self._spool_bytes:
-            self._bytes, self._looked = _folder_bytes(self.folder), now
+            from mllog.delivery.room import needed_bytes  # noqa: PLC0415 - with the first write
+
+            before, self._bytes, self._looked = self._bytes, needed_bytes(self.folder), now
+            if self._bytes < before or not self._full:
+                self._less = now
         return self._bytes + more > self._spool_bytes
+
+    def _look_for_removed(self) -> None:
+        """Count the lines of finished segments that are gone though nobody had passed them; and see how far it got.
+
+        One that is missing beside a checkpoint isn't counted here: shippers count it (``missing_segments``).
+        """
+        spool = self._spool
+        if spool is None or not spool.written:
+            return
+        from mllog.delivery import room  # noqa: PLC0415 - behind the first write
+
+        folder = self.folder / self._process
+        finished = [segment for segment in spool.written if segment < spool.end[0]]
+        gone = {segment for segment in finished if not (folder / f"{segment:08d}.ndjson").exists()}
+        # Asked behind that: what the shipper deleted it had noted before.
+        position = room.position(folder, self._destination)
+        self._position = max(self._position, position or (0, 0))
+        lost = 0
+        for segment in finished:
+            if segment < self._position[0]:
+                del spool.written[segment]
+            elif segment in gone and position is None:
+                lost += spool.written.pop(segment)
+        if lost:
+            self.lost += lost
+            _log.warning("mllog: %s was removed, and %d events in it that weren't delivered", folder, lost)
+        room.claim_again(self.folder, self._destination)
 
 
 class StdoutSink:
@@ -258,7 +368,7 @@ def open_sink(
             place,
             spool or variable("spool"),
             segment_bytes=segment_bytes,
-            spool_bytes=spool_bytes or SPOOL_BYTES,
+            spool_bytes=int(number("spool_bytes", spool_bytes, SPOOL_BYTES)),
             durable=durable,
         )
     if spool is not None or spool_bytes is not None:
@@ -279,15 +389,3 @@ def open_sink(
 
         ownership.check(sink.folder, None)
     return sink
-
-
-def _folder_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(parent, name)).st_size  # noqa: PTH116, PTH118 - many files, often
-            except OSError:
-                continue
-    return total

@@ -9,6 +9,9 @@ What survives what: a line is the operating system's when :meth:`Spool.write` re
 the process, ``kill -9`` too. It survives a loss of power once its segment is sealed (64 MiB, an hour, or the end
 of the process), or, with ``durable``, at once: every write is then synced (``fdatasync(2)``), which costs what the
 disk needs for that (docs/reference/shipping.md has figures).
+
+A segment that somebody removes while it is written to is noticed at the next write: its link count is 0 then
+(``fstat(2)``). What is written from then on goes to a new file, in a new folder where need be.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SEGMENT_SECONDS: Final = 3600.0
@@ -31,6 +38,9 @@ CHECKSUM: Final = ".sha256"
 
 _LOCK_SECONDS: Final = 0.1
 _ATTEMPTS: Final = 3
+_BLOCK: Final = 2**20
+
+_log: Final = logging.getLogger("mllog")
 
 
 class Spool:
@@ -42,6 +52,11 @@ class Spool:
         segment_bytes: Size at which a segment is sealed.
         segment_seconds: Age at which it is.
         durable: Sync every write.
+        restore: Write an open segment again that somebody removed, since its lines are still on their way, and call
+            this before. Without it they had arrived, and who removed them wanted them gone.
+
+    Attributes:
+        written: Lines in each segment of this object's, by its number.
     """
 
     def __init__(
@@ -52,19 +67,34 @@ class Spool:
         segment_bytes: int = SEGMENT_BYTES,
         segment_seconds: float = SEGMENT_SECONDS,
         durable: bool = False,
+        restore: Callable[[], object] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.process = process
         self._segment_bytes = segment_bytes
         self._segment_seconds = segment_seconds
         self._durable = durable
+        self._restore = restore
+        self.written: dict[int, int] = {}
         self._lock = Lock(self.folder / process / WRITER_LOCK)
         self._number = 0
         self._fd: int | None = None
         self._path = Path()
         self._size = 0
         self._opened = 0.0
+        self._changed = 0.0
+        self._linked = False
         self._digest = hashlib.sha256()
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Number of the open segment and its bytes; of the next one and 0 where none is open."""
+        return (self._number, self._size) if self._fd is not None else (self._number + 1, 0)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the last write."""
+        return time.monotonic() - self._changed
 
     def write(self, lines: bytes) -> None:
         """Append whole lines; after an error none of them is there.
@@ -76,15 +106,26 @@ class Spool:
             self.seal()
         if self._fd is None:
             self._open()
-        begun = self._size > 0
-        try:
-            self._append(lines)
-        except OSError:
-            if not begun:
-                raise
-            # A new file may be written to where this one has reached its limit (EFBIG) or its last block.
-            self._open()
-            self._append(lines)
+        self._append_or_follow(lines)
+        # Asked behind the write: so nothing that was taken went to a file that was gone by then.
+        if self._is_removed():
+            self._write_again(lines)
+        self._changed = time.monotonic()
+        if self._restore is not None:
+            self.written[self._number] = self.written.get(self._number, 0) + lines.count(b"\n")
+
+    def tend(self) -> None:
+        """Do what time brings: seal a segment that has become old, notice that one was removed.
+
+        Raises:
+            OSError: Where the disk refuses.
+        """
+        if self._fd is None or not self._size:
+            return
+        if self._restore is not None and self._is_removed():
+            self._rebuild()
+        if self._is_full(0):
+            self.seal()
 
     def seal(self) -> None:
         """Close the open segment, if there is one, and write its checksum beside it.
@@ -92,6 +133,11 @@ class Spool:
         Raises:
             OSError: Where the disk refuses.
         """
+        if self._is_removed():
+            if self._restore is None or not self._size:
+                self._abandon()
+                return
+            self._rebuild()
         fd, self._fd = self._fd, None
         if fd is None:
             return
@@ -129,8 +175,9 @@ class Spool:
         # Counted first: where the name is taken, the next attempt takes the next one.
         self._number += 1
         path = folder / f"{self._number:08d}.ndjson"
-        # Others may read events (they ship them), nobody else may write.
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._fd = _create(path)
+        # Some file systems count no links at all.
+        self._linked = os.fstat(self._fd).st_nlink > 0
         self._path = path
         self._size = 0
         self._opened = time.monotonic()
@@ -152,6 +199,17 @@ class Spool:
                     raise
                 return  # no locks here: readers then never take the writer for dead
         raise OSError(errno.EAGAIN, "somebody is clearing this folder away", str(folder))
+
+    def _append_or_follow(self, lines: bytes) -> None:
+        begun = self._size > 0
+        try:
+            self._append(lines)
+        except OSError:
+            if not begun or self._fd is not None:
+                raise
+            # A new file may be written to where this one has reached its limit (EFBIG) or its last block.
+            self._open()
+            self._append(lines)
 
     def _append(self, lines: bytes) -> None:
         fd = self._fd
@@ -194,6 +252,85 @@ class Spool:
         os.close(fd)
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+    def _is_removed(self) -> bool:
+        """Whether the open segment can't be found any more; one that was only moved is still its owner's."""
+        if self._fd is None:
+            return False
+        now = os.fstat(self._fd)
+        if self._restore is None:
+            return self._linked and now.st_nlink == 0
+        # Shippers look where it was.
+        try:
+            return not os.path.samestat(now, self._path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+
+    def _write_again(self, lines: bytes) -> None:
+        """Lines went to a file that somebody removed: they go to one that is there."""
+        if self._restore is None:
+            self._abandon()
+            self._open()
+            self._append(lines)
+            return
+        try:
+            self._rebuild()
+        except OSError:
+            # They will be offered again; what stood before them waits in the nameless file.
+            self._size -= len(lines)
+            if self._fd is not None:
+                os.ftruncate(self._fd, self._size)
+            raise
+
+    def _abandon(self) -> None:
+        """Let go of a segment that was removed, and of a lock that nobody can see any more."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+        self._lock.release()
+        _log.warning("mllog: %s was removed while it was written to; a new file is begun", self._path)
+
+    def _rebuild(self) -> None:
+        """Write a segment that was removed again, byte for byte and under its name: shippers know how far they got.
+
+        Raises:
+            OSError: Where the disk refuses; all is then as it was.
+        """
+        old = self._fd
+        if old is None or self._restore is None:
+            return
+        self._restore()
+        self._lock.release()
+        self._take_folder(self._path.parent)
+        try:
+            new = _create(self._path)
+        except FileExistsError:  # somebody else's: then under the next name
+            self.written[self._number + 1] = self.written.pop(self._number, 0)
+            self._number += 1
+            self._path = self._path.with_name(f"{self._number:08d}.ndjson")
+            new = _create(self._path)
+        digest = hashlib.sha256()
+        try:
+            at = 0
+            while at < self._size and (block := os.pread(old, min(_BLOCK, self._size - at), at)):
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(new, view) :]
+                digest.update(block)
+                at += len(block)
+            if self._durable:
+                os.fsync(new)
+                sync_folder(self._path.parent)
+        except OSError:
+            os.close(new)
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            raise
+        os.close(old)
+        self._fd, self._digest = new, digest
+        _log.warning("mllog: %s was removed before all of it had arrived; it is written again", self._path)
 
 
 def write_checksum(path: Path, digest: str) -> None:
@@ -239,6 +376,11 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _create(path: Path) -> int:
+    # Others may read events (they ship them), nobody else may write. Read here alone, should its name be lost.
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
 
 
 def _sync_data(fd: int) -> None:

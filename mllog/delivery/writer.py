@@ -22,6 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery import exits
+from mllog.delivery.sinks import FileSink
 from mllog.events import Record
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ YIELD_SHARE: Final = 16
 for 5 ms (``sys.getswitchinterval``) each time, and events must not come faster than they go."""
 
 _ENDLESS: Final = 2**60
+
+CLOSE_SECONDS: Final = 10.0
+EXIT_SECONDS: Final = 10.0
+"""For all writers of a process together, at its end."""
+LEAST_SECONDS: Final = 1.0
+"""For each of them, whatever the others took."""
+TEND_SECONDS: Final = 1.0
+"""How often a sink is given the time to do what isn't done by writing."""
+AGAIN_SECONDS: Final = 0.05
+"""Between two attempts to write at the end."""
 
 _LOOK_SECONDS: Final = 1.0
 """Who waits for the writer's thread makes sure so often that it is still there."""
@@ -63,11 +74,13 @@ class Writer:
         self._sink = sink
         self._ledger = ledger
         self._interval = interval
-        self._warned = False
+        # Of what was warned of in this outage; the next one is told again.
+        self._told: set[str] = set()
         self.closed = False
         self._finished = False
+        self._waited = False
         self.renew()
-        atexit.register(_call, weakref.WeakMethod(self.close))
+        atexit.register(_call, weakref.WeakMethod(self._end))
 
     def connect(
         self,
@@ -93,6 +106,8 @@ class Writer:
         self._pending: list[bytes] = []
         self._pending_lines = 0
         self._pending_bytes = 0
+        self._lost = 0
+        self._tended = time.monotonic()
         self.writing_thread: int | None = None
         self._sink.start(self._ledger.process)
 
@@ -116,33 +131,50 @@ class Writer:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             # A child of multiprocessing ends without atexit, but with these.
-            util.Finalize(None, _call, args=(weakref.WeakMethod(self.close),), exitpriority=0)
+            util.Finalize(None, _call, args=(weakref.WeakMethod(self._end),), exitpriority=0)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Write all that was accepted before this call.
 
         Args:
-            timeout: Seconds to wait for another thread that is writing; ``None``: as long as it takes.
+            timeout: Seconds to wait for that; ``None``: as long as it takes.
 
         Returns:
             Whether everything was taken by the sink.
         """
-        if threading.current_thread() is threading.main_thread() and self._is_served():
-            return self._ask(timeout)
-        return self._drain_here(timeout)
+        if timeout is None and self._waited and not self._finished:
+            # A log call behind a close() that ran out of time: the thread writes it if it ever can.
+            return not (self._pending_lines or len(self._queue))
+        # Who writes can't be held to a time, since a sink may hang; who is in the middle of a write can't wait for it.
+        waits = timeout is not None or threading.current_thread() is threading.main_thread()
+        if waits and self._is_served() and self.writing_thread != threading.get_ident():
+            return self._ask(_deadline(timeout))
+        return self._drain_here(_deadline(timeout))
 
-    def close(self, timeout: float | None = 10.0) -> bool:
-        """Flush, stop the thread and close the sink; what can't be written is counted as dropped."""
+    def close(self, timeout: float | None = CLOSE_SECONDS) -> bool:
+        """Flush, stop the thread and close the sink; what can't be written is counted as dropped.
+
+        Args:
+            timeout: Seconds for all of that; ``None``: as long as it takes. A sink that has no room is tried again as
+                long as it makes some.
+
+        Returns:
+            Whether everything was taken by the sink.
+        """
         if self._finished:
             return True
         # From now on other threads write their own events, and wait for that: so there is an end.
         self.closed = True
-        self.flush(timeout)
-        if not self._draining.acquire(timeout=timeout if timeout is not None else -1):
+        deadline = _deadline(timeout)
+        while deadline > time.monotonic() and not self.flush(_left(deadline)) and self._makes_room():
+            time.sleep(min(AGAIN_SECONDS, _left(deadline)))
+        if not self._draining.acquire(timeout=_left(deadline)):
+            self._waited = True
             return False
         if self._busy:  # asked for by a finalizer, in the middle of a drain
             self._draining.release()
             return False
+        lost = 0
         try:
             self.writing_thread = threading.get_ident()
             self._finished = True
@@ -156,16 +188,53 @@ class Writer:
                 while self._queue.pop() is not None:
                     pass
                 _log.warning("mllog: %d events were lost, the sink failed: %s", lost, self._ledger.last_error)
-            self._sink.close()
+            if isinstance(self._sink, FileSink):
+                self._sink.close(_left(deadline) if timeout is not None else None)
+            else:
+                self._sink.close()
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
             self._failed(error)
             return False
         finally:
+            self._count_lost()
             self.writing_thread = None
             self._draining.release()
             self._asked.put(None)
             exits.run_deferred()
         return not lost
+
+    def _end(self) -> bool:
+        """Close at the end of the process; who has waited in vain already doesn't wait again."""
+        global _ends  # noqa: PLW0603 - a process ends once
+        if self._waited:
+            return self.close(0.0)
+        _ends = _ends or time.monotonic() + EXIT_SECONDS
+        return self.close(max(_left(_ends), LEAST_SECONDS))
+
+    def _makes_room(self) -> bool:
+        return isinstance(self._sink, FileSink) and self._sink.makes_room()
+
+    def _tend(self) -> None:
+        """Have the sink do what isn't done by writing: a segment may have become old, or have been removed."""
+        now = time.monotonic()
+        if now - self._tended < TEND_SECONDS or not isinstance(self._sink, FileSink):
+            return
+        self._tended = now
+        try:
+            self._sink.tend()
+        except Exception as error:  # noqa: BLE001 - as in _hand_over()
+            self._failed(error, "tend")
+        else:
+            self._told.discard("tend")
+        self._count_lost()
+
+    def _count_lost(self) -> None:
+        """Lines that a sink had taken and can't bring where they were to go were dropped after all."""
+        lost = self._sink.lost if isinstance(self._sink, FileSink) else 0
+        more, self._lost = lost - self._lost, lost
+        if more:
+            self._ledger.written -= more
+            self._ledger.drop(more)
 
     def _run(self, asked: SimpleQueue[SimpleQueue[bool] | None]) -> None:
         # A fork leaves this thread behind and renews everything it looks at.
@@ -178,7 +247,11 @@ class Writer:
                     if answer is None:
                         return
                 with self._draining:
+                    self.writing_thread = threading.get_ident()
                     written = self._finished or self._drain(yielding=answer is None)
+                    if not self._finished:
+                        self._tend()
+                    self.writing_thread = None
                 if answer is not None:
                     answer.put(written)
         finally:
@@ -188,27 +261,27 @@ class Writer:
         """Whether the thread is there to be asked."""
         return self._serving and not self._finished and not sys.is_finalizing()
 
-    def _ask(self, timeout: float | None) -> bool:
+    def _ask(self, deadline: float) -> bool:
         """Have the thread drain, and wait for its answer."""
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
         answer: SimpleQueue[bool] = SimpleQueue()
         self._asked.put(answer)
         while True:
             with contextlib.suppress(Empty):
-                return answer.get(timeout=min(max(deadline - time.monotonic(), 0.0), _LOOK_SECONDS))
+                return answer.get(timeout=min(_left(deadline), _LOOK_SECONDS))
             if time.monotonic() >= deadline:
                 return False
             if not self._is_served():
-                return self._drain_here(timeout)
+                return self._drain_here(deadline)
 
-    def _drain_here(self, timeout: float | None) -> bool:
-        if not self._draining.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+    def _drain_here(self, deadline: float) -> bool:
+        if not self._draining.acquire(timeout=_left(deadline)):
             return False
+        before = self.writing_thread
         try:
             self.writing_thread = threading.get_ident()
             return self._drain(yielding=False)
         finally:
-            self.writing_thread = None
+            self.writing_thread = before
             self._draining.release()
             exits.run_deferred()
 
@@ -219,7 +292,10 @@ class Writer:
             return False
         self._busy = True
         try:
-            return (not self._pending or self._hand_over()) and self._encode_all(yielding=yielding)
+            written = (not self._pending or self._hand_over()) and self._encode_all(yielding=yielding)
+            if written:
+                self._told.discard("write")
+            return written
         finally:
             self._busy = False
 
@@ -261,23 +337,50 @@ class Writer:
         return last
 
     def _hand_over(self) -> bool:
-        try:
-            self._sink.write(b"".join(self._pending))
-        except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
-            self._failed(error)
-            return False
-        self._ledger.written += self._pending_lines
-        self._pending.clear()
-        self._pending_lines = 0
-        self._pending_bytes = 0
+        data = b"".join(self._pending)
+        limit = self._sink.part_bytes if isinstance(self._sink, FileSink) else None
+        while data:
+            part = data if limit is None or len(data) <= limit else _first_lines(data, limit)
+            try:
+                self._sink.write(part)
+            except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
+                self._failed(error)
+                return False
+            lines = self._pending_lines if len(part) == len(data) else part.count(b"\n")
+            data = data[len(part) :]
+            self._ledger.written += lines
+            self._pending = [data] if data else []
+            self._pending_lines -= lines
+            self._pending_bytes = len(data)
         return True
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, doing: str = "write") -> None:
         self._ledger.sink_errors += 1
         self._ledger.last_error = f"{type(error).__name__}: {error}"[:500]
-        if not self._warned:
-            self._warned = True
+        if doing not in self._told:
+            self._told.add(doing)
             _log.warning("mllog: events can't be written, trying again: %s", self._ledger.last_error)
+
+
+_ends: float | None = None
+"""When all writers have to have ended, once the process does."""
+
+
+def _deadline(timeout: float | None) -> float:
+    """The moment until which to wait, by ``time.monotonic``; what is no number of seconds is none."""
+    if timeout is None:
+        return math.inf
+    return time.monotonic() + timeout if timeout > 0 else 0.0
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then, as locks and queues take them."""
+    return min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+
+
+def _first_lines(data: bytes, limit: int) -> bytes:
+    """As many whole lines as ``limit`` bytes hold, one at least."""
+    return data[: data.rfind(b"\n", 0, limit) + 1 or data.find(b"\n") + 1 or len(data)]
 
 
 def _call(method: weakref.WeakMethod[Callable[[], bool]]) -> None:

@@ -172,6 +172,12 @@ def test_sinks_by_place(
     assert isinstance(remote, SpoolSink)
     assert remote.folder.parent == tmp_path / "mllog-spool"
     assert re.fullmatch("logstash-host-[0-9a-f]{8}", remote.folder.name)
+    monkeypatch.setenv("MLLOG_SPOOL_BYTES", "12345")
+    for given, expected in ((None, 12345), (54321, 54321)):
+        bounded = open_sink("logstash+http://host:8080", spool_bytes=given)
+        assert isinstance(bounded, SpoolSink)
+        assert bounded._spool_bytes == expected
+    assert isinstance(open_sink("events/"), FileSink)
     with pytest.raises(SettingError, match="isn't a server"):
         open_sink("events/", spool=tmp_path)
     with pytest.raises(SettingError, match="isn't a server"):

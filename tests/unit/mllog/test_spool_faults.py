@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from support import spools
 
 from mllog.delivery.locks import WRITER_LOCK, Lock, is_locked
 from mllog.delivery.spool import Spool
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def segments(folder: Path) -> list[bytes]:
@@ -185,3 +184,124 @@ def test_a_folder_that_is_being_cleared_away_is_waited_for(tmp_path: Path) -> No
     spool.write(spools.line("b"))
     spool.close()
     assert segments(tmp_path) == [spools.line("a"), spools.line("b")]
+
+
+def test_a_segment_is_on_the_disk_before_it_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sees a checksum may rely on the file: first its data are synced, then the checksum's, then its name."""
+    done: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def synced(fd: int) -> None:
+        sync(fd)
+        name = Path(f"/proc/self/fd/{fd}").readlink().name
+        size = f" {os.fstat(fd).st_size}" if name.endswith(".ndjson") else ""
+        done.append(f"sync {name.partition('.sha256.')[0]}{size}")
+
+    def renamed(source: os.PathLike[str], target: os.PathLike[str]) -> None:
+        rename(source, target)
+        done.append(f"name {Path(target).name}")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    spool = Spool(tmp_path, "p", segment_bytes=6)
+    for _ in range(3):
+        spool.write(b"{}\n")
+    expected = ["sync 00000001.ndjson 6", "sync 00000001.ndjson", "name 00000001.ndjson.sha256", "sync p"]
+    assert done == expected
+    spool.close()
+    assert done[4:] == [step.replace("1.ndjson", "2.ndjson").replace("json 6", "json 3") for step in expected]
+
+
+def test_a_quiet_segment_is_sealed_by_its_age(tmp_path: Path) -> None:
+    """Nobody has to write for that."""
+    spool = Spool(tmp_path, "p", segment_seconds=0.0)
+    spool.tend()
+    assert not list(tmp_path.iterdir())
+    spool.write(b"{}\n")
+    spool.tend()
+    spool.tend()
+    assert len(list(tmp_path.glob("p/*.sha256"))) == len(segments(tmp_path)) == 1
+    lasting = Spool(tmp_path, "q")
+    lasting.write(b"{}\n")
+    lasting.tend()
+    assert not list(tmp_path.glob("q/*.sha256"))
+    lasting.close()
+
+
+@pytest.mark.parametrize("what", ["spool", "process", "segment"])
+def test_what_follows_a_removal_goes_to_a_new_file(tmp_path: Path, what: str) -> None:
+    """Lines that were written stay removed, as somebody wanted; none is written to a file that has no name any more."""
+    spool = Spool(tmp_path / "s", "p")
+    spool.write(b'{"n":1}\n')
+    if what == "segment":
+        (tmp_path / "s" / "p" / "00000001.ndjson").unlink()
+    else:
+        shutil.rmtree(tmp_path / "s" if what == "spool" else tmp_path / "s" / "p")
+    spool.write(b'{"n":2}\n')
+    spool.write(b'{"n":3}\n')
+    assert segments(tmp_path / "s") == [b'{"n":2}\n{"n":3}\n']
+    assert is_locked(tmp_path / "s" / "p" / WRITER_LOCK)
+    shutil.rmtree(tmp_path / "s")
+    spool.close()
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("what", ["spool", "process", "segment", "moved"])
+def test_what_is_on_its_way_survives_a_removal(tmp_path: Path, what: str) -> None:
+    """Where lines have not arrived yet, a removed segment is written again: same name, same bytes, same checksum."""
+    spool = Spool(tmp_path / "s", "p", restore=int)
+    lines = [b'{"n":%d}\n' % k for k in range(5)]
+    spool.write(lines[0])
+
+    def remove() -> None:
+        if what == "segment":
+            (tmp_path / "s" / "p" / "00000001.ndjson").unlink()
+        elif what == "moved":
+            (tmp_path / "s").rename(tmp_path / f"moved{len(list(tmp_path.iterdir()))}")
+        else:
+            shutil.rmtree(tmp_path / "s" if what == "spool" else tmp_path / "s" / "p")
+
+    for k in range(1, 4):
+        remove()
+        spool.write(lines[k])
+        assert segments(tmp_path / "s") == [b"".join(lines[: k + 1])]
+    remove()
+    spool.tend()
+    assert segments(tmp_path / "s") == [b"".join(lines[:4])]
+    assert is_locked(tmp_path / "s" / "p" / WRITER_LOCK)
+    remove()
+    spool.close()
+    (path,) = (tmp_path / "s" / "p").glob("*.ndjson")
+    checksum = path.with_name(f"{path.name}.sha256").read_text()
+    assert checksum == f"{hashlib.sha256(b''.join(lines[:4])).hexdigest()}  {path.name}\n"
+    assert spool.written == {1: 4}
+
+
+def test_a_removed_segment_waits_for_its_folder(tmp_path: Path) -> None:
+    """While no file can be made nothing is taken, and nothing is lost: it is all there once one can be."""
+    spool = Spool(tmp_path / "s", "p", restore=int)
+    spool.write(b'{"n":1}\n')
+    shutil.rmtree(tmp_path / "s")
+    (tmp_path / "s").write_text("in the way")
+    for _ in range(3):
+        with pytest.raises(OSError, match=r"exists|directory"):
+            spool.write(b'{"n":2}\n')
+        with pytest.raises(OSError, match=r"exists|directory"):
+            spool.tend()
+    (tmp_path / "s").unlink()
+    spool.write(b'{"n":2}\n{"n":3}\n')
+    spool.close()
+    assert segments(tmp_path / "s") == [b'{"n":1}\n{"n":2}\n{"n":3}\n']
+
+
+def test_a_removed_segment_leaves_another_ones_name_alone(tmp_path: Path) -> None:
+    """A file that somebody put in its place is kept, and the lines come under the next name."""
+    spool = Spool(tmp_path, "p", restore=int)
+    spool.write(b'{"n":1}\n')
+    path = tmp_path / "p" / "00000001.ndjson"
+    path.unlink()
+    path.write_bytes(b'{"n":0}\n')
+    spool.write(b'{"n":2}\n')
+    spool.close()
+    assert segments(tmp_path) == [b'{"n":0}\n', b'{"n":1}\n{"n":2}\n']
+    assert spool.written == {2: 2}
