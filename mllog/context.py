@@ -59,6 +59,11 @@ class Bound:
         if record.action == "predict":
             self.mark()
 
+    def fail(self, error: BaseException) -> None:
+        """Hear of an exception that a framework answers itself; whoever serves the request remembers it."""
+        if self._outer is not None:
+            self._outer.fail(error)
+
     def mark(self) -> None:
         """Remember that a prediction was logged here; a middleware needn't log the request then."""
         self.predicted = True

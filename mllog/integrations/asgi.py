@@ -7,65 +7,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mllog.context import current
+from mllog.integrations.options import HttpMiddleware
 from mllog.integrations.routes import django_route
-from mllog.integrations.serving import BODY_BYTES, REQUEST_ID, Options, Serving
+from mllog.integrations.serving import REQUEST_ID, Serving
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+    from collections.abc import Iterable
 
-    from mllog.logger import ModelLogger
-
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class MllogMiddleware:
-    """Binds request id, W3C trace context, method, path, route and user to every event logged during a request.
+class MllogMiddleware(HttpMiddleware[Application, Message]):
+    """The middleware for an ASGI application: see :class:`mllog.integrations.options.HttpMiddleware`.
 
-    The request id is that of ``x-request-id`` where it is sane (up to 128 visible ASCII characters), else a new
-    one; the answer carries it. With ``log`` a request is an event too, unless its handler logged a prediction
-    itself: the JSON body is the inputs, the JSON answer the output, the request id the prediction's, and it carries
-    the status. 5xx and exceptions are failures; of 4xx the model is taken to know nothing. A body that is a list of
-    objects gives one event for each.
-
-    Bodies pass through as they come, websockets and the lifespan untouched. What is logged inside of a handler
-    carries the route, but not the status, which nobody knows yet.
-
-    Args:
-        app: The application.
-        log: Takes an event for each request; ``None``: requests are only bound.
-        paths: Patterns of the paths whose requests are predictions (``/models/*/predict``); all with a JSON body
-            where they aren't given.
-        user: Who asks, from the scope; asked when an event is logged.
-        route: The route's pattern, from the scope; known of Starlette, FastAPI and Django.
-        inputs: The inputs in the JSON of a body, where they aren't all of it.
-        output: The output in the JSON of an answer, where it isn't all of it.
-        body_bytes: Bytes of a body, and of an answer, that are held at most; longer ones aren't kept.
-
-    Raises:
-        SettingError: Where an argument is impossible.
+    Routes of Starlette, FastAPI and Django are known. Websockets and the lifespan are left alone.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        log: ModelLogger | None = None,
-        *,
-        paths: Sequence[str] | None = None,
-        user: Callable[[Message], Any] | None = None,
-        route: Callable[[Message], Any] | None = None,
-        inputs: Callable[[Any], Any] | None = None,
-        output: Callable[[Any], Any] | None = None,
-        body_bytes: int = BODY_BYTES,
-    ) -> None:
-        self.app = app
-        found = route or django_route(app, lambda scope: scope["path"]) or _route
-        self._options = Options(log, paths, user, found, inputs, output, body_bytes)
+    @staticmethod
+    def find_route(app: Any) -> Callable[[Message], str | None]:
+        """Django's own resolver, or what Starlette and FastAPI leave in the scope."""
+        return django_route(app, lambda scope: scope["path"]) or _route
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,7 +41,7 @@ class MllogMiddleware:
             await self.app(scope, receive, send)
             return
         serving = Serving(
-            self._options,
+            self,
             scope,
             method=scope["method"],
             path=scope["path"],
@@ -114,8 +82,7 @@ def _sending(send: Send, serving: Serving) -> Send:
         elif kind == "http.response.body":
             serving.take(message.get("body") or b"")
             if not message.get("more_body", False):
-                # Before the last piece goes out: whoever has the answer finds the event.
-                serving.finish()
+                serving.end()
         await send(message)
 
     return sending

@@ -16,6 +16,10 @@ def is_json(content_type: str | None) -> bool:
     return content_type is not None and _JSON.fullmatch(content_type.strip()) is not None
 
 
+class TooLongError(ValueError):
+    """A body is longer than what is held."""
+
+
 class Body:
     """Bytes that pass by, held up to a bound."""
 
@@ -41,10 +45,11 @@ class Body:
         """What it says.
 
         Raises:
-            ValueError: Where it is too long, or no JSON.
+            TooLongError: Where it is.
+            ValueError: Where it is no JSON.
         """
         if self.size > self._limit:
-            raise ValueError(f"over {self._limit} bytes")
+            raise TooLongError(f"over {self._limit} bytes")
         data = b"".join(self._chunks)
         try:
             return orjson.loads(data)

@@ -10,24 +10,19 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog import values
 from mllog.context import Bound, current
-from mllog.errors import SettingError
-from mllog.integrations.bodies import Body, is_json
+from mllog.integrations.bodies import Body, TooLongError, is_json
 from mllog.integrations.calls import outcome_of
 from mllog.integrations.tracing import new_span_id, new_trace_id, parse_traceparent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mllog.events import Outcome
+    from mllog.events import Outcome, Record
+    from mllog.integrations.options import HttpMiddleware
     from mllog.logger import ModelLogger
 
-BODY_BYTES: Final = 2**20
 REQUEST_ID: Final = "x-request-id"
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -36,53 +31,11 @@ _SANE_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 _log: Final = logging.getLogger("mllog")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a middleware was told.
-
-    Attributes:
-        log: Takes an event for each request; ``None``: requests are only bound.
-        paths: Patterns of the paths whose requests are predictions (``/models/*/predict``, as :mod:`fnmatch` reads
-            them); ``None``: every request with a JSON body.
-        user: Who asks, from the ASGI scope or the WSGI environ.
-        route: The route's pattern, from the same.
-        inputs: The inputs in a body, where they aren't all of it.
-        output: The output in an answer, where it isn't all of it.
-        body_bytes: Bytes of a body, and of an answer, that are held at most.
-    """
-
-    log: ModelLogger | None
-    paths: Sequence[str] | None
-    user: Callable[[Any], Any] | None
-    route: Callable[[Any], Any]
-    inputs: Callable[[Any], Any] | None
-    output: Callable[[Any], Any] | None
-    body_bytes: int
-
-    def __post_init__(self) -> None:
-        if self.log is None and any(given is not None for given in (self.paths, self.inputs, self.output)):
-            raise SettingError("paths, inputs and output are of no use without log: pass log=", field="log", value=None)
-        if isinstance(self.paths, str):
-            object.__setattr__(self, "paths", (self.paths,))
-        if not self.body_bytes > 0:
-            raise SettingError(
-                f"body_bytes {self.body_bytes!r}: write a number above 0", field="body_bytes", value=self.body_bytes
-            )
-
-    def wants(self, path: str, content_type: str | None) -> bool:
-        """Whether a request is a prediction."""
-        if self.log is None:
-            return False
-        if self.paths is None:
-            return is_json(content_type)
-        return any(fnmatchcase(path, pattern) for pattern in self.paths)
-
-
 class Serving(Bound):
     """One request.
 
     Args:
-        options: Of the middleware.
+        options: The middleware, with what it was told.
         source: The ASGI scope or the WSGI environ.
         method: HTTP method.
         path: Path of the request.
@@ -91,6 +44,7 @@ class Serving(Bound):
 
     __slots__ = (
         "_done",
+        "_error",
         "_length",
         "_notes",
         "_options",
@@ -105,7 +59,13 @@ class Serving(Bound):
     )
 
     def __init__(
-        self, options: Options, source: Any, *, method: str, path: str, header: Callable[[str], str | None]
+        self,
+        options: HttpMiddleware[Any, Any],
+        source: Any,
+        *,
+        method: str,
+        path: str,
+        header: Callable[[str], str | None],
     ) -> None:
         given = header(REQUEST_ID)
         self.request_id = given if given is not None and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
@@ -124,6 +84,7 @@ class Serving(Bound):
         self._source = source
         self._route: str | None = None
         self._done = False
+        self._error: BaseException | None = None
         self.status: int | None = None
         self.body: Body | None = None
         self.answer: Body | None = None
@@ -177,6 +138,18 @@ class Serving(Bound):
         self.answer.add(chunk)
         return self._length is not None and self.answer.size >= self._length
 
+    def fail(self, error: BaseException) -> None:
+        """Remember an exception that the framework answers itself."""
+        self._error = error
+
+    def end(self) -> None:
+        """The last piece of the answer is about to go out: whoever has the answer finds the event.
+
+        A server's own answer to an exception is followed by the exception, which the event is to tell.
+        """
+        if self.status is None or self.status < 500 or self._error is not None:
+            self.finish()
+
     def finish(self, error: BaseException | None = None) -> None:
         """The answer is complete, or there will be none: write the event, where one is wanted and nobody did yet.
 
@@ -199,18 +172,22 @@ class Serving(Bound):
         if self.status is None and isinstance(error, Exception):
             self.status = 500  # what every server makes of it
         outcome = self._outcome(error)
+        if error is None and outcome == "failure":
+            error = self._error
         inputs = self._read("request", self.body, self._options.inputs)
         refused = self.status is not None and 400 <= self.status < 500
-        if inputs is None and refused:
+        known = inputs is not None and inputs != []  # no rows are no inputs
+        if not known and refused:
             return
         # What is said together with an error isn't the model's output.
         answered = outcome == "success"
         output = self._read("response", self.answer, self._options.output) if answered else None
         fields = self.fields()
         status = {} if self.status is None else {"response": {"status_code": self.status}}
-        token = current.set(Bound({**fields, "http": {**fields["http"], **status}}, self.user()))
+        answered_by = {**fields, "http": {**fields["http"], **status}}
+        token = current.set((Bound if known else _WithoutInputs)(answered_by, self.user()))
         try:
-            for row, one, suffix in _predictions(inputs, output):
+            for row, one, suffix in _predictions(inputs if known else None, output):
                 log.prediction(
                     row,
                     one,
@@ -236,9 +213,16 @@ class Serving(Bound):
             return None
         try:
             read = body.json()
+        except Exception as problem:  # noqa: BLE001 - whatever came over the wire; noted
+            # Others' messages may quote what no policy has seen.
+            why = str(problem) if isinstance(problem, TooLongError) else type(problem).__name__
+            self._notes.append(f"{what} not kept: {why}")
+            return None
+        try:
             return read if pick is None else pick(read)
-        except Exception as problem:  # noqa: BLE001 - whatever came over the wire, or the user's function; noted
-            self._notes.append(f"{what} not kept: {type(problem).__name__}: {problem}")
+        except Exception as problem:  # noqa: BLE001 - the user's function; noted, without what its message quotes
+            option = "inputs" if what == "request" else "output"
+            self._notes.append(f"{what} not kept: {option}= raised {type(problem).__name__}")
             return None
 
     def _asked(self, function: Callable[[Any], Any]) -> str | None:
@@ -248,6 +232,16 @@ class Serving(Bound):
             _log.warning("mllog: %r of the middleware failed: %r", function, problem)
             return None
         return None if answer is None else values.name_of(answer)
+
+
+class _WithoutInputs(Bound):
+    """A request whose inputs aren't known: what wasn't read isn't missing."""
+
+    __slots__ = ()
+
+    def attach(self, record: Record) -> None:
+        super().attach(record)
+        record.truncated = [*(record.truncated or ()), "inputs"]  # as of an event that is too long for them
 
 
 def _predictions(inputs: Any, output: Any) -> list[tuple[Any, Any, str]]:

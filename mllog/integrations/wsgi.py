@@ -7,57 +7,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mllog.context import current
+from mllog.integrations.options import HttpMiddleware
 from mllog.integrations.routes import django_route
-from mllog.integrations.serving import BODY_BYTES, REQUEST_ID, Options, Serving
+from mllog.integrations.serving import REQUEST_ID, Serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from mllog.logger import ModelLogger
-
-    Environ = dict[str, Any]
-    Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _NOT_HTTP: frozenset[str] = frozenset({"content-type", "content-length"})
 """Headers that CGI, and so WSGI, gives without the prefix HTTP_."""
 
 
-class MllogMiddleware:
-    """Does for a WSGI application what :class:`mllog.integrations.asgi.MllogMiddleware` does for an ASGI one.
+class MllogMiddleware(HttpMiddleware[Application, Environ]):
+    """The middleware for a WSGI application: see :class:`mllog.integrations.options.HttpMiddleware`.
 
-    Args:
-        app: The application.
-        log: Takes an event for each request; ``None``: requests are only bound.
-        paths: Patterns of the paths whose requests are predictions (``/models/*/predict``); all with a JSON body
-            where they aren't given.
-        user: Who asks, from the environ; asked when an event is logged.
-        route: The route's pattern, from the environ; known of Flask and Django.
-        inputs: The inputs in the JSON of a body, where they aren't all of it.
-        output: The output in the JSON of an answer, where it isn't all of it.
-        body_bytes: Bytes of a body, and of an answer, that are held at most; longer ones aren't kept.
-
-    Raises:
-        SettingError: Where an argument is impossible.
+    Routes of Flask and Django are known.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        log: ModelLogger | None = None,
-        *,
-        paths: Sequence[str] | None = None,
-        user: Callable[[Environ], Any] | None = None,
-        route: Callable[[Environ], Any] | None = None,
-        inputs: Callable[[Any], Any] | None = None,
-        output: Callable[[Any], Any] | None = None,
-        body_bytes: int = BODY_BYTES,
-    ) -> None:
-        self.app = app
-        found = route or django_route(app, lambda environ: _text(environ.get("PATH_INFO", ""))) or _route
-        self._options = Options(log, paths, user, found, inputs, output, body_bytes)
+    @staticmethod
+    def find_route(app: Any) -> Callable[[Environ], str | None]:
+        """Django's own resolver, or what Flask leaves in the environ."""
+        return django_route(app, lambda environ: _text(environ.get("PATH_INFO", ""))) or _route
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
@@ -68,7 +45,7 @@ class MllogMiddleware:
             return value or None
 
         serving = Serving(
-            self._options,
+            self,
             environ,
             method=environ.get("REQUEST_METHOD", ""),
             path=_text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
@@ -114,7 +91,7 @@ class _Answer:
                 self._chunks = iter(self._answer)
             chunk = next(self._chunks)
             if self._serving.take(chunk):
-                self._serving.finish()
+                self._serving.end()
         except StopIteration:
             self._serving.finish()
             raise

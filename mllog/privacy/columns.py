@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from mllog.privacy.echo import Echo
 from mllog.privacy.policy import Policy
 from mllog.privacy.protection import Protection, is_text, mask_of
+from mllog.ruler import category_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mllog.card import ModelCard
     from mllog.ruler import Feature, Kind
+
+_WORD: Final = re.compile(r"[a-z0-9]+", re.ASCII)
 
 
 def protection_of(
@@ -43,7 +48,10 @@ def protection_of(
 
 
 def protect_columns(
-    protection: Protection, data: Mapping[str, Sequence[Any]], kinds: Mapping[str, Kind]
+    protection: Protection,
+    data: Mapping[str, Sequence[Any]],
+    kinds: Mapping[str, Kind],
+    trained: Mapping[str, frozenset[str]] | None = None,
 ) -> dict[str, list[Any]]:
     """Columns of typed values as the ruler may see them.
 
@@ -51,11 +59,12 @@ def protect_columns(
         protection: The policy, ready for use.
         data: Column name -> values.
         kinds: Kinds of the features, as far as they are known.
+        trained: Categories of training, which stay what they are; ``None`` where all categories are those of training.
     """
     if not protection.policy.keeps_something_back:
         return {name: list(values) for name, values in data.items()}
     result: dict[str, list[Any]] = {}
-    for name, values in data.items():
+    for name, values in _without_echo(protection.policy, data, kinds, trained).items():
         kind = kinds.get(name)
         cache: dict[tuple[type, Any], Any] = {}
         column = []
@@ -69,6 +78,56 @@ def protect_columns(
             column.append(cache[key])
         result[name] = column
     return result
+
+
+def _without_echo(
+    policy: Policy,
+    data: Mapping[str, Sequence[Any]],
+    kinds: Mapping[str, Kind],
+    trained: Mapping[str, frozenset[str]] | None,
+) -> dict[str, Sequence[Any]]:
+    """The columns, with marks where a row's kept strings quote its protected values."""
+    result = dict(data)
+    protected = {
+        name
+        for name in data
+        if policy.word(name, kinds.get(name)) != "keep" or (name not in kinds and policy.unexpected != "keep")
+    }
+    wanted = {"text"} if trained is None else {"text", "category", "boolean"}
+    kept = [name for name in data if name not in protected and kinds.get(name) in wanted]
+    for row in range(max(map(len, data.values()), default=0)) if protected else ():
+        strings = {
+            name: value
+            for name in kept
+            if isinstance(value := data[name][row], str)
+            and not (kinds[name] != "text" and category_key(value) in (trained or {}).get(name, ()))
+        }
+        if not strings:
+            continue
+        lower = "\n".join(strings.values()).lower()
+        values = {name: data[name][row] for name in protected}
+        if not any(_may_stand(value, lower) for value in values.values()):
+            continue
+        echo = Echo()
+        for name, value in values.items():
+            echo.add(name if name in kinds else "unexpected", value)
+        for name, text in strings.items():
+            cleaned = echo.text(text)
+            if cleaned != text:
+                column = result[name]
+                if column is data[name]:
+                    column = result[name] = list(column)
+                column[row] = cleaned  # type: ignore[index]
+    return result
+
+
+def _may_stand(value: Any, lower: str) -> bool:
+    """Whether it is worth a closer look if a value stands in a text: most don't, and rows are many."""
+    if not isinstance(value, str):
+        return value is not None
+    words = _WORD.findall(value[:64].lower())
+    # Of a moment the date is looked for too, so its first word counts.
+    return not words or (words[0] if value[:1].isdigit() else max(words[:-1] or words, key=len)) in lower
 
 
 def as_before(protection: Protection, previous: ModelCard, feature: Feature) -> bool:
@@ -107,8 +166,10 @@ def protect_frame(card: ModelCard, data: dict[str, list[Any]], salt: str | bytes
         return data
     policy.check_ruler(card.ruler)
     kinds = {feature.name: feature.kind for feature in card.ruler.inputs}
-    known = {name: values for name, values in data.items() if name in kinds or policy.unexpected != "drop"}
-    protected = protect_columns(Protection.of(policy, salt), known, kinds)
+    trained = {feature.name: feature.known for feature in card.ruler.inputs}
+    protected = protect_columns(Protection.of(policy, salt), data, kinds, trained)
+    if policy.unexpected == "drop":
+        protected = {name: values for name, values in protected.items() if name in kinds}
     for feature in card.ruler.inputs:
         if feature.name in protected and policy.word(feature.name, feature.kind) == "redact" and feature.kind == "text":
             masked = mask_of(feature.vocabulary)

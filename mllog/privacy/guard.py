@@ -7,26 +7,23 @@ and what is written are of one piece, and bins, unseen categories and segments s
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from mllog.privacy.cleaning import Cleaner
 from mllog.privacy.echo import Echo
 from mllog.privacy.explaining import Attributions
-from mllog.privacy.hashing import PREDICTION_ID, USER
+from mllog.privacy.outputs import Outputs
+from mllog.privacy.people import People
 from mllog.privacy.protection import Protection, is_missing, is_text, mask_of, named, rewrite
 from mllog.privacy.scrubbing import without_hash
+from mllog.ruler import LABEL, category_key
 from mllog.values import TEXT_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mllog.card import ModelCard
     from mllog.events import Record
     from mllog.privacy.policy import Policy, Word
     from mllog.ruler import Ruler
-
-_NUMBERS: Final = frozenset({"score", "value"})
-_CLASSES: Final = frozenset({"label", "scores", "top_k"})
-"""Parts of an output that have a meaning of their own, whatever the features are called."""
 
 
 class Guard:
@@ -57,7 +54,12 @@ class Guard:
         self._trained = {f.name: f.known for f in ruler.inputs if f.kind in {"category", "boolean"}}
         # Without patterns only what may hold names of its own needs a look.
         self._plain = frozenset(name for name, kind in self._kinds.items() if kind != "other")
-        self._attributions = Attributions(words, keeps_others=policy.unexpected != "drop") if self._words else None
+        self._people = People(policy, protection.hasher)
+        self._outputs = Outputs(
+            self._without_protected,
+            attributions=Attributions(words, keeps_others=policy.unexpected != "drop") if self._words else None,
+            classes=ruler.by_name[LABEL].known if LABEL in ruler.by_name else frozenset(),
+        )
         self.concealed = frozenset(name for name, word in self._words.items() if word in {"drop", "redact"})
         self.keeps_unexpected = policy.unexpected == "keep"
 
@@ -98,15 +100,18 @@ class Guard:
         if record.kind == "deployment":
             return  # names of packages and machines, none of them a person's
         echo = Echo()
-        if record.inputs is not None:
-            self._prepare_inputs(record, record.inputs, echo)
-        self._prepare_people(record, echo)
-        self._prepare_rest(record, echo)
+        inputs = record.inputs
+        if inputs is not None:
+            self._protect_inputs(record, inputs, echo)
+        self._people.collect(record, echo)
+        if inputs is not None:
+            self._clean_inputs(record, inputs, echo)
+        cleaner = Cleaner(echo, self._protection.scrubber)
+        self._people.write(record, cleaner)
+        self._prepare_rest(record, cleaner)
 
-    def _prepare_inputs(self, record: Record, inputs: dict[str, Any], echo: Echo) -> None:
-        if self._policy.unexpected == "drop":
-            for name in [name for name in inputs if name not in self._kinds]:
-                del inputs[name]
+    def _protect_inputs(self, record: Record, inputs: dict[str, Any], echo: Echo) -> None:
+        """What the policy says of each feature; everything that it keeps back is in the echo then."""
         withheld = []
         for name, word in self._words.items():
             if name not in inputs:
@@ -120,52 +125,44 @@ class Guard:
                 inputs[name] = self._masks[name](protected)
         if withheld:
             record.body = {**(record.body or {}), "withheld": withheld}
-        self._scrub_inputs(record, inputs)
-        if record.truncated or record.replaced:
-            told = {name for name in record.inputs or () if self._words.get(name) != "drop"}
-            record.truncated = [name for name in record.truncated or () if name in told] or None
-            record.replaced = [name for name in record.replaced or () if name in told or name[:1] == "@"] or None
+        if self._policy.unexpected != "keep":
+            for name in [name for name in inputs if name not in self._kinds]:
+                echo.add("unexpected", inputs[name])
+                if self._policy.unexpected == "drop":
+                    del inputs[name]
 
-    def _scrub_inputs(self, record: Record, inputs: dict[str, Any]) -> None:
-        """Marks in whatever holds strings, names of unexpected inputs included."""
+    def _clean_inputs(self, record: Record, inputs: dict[str, Any], echo: Echo) -> None:
+        """Marks in what is kept, names of unexpected inputs included."""
         scrubber = self._protection.scrubber
         renamed: dict[str, str] = {}
-        for name in inputs if scrubber is not None else inputs.keys() - self._plain:
+        for name in inputs if scrubber is not None or echo else inputs.keys() - self._plain:
+            if name in self._words:
+                continue
             kind, value = self._kinds.get(name), inputs[name]
-            if kind == "number" and isinstance(value, float):
-                continue
-            if kind in {None, "other"} and isinstance(value, dict | list):
-                inputs[name] = value = self._without_protected(value)
-            if scrubber is None or name in self._words:
-                continue
+            if kind == "number" and isinstance(value, int | float):
+                continue  # a kept number is kept
+            if isinstance(value, dict | list):
+                value = self._without_protected(value)
+            elif name in self._trained and category_key(value) in self._trained[name]:
+                continue  # it is in the card
             if kind is None:
-                inputs[name] = self._protection.scrubbed(value)
-                new = scrubber.text(name)
+                new = echo.text(name)
+                new = new if scrubber is None else scrubber.text(new)
                 if new != name:
                     renamed[name] = new
-            elif not (isinstance(value, str) and value in self._trained.get(name, ())):
+            value = rewrite(value, echo.text, echo.number) if echo else value
+            if kind is None or isinstance(value, dict | list):
+                inputs[name] = self._protection.scrubbed(value)
+            else:
                 inputs[name] = self._protection.feature(name, kind, value)
         if renamed:
             record.inputs = named((renamed.get(name, name), value) for name, value in inputs.items())
+        if record.truncated or record.replaced:
+            told = {renamed.get(name, name) for name in inputs if self._words.get(name) != "drop"}
+            record.truncated = [name for name in record.truncated or () if name in told] or None
+            record.replaced = [name for name in record.replaced or () if name in told or name[:1] == "@"] or None
 
-    def _prepare_people(self, record: Record, echo: Echo) -> None:
-        policy, hasher = self._policy, self._protection.hasher
-        context = record.context
-        if context is not None and isinstance(context.get("user"), dict) and policy.user != "keep":
-            record.user = record.user or context["user"].get("id")
-            record.context = {name: part for name, part in context.items() if name != "user"} or None
-        if record.user is not None and policy.user != "keep":
-            echo.add("user", record.user)
-            if policy.user == "hash" and hasher is not None:
-                user = {"hash": hasher.hash(USER, record.user)}
-                record.context = {**(record.context or {}), "user": user}
-            record.user = None
-        if record.prediction_id is not None and policy.ids != "keep":
-            echo.add("prediction_id", record.prediction_id)
-            hashed = policy.ids == "hash" and hasher is not None
-            record.prediction_id = hasher.hash(PREDICTION_ID, record.prediction_id) if hasher and hashed else None
-
-    def _prepare_rest(self, record: Record, echo: Echo) -> None:
+    def _prepare_rest(self, record: Record, cleaner: Cleaner) -> None:
         """Everything that may hold a string which nobody has declared."""
         policy = self._policy
         if policy.messages == "drop":
@@ -173,44 +170,20 @@ class Guard:
             record.error = {"type": record.error["type"]} if record.error else None
         if policy.labels == "drop":
             record.labels = None
-        text = self._text(echo)
         if record.labels is not None:
-            record.labels = self._rewritten(self._without_protected(record.labels), text)
-        if isinstance(record.output, dict | list | str):
-            record.output = self._output(record.output, text)
-        if text is None:
+            record.labels = cleaner.value(self._without_protected(record.labels))
+        if record.output is not None:
+            record.output = self._outputs.of(record, cleaner)
+        if not cleaner:
             return
-        for part in ("message", "context", "trace_id"):
+        for part in ("message", "trace_id"):
             value = getattr(record, part)
             if value is not None:
-                setattr(record, part, self._rewritten(value, text))
+                setattr(record, part, cleaner.text(value))
         if record.error is not None:
-            record.error = {name: text(_whole_lines(value)) for name, value in record.error.items()}
+            record.error = {name: cleaner.text(_whole_lines(value)) for name, value in record.error.items()}
         if record.body is not None and record.kind != "prediction":
-            record.body = {name: _fact(part, text) for name, part in record.body.items()}
-
-    def _output(self, output: Any, text: Callable[[str], str] | None) -> Any:
-        if not isinstance(output, dict):
-            return self._rewritten(self._without_protected(output), text)
-        result = {}
-        for name, value in output.items():
-            if name in _NUMBERS:
-                result[name] = value
-            elif name == "explanation" and isinstance(value, dict):
-                told = value if self._attributions is None else self._attributions.of(value)
-                result[name] = told if text is None else rewrite(told, text, _as_it_is)
-            elif name in _CLASSES:
-                # A class may be called as somebody's value is; it is counted, so only patterns touch it.
-                result[name] = self._protection.scrubbed(value)
-            else:
-                result |= self._rewritten(self._without_protected({name: value}), text)
-        return result
-
-    def _rewritten(self, value: Any, text: Callable[[str], str] | None) -> Any:
-        scrubber = self._protection.scrubber
-        if text is None:
-            return value
-        return rewrite(value, text, _as_it_is if scrubber is None else scrubber.number)
+            record.body = {name: _fact(part, cleaner) for name, part in record.body.items()}
 
     def _without_protected(self, value: Any) -> Any:
         """A typed value in which names that the policy protects are protected, however deep they stand."""
@@ -229,27 +202,19 @@ class Guard:
                 result[name] = self._protection.hashed(name, item)
         return result
 
-    def _text(self, echo: Echo) -> Callable[[str], str] | None:
-        """What a string goes through; ``None`` where nothing is looked for."""
-        scrubber, echoes = self._protection.scrubber, echo.text()
-        if scrubber is None:
-            return echoes
-        if echoes is None:
-            return scrubber.text
-        found = echoes
-        return lambda text: scrubber.text(found(text))
 
-
-def _as_it_is(number: float) -> float:
-    return number
-
-
-def _fact(part: Any, text: Callable[[str], str]) -> Any:
-    """What is told of a label, a metric or a step."""
-    told = rewrite(part, text, _as_it_is)
-    if isinstance(part, dict) and told.get("value") != part.get("value"):
-        told.pop("number", None)  # the same once more
-    return told
+def _fact(part: Any, cleaner: Cleaner) -> Any:
+    """What is told of a label, a metric or a step; the names in it are ours, and a field of numbers holds no mark."""
+    if not isinstance(part, dict):
+        return rewrite(part, cleaner.text, cleaner.figure)
+    told = {name: _fact(value, cleaner) for name, value in part.items()}
+    same = told.get("value") == part.get("value")
+    return {
+        name: value
+        for name, value in told.items()
+        # A label's number is its value once more.
+        if (same or name != "number") and not (isinstance(value, str) and isinstance(part[name], int | float))
+    }
 
 
 def _whole_lines(text: str) -> str:

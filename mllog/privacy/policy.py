@@ -37,7 +37,7 @@ class Policy:
         texts: Texts, where ``features`` doesn't name them: ``keep``, or ``drop`` (counted, neither they nor their
             words written).
         unexpected: Inputs that the card doesn't know: ``keep``, ``redact`` (only their names) or ``drop``.
-        ids: ``ml.prediction_id``: ``keep``, ``hash`` or ``drop`` (then labels can't be joined).
+        ids: ``ml.prediction_id`` and ``http.request.id``: ``keep``, ``hash`` or ``drop`` (then labels can't be joined).
         user: Who asked: ``keep`` (``user.id``), ``hash`` (``user.hash``) or ``drop``.
         labels: The caller's own keys: ``keep`` or ``drop``.
         messages: ``message``, ``error.message`` and ``error.stack_trace``: ``keep`` or ``drop``.

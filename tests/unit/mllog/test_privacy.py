@@ -210,9 +210,13 @@ def test_a_long_value_that_comes_back() -> None:
 
 
 def test_classes_are_no_echo() -> None:
-    """A class that is called as a protected value stays what it is, since it is counted."""
-    outputs = line_of(inputs={**ROW, "person": "late"}, output={"label": "late", "scores": {"late": 0.5}, "top_k": ["late"]})["ml"]["outputs"]
-    assert outputs == {"label": "late", "scores": {"late": 0.5}, "top_k": ["late"]}
+    """A class of the card that is called as a protected value stays what it is, since it is counted; any other goes."""
+    card = make(rows={**ROWS, "y": ["late", "fine"] * 60}, target="y")
+    given = {"label": "late", "scores": {"late": 0.5}, "top_k": ["late"]}
+    assert line_of(card, {**ROW, "person": "late"}, given)["ml"]["outputs"] == given
+    assert line_of(card, {**ROW, "person": "late"}, "late")["ml"]["outputs"] == {"label": "late"}
+    outputs = line_of(inputs={**ROW, "person": "late"}, output=given)["ml"]["outputs"]
+    assert outputs == {"label": "<person>", "scores": {"<person>": 0.5}, "top_k": ["<person>"]}
 
 
 def test_explanations() -> None:

@@ -19,6 +19,7 @@ from support import servers
 from werkzeug.serving import make_server
 
 import mllog
+from mllog import context
 from mllog.integrations.wsgi import MllogMiddleware
 from mllog.testing import Captured, assert_valid, capture_events
 
@@ -148,6 +149,48 @@ def test_answers_that_are_errors(captured: Captured, body: Any, status: int, out
     assert event["event"]["outcome"] == outcome
     assert event["http"]["response"] == {"status_code": status}
     assert "outputs" not in event["ml"]
+    # Flask answers exceptions itself; its signal tells of them.
+    assert event.get("error", {}).get("type") == ("ZeroDivisionError" if status == 500 else None)
+
+
+def test_an_exception_that_was_answered_otherwise(captured: Captured) -> None:
+    """Each request has its own exception, and one that became another answer than 5xx is no failure."""
+    app = flask_app(captured.log)
+    app.register_error_handler(500, lambda problem: ({"label": "none"}, 200))
+    with servers.wsgi(app) as place:
+        assert place.ask("/models/a/predict", {"carrier": "XX"}).status == 200
+        assert place.ask("/models/a/predict", {"carrier": "503"}).status == 503
+    first, second = predictions(captured)
+    assert (first["event"]["outcome"], first["ml"]["outputs"]["label"]) == ("success", "none")
+    assert second["event"]["outcome"] == "failure"
+    assert not [event for event in (first, second) if "error" in event]
+
+
+def test_exceptions_within_a_block(captured: Captured) -> None:
+    """A request hears of its exception through what was bound inside of it."""
+    app = Flask("model-server")
+
+    @app.post("/")
+    def handle() -> Any:
+        request.get_json()
+        context.current.set(context.Bound({}, outer=context.current.get()))
+        raise ZeroDivisionError("no carrier")
+
+    app.wsgi_app = MllogMiddleware(app.wsgi_app, captured.log)  # type: ignore[method-assign]
+    with servers.wsgi(app) as place:
+        assert place.ask("/", {"a": 1}).status == 500
+    (event,) = predictions(captured)
+    assert event["error"]["message"] == "no carrier"
+    assert "in handle" in event["error"]["stack_trace"]
+
+
+def test_flasks_test_client(captured: Captured) -> None:
+    """It iterates an answer only when somebody reads it: the event is there then."""
+    client = flask_app(captured.log).test_client()
+    answer = client.post("/models/a/predict", json={"carrier": "XX"})
+    assert predictions(captured) == []
+    answer.get_data()
+    assert len(predictions(captured)) == 1
 
 
 def test_a_handler_that_logs_is_not_logged_again(captured: Captured) -> None:
@@ -185,6 +228,8 @@ def test_django(captured: Captured, django: Any) -> None:
     from django.urls import clear_url_caches, path
 
     def predict(given: Any, model: str) -> Any:
+        if model == "broken":
+            raise ZeroDivisionError(given.body)
         return JsonResponse({"score": json.loads(given.body)["a"] / 10})
 
     sys.modules["mllog_test_urls"].urlpatterns = [path("models/<slug:model>/predict", predict)]  # type: ignore[attr-defined]
@@ -192,7 +237,10 @@ def test_django(captured: Captured, django: Any) -> None:
     with servers.wsgi(MllogMiddleware(django, captured.log, paths="/models/*")) as place:
         assert place.ask("/models/m/predict", {"a": 5.0}).json() == {"score": 0.5}
         assert place.ask("/models/none", {"a": 5.0}).status == 404
-    (event,) = predictions(captured)
+        assert place.ask("/models/broken/predict", {"a": 6.0}).status == 500
+    event, failed = predictions(captured)
+    assert (failed["event"]["outcome"], failed["error"]["type"]) == ("failure", "ZeroDivisionError")
+    assert "in predict" in failed["error"]["stack_trace"]
     assert event["http"]["route"] == "/models/<slug:model>/predict"
     assert event["ml"]["outputs"]["score"] == 0.5
     assert event["ml"]["inputs"] == {"number": {"a": 5.0}}
