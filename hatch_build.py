@@ -50,7 +50,7 @@ def compile_loops(root: str) -> None:
     os.chdir(root)
     try:
         with tempfile.TemporaryDirectory() as temporary:
-            extension = Extension(MODULE, [SOURCE])
+            extension = Extension(MODULE, [SOURCE], extra_compile_args=["-O2", "-g0"] if os.name == "posix" else [])
             modules = cythonize([extension], build_dir=temporary, quiet=True, compiler_directives={"language_level": 3})
             command = Distribution({"name": "mllog", "ext_modules": modules}).get_command_obj("build_ext")
             command.inplace = True

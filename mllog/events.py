@@ -168,7 +168,7 @@ class Record:
         if type(output) is dict and output.get("explanation") is not None:
             from mllog import told  # noqa: PLC0415 - a cycle
 
-            attributions = told.attributions_of(self, output["explanation"], names)
+            attributions = told.attributions_of(self, "@output", output["explanation"], names)
             output = {name: value for name, value in output.items() if type(name) is not str or name != "explanation"}
         walk = values.Walk()
         typed = walk.typed(output)

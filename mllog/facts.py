@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from mllog import context, events, values
+from mllog import context, events, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mllog.delivery.engine import Engine
     from mllog.events import Kind, Outcome, Record
@@ -22,6 +22,7 @@ class FactLogger:
     Parts of one prediction may come in any order and at any time: they meet under its id.
     """
 
+    feature_names: tuple[str, ...]
     _engine: Engine
     _sampler: Sampler | None
 
@@ -36,21 +37,34 @@ class FactLogger:
         Returns:
             The event's id.
         """
-        return self._log("prediction", "output", lambda record: record.give(output), at=at, prediction_id=prediction_id)
+        names = self.feature_names
+        return self._log(
+            "prediction", "output", lambda record: record.give(output, names), at=at, prediction_id=prediction_id
+        )
 
-    def explanation(self, prediction_id: str, attributions: Mapping[str, float], at: Any = None) -> str:
+    def explanation(
+        self, prediction_id: str, attributions: Mapping[str, float] | Sequence[float] | Any, at: Any = None
+    ) -> str:
         """Log what each feature contributed to a prediction; the ten greatest are kept.
 
         Args:
             prediction_id: The ``id`` that the prediction is logged with.
-            attributions: Contribution by feature name (SHAP values, say).
+            attributions: Contribution by feature name (SHAP values, say): a mapping, a Series, or a vector in the
+                card's order of features. What is no finite number is left out, which ``@explanation`` in
+                ``ml.replaced`` says.
             at: When, where that isn't now.
 
         Returns:
             The event's id.
         """
-        given = {"explanation": attributions}
-        return self._log("prediction", "explain", lambda record: record.give(given), at=at, prediction_id=prediction_id)
+        names = self.feature_names
+        return self._log(
+            "prediction",
+            "explain",
+            lambda record: told.add_explanation(record, attributions, names),
+            at=at,
+            prediction_id=prediction_id,
+        )
 
     def outcome(self, prediction_id: str, value: Any, at: Any = None) -> str:
         """Log what came of a prediction for the business (``"churned"``, the euros earned), when that is known.
@@ -64,7 +78,11 @@ class FactLogger:
             The event's id.
         """
         return self._log(
-            "label", "outcome", _body(lambda: events.outcome_body(value)), at=at, prediction_id=prediction_id
+            "label",
+            "outcome",
+            lambda record: told.add_business_outcome(record, value),
+            at=at,
+            prediction_id=prediction_id,
         )
 
     def label(self, prediction_id: str, value: Any, at: Any = None, annotator: str | None = None) -> str:
@@ -80,7 +98,11 @@ class FactLogger:
             The event's id.
         """
         return self._log(
-            "label", "label", _body(lambda: events.label_body(value, annotator)), at=at, prediction_id=prediction_id
+            "label",
+            "label",
+            lambda record: told.add_label(record, value, annotator),
+            at=at,
+            prediction_id=prediction_id,
         )
 
     def kpi(
@@ -88,7 +110,11 @@ class FactLogger:
     ) -> str:
         """Log a figure of the business (revenue, clicks), of one prediction or of all."""
         return self._log(
-            "metric", "kpi", _body(lambda: events.metric_body(name, value, unit)), at=at, prediction_id=prediction_id
+            "metric",
+            "kpi",
+            lambda record: told.add_metric(record, name, value, unit),
+            at=at,
+            prediction_id=prediction_id,
         )
 
     def cost(
@@ -96,7 +122,11 @@ class FactLogger:
     ) -> str:
         """Log what something cost (tokens, GPU seconds, money)."""
         return self._log(
-            "metric", "cost", _body(lambda: events.metric_body(name, value, unit)), at=at, prediction_id=prediction_id
+            "metric",
+            "cost",
+            lambda record: told.add_metric(record, name, value, unit),
+            at=at,
+            prediction_id=prediction_id,
         )
 
     def step(
@@ -113,7 +143,7 @@ class FactLogger:
         return self._log(
             "pipeline",
             "step",
-            _body(lambda: events.step_body(name, rows_in, rows_out)),
+            lambda record: told.add_step(record, name, rows_in, rows_out),
             at=at,
             duration=duration,
             outcome=outcome,
@@ -128,7 +158,7 @@ class FactLogger:
     def now(self) -> int:
         """Nanoseconds since 1970 by this logger's clock; by the system's where that one fails."""
         try:
-            return self._engine.clock()
+            return int(self._engine.clock())
         except Exception:  # noqa: BLE001 - never into model code; the event that is about to be logged counts it
             return time.time_ns()
 
@@ -140,8 +170,8 @@ class FactLogger:
         *,
         at: Any,
         prediction_id: Any = None,
-        duration: float | None = None,
-        outcome: Outcome = "success",
+        duration: Any = None,
+        outcome: Any = "success",
     ) -> str:
         try:
             record = self._engine.record(kind, action, at)
@@ -149,21 +179,16 @@ class FactLogger:
             if bound is not None:
                 bound.attach(record)
             fill(record)
-            record.outcome = events.outcome_of(outcome)
-            if prediction_id is not None:
-                record.prediction_id = values.name_of(prediction_id)
+            if type(outcome) is not str or outcome != "success":
+                told.add_outcome(record, outcome)
+            record.prediction_id = events.prediction_key(prediction_id)
             if duration is not None:
                 record.duration = self._engine.nanoseconds(duration)
+                if record.duration is None:
+                    record.mark_replaced("@duration")
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             return self._engine.refuse(problem)
         if self._sampler is not None and not self._sampler.keep(record):
             self._engine.sample_out()
             return record.id
         return self._engine.accept(record)
-
-
-def _body(make: Callable[[], dict[str, Any]]) -> Callable[[Record], None]:
-    def fill(record: Record) -> None:
-        record.body = make()
-
-    return fill

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from mllog import context, events, values
+from mllog import context, events, told, values
 from mllog import environment as environments
 from mllog.delivery import settings, setup
 from mllog.delivery.encoder import Constants
@@ -18,7 +20,6 @@ from mllog.errors import SettingError
 from mllog.facts import FactLogger
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
 
     from mllog.card import ModelCard
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mllog.delivery.sinks import Sink
     from mllog.environment import Manifest
     from mllog.events import Outcome, Record
+    from mllog.integrations.batch import Whole
     from mllog.integrations.calls import Request
     from mllog.places import Place
     from mllog.sampling import Sampling
@@ -102,6 +104,15 @@ class ModelLogger(FactLogger):
     ) -> None:
         if not isinstance(model, str) or not model.strip():
             raise SettingError(f"model {model!r}: write the model's name", field="model", value=model)
+        settings.check_clock(clock)
+        if version is None or not str(version).strip():
+            raise SettingError(f"version {version!r}: write the model's version", field="version", value=version)
+        if artifact is not None and not isinstance(artifact, str | os.PathLike):
+            raise SettingError(
+                f"artifact {artifact!r}: give the path of the model's file or folder", field="artifact", value=artifact
+            )
+        if card is not None and not isinstance(card, str | os.PathLike) and not hasattr(card, "ruler"):
+            raise SettingError(f"card {card!r}: give a ModelCard, or the path of one", field="card", value=card)
         chosen = settings.resolve(
             role=role,
             service=service,
@@ -166,7 +177,8 @@ class ModelLogger(FactLogger):
             inputs: Values by name, as the model got them. Copied, never changed.
             output: A number, a label, a mapping (``label``, ``score``, ``value``, ``scores``, ``top_k``,
                 ``explanation``, others), or ``None``.
-            id: The caller's id, by which labels and outcomes are joined.
+            id: The caller's id, by which labels and outcomes are joined. A blank one is none; one of more than 256
+                characters is cut and ends in a hash of all of it, here and wherever it is said again.
             trace_id: W3C trace id.
             latency: Seconds.
             time: When it happened, where that isn't now: nanoseconds, a ``datetime`` or ISO 8601 text.
@@ -190,6 +202,18 @@ class ModelLogger(FactLogger):
             self._engine.sample_out()
             return record.id
         return self._engine.accept(record)
+
+    def hand_over(self, inputs: Any, output: Any, id: Any, message: Any) -> None:  # noqa: A002 - as in prediction()
+        """:meth:`prediction` for front doors with nothing else to say: four arguments, by position."""
+        try:
+            record = self._prediction(inputs, output, id, None, None, None, None, "success", None, message)
+        except Exception as problem:  # noqa: BLE001 - never into model code; counted
+            self._engine.refuse(problem)
+            return
+        if self._sampler is not None and not self._sampler.keep(record):
+            self._engine.sample_out()
+            return
+        self._engine.accept(record)
 
     def render(self, inputs: Any, output: Any = None, **options: Any) -> bytes:
         """The line of an event, for somebody else to deliver: formatters and processors.
@@ -281,11 +305,10 @@ class ModelLogger(FactLogger):
         Returns:
             The events' ids, in the rows' order.
         """
-        from mllog.integrations.batch import Whole, log_frame  # noqa: PLC0415 - rarely needed
+        from mllog.integrations.batch import log_frame  # noqa: PLC0415 - rarely needed
 
         try:
-            whole = None if self._sampler is not None else Whole(self._engine, lambda: self._prediction(None, None))
-            return log_frame(self, frame, outputs, time=time, id_=id, whole=whole)
+            return log_frame(self, frame, outputs, time=time, id_=id, whole=self.whole())
         except Exception as problem:  # noqa: BLE001 - never into model code; counted
             self.refuse(problem)
             return []
@@ -316,6 +339,14 @@ class ModelLogger(FactLogger):
             self._engine.refuse(problem)
             return None
 
+    def whole(self) -> Whole | None:
+        """What takes many rows at once, for front doors; ``None`` where a draw decides on each prediction."""
+        from mllog.integrations.batch import Whole  # noqa: PLC0415 - rarely needed
+
+        if self._sampler is not None:
+            return None
+        return Whole(self._engine, partial(self._prediction, {}, None), self.feature_names)
+
     def refuse(self, problem: Exception) -> None:
         """Count an event that a front door could not make."""
         self._engine.refuse(problem)
@@ -338,24 +369,30 @@ class ModelLogger(FactLogger):
         bound = context.current.get()
         if bound is not None:
             bound.attach(record)
-        if inputs is not None:
-            hold(inputs, self.feature_names, record)
+        hold(inputs, self.feature_names, record)
         if output is not None:
-            record.give(output)
+            record.give(output, self.feature_names)
         if latency is not None:
             record.duration = self._engine.nanoseconds(latency)
+            if record.duration is None:
+                record.mark_replaced("@latency")
         if type(outcome) is not str or outcome != "success":
-            record.outcome = events.outcome_of(outcome)
+            told.add_outcome(record, outcome)
         if id is not None:
-            record.prediction_id = id if type(id) is str else values.name_of(id)
+            # Looked at right here: an ordinary id shouldn't cost two calls.
+            usable = type(id) is str and 0 < len(id) <= values.NAME_LIMIT and not id.isspace()
+            record.prediction_id = id if usable else events.prediction_key(id)
         if trace_id is not None:
-            record.trace_id = values.name_of(trace_id)
+            record.trace_id = events.prediction_key(trace_id)
         if labels is not None:
-            record.labels = events.bounded_labels(labels) or None
+            told.add_labels(record, labels)
         if error is not None:
-            record.error = events.error_fields(error)
+            told.add_error(record, error)
         if message is not None:
-            record.message = values.text_of(message)
+            if type(message) is str and len(message) <= values.TEXT_LIMIT:
+                record.message = message
+            else:
+                told.add_message(record, message)
         if user is not None:
-            record.user = values.name_of(user)
+            record.user = events.prediction_key(user) or record.user
         return record

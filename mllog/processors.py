@@ -12,12 +12,13 @@ logger does them on its writer's thread, where the model doesn't wait for them, 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 
-from mllog import context
+from mllog import context, events
 from mllog.integrations.keys import prediction_arguments
 
 if TYPE_CHECKING:
@@ -27,44 +28,53 @@ if TYPE_CHECKING:
 
     from mllog.logger import ModelLogger
 
-_FRAMEWORK: Final = frozenset(
-    {
-        "@timestamp",
-        "exc_info",
-        "exception",
-        "level",
-        "logger",
-        "logger_name",
-        "positional_args",
-        "stack",
-        "stack_info",
-        "timestamp",
-    }
-)
-"""What structlog's own processors put into an event."""
+_TIMES: Final = frozenset({"@timestamp", "timestamp"})
+_NAMES: Final = frozenset({"logger", "logger_name"})
+_OF_FORMATTER: Final = frozenset({"_from_structlog", "_record"})
+"""What structlog.stdlib.ProcessorFormatter puts into an event."""
+_LEVELS: Final = {"exception": "error", "warn": "warning", "fatal": "critical", "msg": "info"}
+_SECONDS: Final = 60.0
 
 
-def deliver(log: ModelLogger) -> Processor:
-    """Hand predictions over to ``log`` and end their way here; other calls pass."""
+def deliver(log: ModelLogger, *, first: bool = False) -> Processor:
+    """Hand predictions over to ``log`` and end their way here; other calls pass. It never raises anything else.
 
-    def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        arguments = _arguments(event)
-        if arguments is None:
+    Args:
+        log: Takes the predictions.
+        first: Whether no processor before it adds keys of its own: then every key is the caller's. Else those are
+            told from the caller's by their values: a ``level`` that is the method's, a ``timestamp`` of this minute,
+            the name of the ``logger``.
+    """
+
+    def processor(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if "inputs" not in event:
             return event
-        log.prediction(**arguments)
+        try:
+            log.prediction(**_arguments(event, None if first else (logger, method)))
+        except Exception as problem:  # noqa: BLE001 - foreign code runs here; never into model code, counted
+            log.refuse(problem)
         raise structlog.DropEvent
 
     return processor
 
 
-def as_event(log: ModelLogger) -> Processor:
-    """Turn predictions into the logger's own nested events, for a renderer further down; other calls pass."""
+def as_event(log: ModelLogger, *, first: bool = False) -> Processor:
+    """Turn predictions into the logger's own nested events, for a renderer further down; other calls pass.
 
-    def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        arguments = _arguments(event)
-        if arguments is None:
+    Args:
+        log: Makes the events.
+        first: As of :func:`deliver`.
+    """
+
+    def processor(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if "inputs" not in event:
             return event
-        rendered: dict[str, Any] = orjson.loads(log.render(**arguments))
+        try:
+            line = log.render(**_arguments(event, None if first else (logger, method)))
+        except Exception as problem:  # noqa: BLE001 - foreign code runs here; never into model code, counted
+            log.refuse(problem)
+            raise structlog.DropEvent from None
+        rendered: dict[str, Any] = orjson.loads(line)
         return rendered
 
     return processor
@@ -77,15 +87,53 @@ def add_context(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     return event
 
 
-def _arguments(event: MutableMapping[str, Any]) -> dict[str, Any] | None:
-    if "inputs" not in event:
+def exception_of(given: Any) -> BaseException | None:
+    """The exception that ``exc_info`` stands for: itself, that of a triple, or for anything true the one at hand."""
+    if issubclass(type(given), BaseException):
+        found: BaseException = given
+        return found
+    if type(given) is tuple and len(given) == 3:
+        return exception_of(given[1])
+    try:
+        return sys.exc_info()[1] if given else None
+    except Exception:  # noqa: BLE001 - a __bool__ may do anything
         return None
-    given = event.get("exc_info")
-    error: Any = None
-    if isinstance(given, BaseException):
-        error = given
-    elif isinstance(given, tuple) and len(given) == 3:
-        error = given[1]
-    elif given:
-        error = sys.exc_info()[1]
-    return prediction_arguments({"error": error, **event}, _FRAMEWORK)
+
+
+def _arguments(event: MutableMapping[str, Any], call: tuple[WrappedLogger, str] | None) -> dict[str, Any]:
+    """Arguments of a prediction.
+
+    Args:
+        event: The keys of a log call, and perhaps those that processors added.
+        call: Logger and method, where processors may have added keys.
+    """
+    given = dict(event)
+    message = given.pop("event", None)
+    raised = given.get("exc_info")
+    error = exception_of(raised)
+    if error is not None or raised is None or issubclass(type(raised), bool | tuple):
+        given.pop("exc_info", None)
+    if type(given.get("stack_info")) is bool:
+        del given["stack_info"]
+    if call is not None:
+        given = {name: value for name, value in given.items() if not _is_added(name, value, *call)}
+    arguments = prediction_arguments(given, message, error)
+    if call is not None and error is None and issubclass(type(given.get("exception")), str | list):
+        arguments.setdefault("outcome", "failure")  # a processor has made text of it
+    return arguments
+
+
+def _is_added(name: str, value: Any, logger: WrappedLogger, method: str) -> bool:
+    """Whether structlog's own processors added a key; the event says the same elsewhere, or nobody wants it."""
+    if name in _OF_FORMATTER:
+        return True
+    if name == "level":
+        return type(value) is str and value.lower() == _LEVELS.get(method, method)
+    if name in _NAMES:
+        return type(value) is str and value == getattr(logger, "name", None)
+    if name in _TIMES and (type(value) is str or type(value) is float):
+        try:
+            return abs(events.moment(value) / 1e9 - time.time()) < _SECONDS
+        except ValueError:
+            return False
+    return False

@@ -66,7 +66,7 @@ class Sampling:
         if not _within(self.rate, 0.0) or self.rate == 0:
             raise _error("rate", self.rate, "write the share to keep, above 0 and at most 1")
         always: Any = self.always
-        if isinstance(always, str) or not set(always) <= set(RULES):
+        if not isinstance(always, tuple | list | set | frozenset) or any(rule not in RULES for rule in always):
             raise _error("always", self.always, f"write a tuple of {', '.join(RULES)}")
         if not _within(self.rare_share, _LEAST_RARE_SHARE):
             raise _error("rare_share", self.rare_share, f"write a share from {_LEAST_RARE_SHARE} to 1")
@@ -74,6 +74,8 @@ class Sampling:
             raise _error("uncertain", self.uncertain, "write a difference of probabilities, from 0 to 1")
         if self.keep is not None and not callable(self.keep):
             raise _error("keep", self.keep, "write a function that takes a record and says whether to keep it")
+        if self.seed is not None and not isinstance(self.seed, int | str):
+            raise _error("seed", self.seed, "write a whole number or a text")
 
 
 def resolve(given: float | str | Sampling) -> Sampling:

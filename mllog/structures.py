@@ -10,6 +10,37 @@ from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+_FRAMES = ("iterrows", "iter_columns", "to_pydict")
+"""Methods by which frames of pandas, polars and pyarrow are told from their columns."""
+
+
+def is_frame(kind: type) -> bool:
+    """Whether a type is that of a frame of pandas, polars or pyarrow."""
+    return any(hasattr(kind, method) for method in _FRAMES)
+
+
+def named_columns(frame: Any) -> Iterable[tuple[Any, Any]]:
+    """Names and columns of a frame or of a mapping of columns, in their order; names may repeat."""
+    kind = type(frame)
+    if hasattr(kind, "to_pydict"):  # pyarrow: a table or a record batch
+        return zip(frame.schema.names, frame.columns, strict=True)
+    if hasattr(kind, "iter_columns"):  # polars
+        return ((column.name, column) for column in frame.iter_columns())
+    return frame.items()  # type: ignore[no-any-return]
+
+
+def row_of(frame: Any) -> dict[Any, Any] | None:
+    """The only row of a frame by the names of its columns; ``None`` where it has more rows, or none."""
+    if len(frame) != 1:
+        return None
+    return {name: _first(column) for name, column in named_columns(frame)}
+
+
+def _first(column: Any) -> Any:
+    """The only value of a column, as the column's library hands it out with a row."""
+    method = next(name for name in ("tolist", "to_list", "to_pylist") if hasattr(type(column), name))
+    return getattr(column, method)()[0]
+
 
 def members(value: Any) -> Mapping[Any, Any] | None:
     """Values by name, of the types that are made of such."""

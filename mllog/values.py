@@ -160,6 +160,10 @@ class Walk:
             return self._typed(value.model_dump(), depth + 1) if self.nodes <= self.limit else self._left_out(value)
         if hasattr(kind, "as_py"):
             return self._typed(value.as_py(), depth + 1)
+        if structures.is_frame(kind):
+            row = structures.row_of(value)
+            if row is not None:
+                return self._mapping(row, depth)
         if any(hasattr(kind, method) for method in _TO_LIST):
             return self._array(value, depth)
         if hasattr(kind, "item"):

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.logger.workload import Prediction
+from benchmarks.logger.workload import ROWS, Prediction
 
-WARM_UP: Final = 300
+WARM_UP: Final = 4 * ROWS
+"""Every row a few times: a service has seen them, so what is remembered of names and words is there."""
 THREADS: Final = 4
 
 Call = Callable[[dict[str, Any], dict[str, Any], str], object]

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mllog.delivery.columns import Codes, Column, Numbers, Values, typed_output
+from mllog.delivery.columns import Codes, Column, Convert, Numbers, Values, typed_output
 from mllog.delivery.outputs import outputs_of
 from mllog.delivery.strands import Strand, Texts, members_of
 from mllog.ruler import SCORE, VALUE, Ruler, category_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mllog.delivery.strands import Mask
 
 _NAMED: Final = frozenset({"label", "score", "value"})
@@ -46,7 +48,12 @@ class Answers:
 
 
 def answers_of(
-    given: Column | Mapping[str, Column], n: int, ruler: Ruler | None, *, regression: bool | None
+    given: Column | Mapping[str, Column],
+    n: int,
+    ruler: Ruler | None,
+    *,
+    regression: bool | None,
+    convert: Convert = typed_output,
 ) -> Answers:
     """What the outputs add.
 
@@ -55,6 +62,7 @@ def answers_of(
         n: Number of rows.
         ruler: The card's, where there is a card.
         regression: What the card says of the model, as :func:`mllog.delivery.outputs.outputs_of` takes it.
+        convert: Types an output that was put together of parts.
     """
     if isinstance(given, Mapping):
         parts: dict[str, tuple[Column, Mask | None]] = {name: (column, None) for name, column in given.items()}
@@ -64,7 +72,7 @@ def answers_of(
         isinstance(column, Numbers) if name in _NUMBERS else _is_label(column) for name, (column, _) in parts.items()
     )
     if not plain or not parts:
-        return _each(given, n, ruler, regression=regression)
+        return _each(given, n, ruler, regression, convert)
     answers = Answers()
     edges = {feature.name: feature.edges for feature in ruler.features} if ruler is not None else {}
     for name, feature in _NUMBERS.items():
@@ -82,7 +90,9 @@ def answers_of(
         if feature in edges:
             answers.bins.append(_bins(feature, edges[feature], array, kept))
     if "label" in parts:
-        answers.outputs.append(_labels(parts["label"][0]))
+        strand, changed = _labels(parts["label"][0])
+        answers.outputs.append(strand)
+        answers.odd += changed
     return answers
 
 
@@ -114,8 +124,17 @@ def _is_label(column: Column) -> bool:
     if isinstance(column, Numbers):
         return True
     if isinstance(column, Values):
-        return not column.cut and not column.replaced and column.kinds <= _LABELS
-    return all(type(value) in _LABELS for value in column.values)
+        return not column.cut and not column.replaced and column.kinds <= _LABELS and _has_utf8(column.values)
+    return all(type(value) in _LABELS for value in column.values) and _has_utf8(column.values)
+
+
+def _has_utf8(labels: Iterable[Any]) -> bool:
+    """Whether there are no lone surrogates, which are marked row by row."""
+    try:
+        "".join(label for label in labels if type(label) is str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _numbers(name: str, array: npt.NDArray[np.float64], holes: Mask | None) -> Strand:
@@ -137,7 +156,8 @@ def _bins(name: str, edges: tuple[float, ...], array: npt.NDArray[np.float64], h
     return Texts([*texts, b""]).strand(places)
 
 
-def _labels(column: Column) -> Strand:
+def _labels(column: Column) -> tuple[Strand, list[int]]:
+    """Members of the labels, and the rows of those that UTF-8 can't hold."""
     if isinstance(column, Codes):
         codes, values = column.codes, column.values
     else:
@@ -147,15 +167,18 @@ def _labels(column: Column) -> Strand:
             keys = column.values
         if not isinstance(column, Values) or not column.kinds <= {str, type(None)}:
             # Equal values need not have equal keys: 1 and True.
-            keys = [None if key is None else category_key(key) for key in keys]
+            keys = [key if key is None or type(key) is str else category_key(key) for key in keys]
         values = list(dict.fromkeys(keys))
         places = dict(zip(values, range(len(values)), strict=True))
         codes = np.fromiter(map(places.__getitem__, keys), np.intp, len(keys))
     texts = [b"" if value is None else b'"label":' + orjson.dumps(category_key(value)) for value in values]
-    return Texts(texts).strand(codes)
+    changed = [code for code, value in enumerate(values) if type(value) is str and category_key(value) != value]
+    return Texts(texts).strand(codes), np.flatnonzero(np.isin(codes, changed)).tolist() if changed else []
 
 
-def _each(given: Column | Mapping[str, Column], n: int, ruler: Ruler | None, *, regression: bool | None) -> Answers:
+def _each(
+    given: Column | Mapping[str, Column], n: int, ruler: Ruler | None, regression: bool | None, convert: Convert
+) -> Answers:
     answers = Answers(whole=[b""] * n)
     assert answers.whole is not None
     outer = Ruler(tuple(f for f in ruler.features if not f.is_input)) if ruler is not None else None
@@ -164,7 +187,7 @@ def _each(given: Column | Mapping[str, Column], n: int, ruler: Ruler | None, *, 
         try:
             output, cut, otherwise = value_of(given, row), False, False
             if isinstance(given, Mapping):
-                output, cut, otherwise = typed_output(output)
+                output, cut, otherwise = convert(output)
             if cut or otherwise:
                 answers.odd.append(row)
                 continue

@@ -1,7 +1,7 @@
 """Columns of a batch: a snapshot of a slice of each, taken by the caller, and what the writer makes of it.
 
-The caller pays for a copy of the memory, or for nothing where the library never changes it (pyarrow, polars); turning
-it into values is the writer's work. Only what can change behind our back, Python objects, is typed at once.
+The caller pays for a copy of the memory; turning it into values is the writer's work. Only what a copy of the memory
+doesn't keep as it is, Python objects, is typed at once.
 """
 
 from __future__ import annotations
@@ -118,16 +118,22 @@ def typed_input(value: Any) -> tuple[Any, bool, bool]:
     return walk.typed(value), walk.truncated, walk.replaced
 
 
-def typed_output(value: Any) -> tuple[Any, bool, bool]:
+def typed_output(value: Any, names: tuple[str, ...] = ()) -> tuple[Any, bool, bool]:
     """One output, typed as :meth:`mllog.events.Record.give` types it."""
     record = Record("prediction", "predict", 0, "", 0)
-    record.give(value)
+    record.give(value, names)
     return record.output, bool(record.truncated), bool(record.replaced)
+
+
+def output_typer(names: tuple[str, ...]) -> Convert:
+    """:func:`typed_output` of a model with these features."""
+    return partial(typed_output, names=names)
 
 
 def of_array(array: npt.NDArray[Any], convert: Convert = typed_input) -> Source:
     """The source of a numpy array, whatever it holds."""
-    if array.ndim != 1 or array.dtype.kind not in "biuf" or array.dtype.itemsize > np.dtype(np.int64).itemsize:
+    plain = array.ndim == 1 and array.dtype.kind in "biuf" and array.dtype.itemsize <= np.dtype(np.int64).itemsize
+    if not plain or isinstance(array, np.ma.MaskedArray):  # whose list has None where it is masked
         return of_list(lambda start, stop: array[start:stop].tolist(), convert)
 
     def take(start: int, stop: int) -> Held:

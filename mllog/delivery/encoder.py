@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 EVENT_LIMIT: Final = 2**20
 
 _OPTIONAL: Final = ("error", "labels", "message")
+_LISTS: Final = frozenset({"bins", "missing", "replaced", "text", "truncated", "unseen_tokens", "violations"})
+"""Parts that name inputs."""
 _OWN: Final = frozenset({"@timestamp", "data_stream", "ecs", "event", "host", "ml", "process", "service"})
 """Fields of every event, which no context replaces."""
 
@@ -117,7 +119,7 @@ class Encoder:
         except TypeError:
             # Lone surrogates: rare, and only a look at every text finds them.
             ml = {name: _opened(value) for name, value in ml.items()}
-            ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml)]
+            ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml, top)]
             ml, top = values.strict(ml), values.strict(top)
             line = _joined(frame, ml, top)
         return line if len(line) <= EVENT_LIMIT else _shortened(line)
@@ -245,11 +247,14 @@ def _opened(value: Any) -> Any:
     return orjson.loads(orjson.dumps(value)) if type(value) is orjson.Fragment else value
 
 
-def _with_surrogates(ml: dict[str, Any]) -> list[str]:
-    """Names of inputs that UTF-8 can't hold as they are."""
-    return [
+def _with_surrogates(ml: dict[str, Any], top: dict[str, Any]) -> list[str]:
+    """Names of inputs, and of other parts of the event behind an ``@``, that UTF-8 can't hold as they are."""
+    names = [
         values.strict(name)
         for inputs in ml.get("inputs", {}).values()
         for name, value in inputs.items()
         if values.strict(name) != name or values.strict(value) != value
     ]
+    others = {name: part for name, part in (ml | top).items() if name not in {"inputs", *_LISTS}}
+    changed = [name for name, part in others.items() if values.strict(part) != part]
+    return names + ["@output" if name == "outputs" else f"@{name}" for name in changed]

@@ -44,6 +44,8 @@ def outputs_of(output: Any, *, regression: bool | None) -> tuple[dict[str, Any],
     label, scores, top = given.get("label"), given.get("scores"), given.get("top_k")
     if isinstance(label, str | float | int):
         outputs["label"] = category_key(label)
+        if type(label) is str and outputs["label"] != label:  # lone surrogates
+            replaced.append("@label")
     elif label is not None:
         other["label"] = label
     if scores is not None:

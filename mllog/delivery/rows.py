@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mllog.delivery.answers import value_of
-from mllog.delivery.columns import Column, Held, Numbers, Raw, Values, typed, typed_output
+from mllog.delivery.columns import Column, Convert, Held, Numbers, Raw, Values, output_typer, typed
 from mllog.delivery.writer import YIELD_EVENTS
 from mllog.events import moment, prediction_key
 from mllog.values import INT64, NAME_LIMIT, float_of, name_of, strict
@@ -30,13 +30,21 @@ class Plan:
 
     Attributes:
         names: The inputs' names as events have them, in the frame's order; all different.
-        renamed: Those that aren't what the caller calls them.
+        marked: Names that ``ml.replaced`` has on every event: of columns that the caller calls otherwise, has twice, or
+            gave in a form that can't be read.
+        features: Names of the card's inputs, for explanations that are vectors.
         gauges: Measures of the columns, once the writer has made them.
     """
 
     names: list[str]
-    renamed: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+    features: tuple[str, ...] = ()
     gauges: list[Gauge] | None = None
+
+    @property
+    def convert(self) -> Convert:
+        """Types an output."""
+        return output_typer(self.features)
 
     @property
     def is_writable(self) -> bool:
@@ -152,7 +160,7 @@ class Loaded:
         if given is None:
             return None
         if isinstance(given, Held):
-            return within_64_bits(typed(self._load(given), typed_output))
+            return within_64_bits(typed(self._load(given), self.rows.plan.convert))
         return {name: typed(self._load(one)) for name, one in given.items()}
 
     @cached_property
@@ -199,12 +207,10 @@ class Loaded:
             record.time = moments[row]
             if row in unreadable:
                 replaced.append("@timestamp")
-        renamed = set(rows.plan.renamed)
+        replaced += rows.plan.marked
         for number, name in enumerate(rows.plan.names):
             column = self.column(number)
             inputs[name] = column.value(row)
-            if name in renamed:
-                replaced.append(name)
             if isinstance(column, Values):
                 if row in column.cut:
                     truncated.append(name)
@@ -220,7 +226,7 @@ class Loaded:
             return record
         # Parts are typed once more together; those that were cut before must not be cut again.
         done = {n: output[n] for n, c in self.outputs.items() if isinstance(c, Values) and row in c.cut}
-        record.give({**output, **dict.fromkeys(done, _STAND_IN)})
+        record.give({**output, **dict.fromkeys(done, _STAND_IN)}, self.rows.plan.features)
         record.output = {**record.output, **done}
         return record
 

@@ -64,7 +64,9 @@ def woven(loaded: Loaded, encoder: Encoder, reject: Callable[[Exception], None])
         if number % PAUSE_COLUMNS == 0:
             yield b"", 0
     given = loaded.outputs
-    answers = Answers() if given is None else answers_of(given, n, rules.ruler, regression=rules.regression)
+    answers = Answers()
+    if given is not None:
+        answers = answers_of(given, n, rules.ruler, regression=rules.regression, convert=rows.plan.convert)
     yield b"", 0
     weaver = Weaver(n)
     odd = {row for share in shares for row in share.odd}.union(answers.odd, *loaded.marked_outputs)
@@ -111,7 +113,7 @@ def _has_long_line(lines: bytes) -> bool:
 def _frame(loaded: Loaded, encoder: Encoder) -> Iterator[bytes | list[bytes] | None]:
     """The lines around what the columns add, for which ``None`` stands."""
     rows = loaded.rows
-    marked = rows.template.copy(id=_ID, number=_NUMBER, body={_ROW: 0})
+    marked = rows.template.copy(id=_ID, number=_NUMBER, body={_ROW: 0}, held=None)
     timed = loaded.moments is not None
     if timed:
         marked.time = _TIME
@@ -179,7 +181,7 @@ def _weave_members(
     weaver.add(
         _marks(
             b"replaced",
-            rows.plan.renamed,
+            rows.plan.marked,
             answers.replaced,
             [(name, share.replaced) for name, share in by_name.items()],
             n,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog import values
+from mllog import structures, values
 from mllog.delivery.loops import size_of_scalars
 from mllog.delivery.loops.plain import VALUE_SIZE, is_numpy
 from mllog.events import RECORD_SIZE
+from mllog.notices import once
 
 if TYPE_CHECKING:
     from mllog.events import Record
@@ -19,6 +20,9 @@ NODES_LIMIT: Final = 8 * values.NODE_LIMIT
 """How many nested values of one event are looked at, all inputs together: more don't fit into a line."""
 WHOLE: Final = "@inputs"
 """Mark of inputs that were cut or replaced as a whole, where others have an input's name."""
+
+UNKNOWN: Final = "inputs"
+"""Mark of an event whose inputs aren't known, among what was cut; the encoder's too, for those that are too long."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,14 @@ def snapshot(inputs: Any, names: tuple[str, ...] = ()) -> Snapshot:
 
 
 def hold(inputs: Any, names: tuple[str, ...], record: Record) -> None:
-    """Have ``record`` take a snapshot: the shortest way for a dict of scalars, which is what most inputs are."""
+    """Have ``record`` take a snapshot: the shortest way for a dict of scalars, which is what most inputs are.
+
+    Inputs that nobody gave, or of which nothing could be read, aren't missing ones: the event says that they aren't
+    known, and no feature is counted as absent.
+    """
+    if inputs is None:
+        record.mark_truncated(UNKNOWN)
+        return
     if type(inputs) is dict:
         copy = inputs.copy()
         size = size_of_scalars(copy)
@@ -74,7 +85,12 @@ def hold(inputs: Any, names: tuple[str, ...], record: Record) -> None:
             record.size = RECORD_SIZE + size
             return
         inputs = _converted(copy)
-    record.take(snapshot(inputs, names))
+    taken = snapshot(inputs, names)
+    if not taken.values and WHOLE in (taken.replaced or ()):
+        record.mark_truncated(UNKNOWN)
+        record.mark_replaced(WHOLE)
+        return
+    record.take(taken)
 
 
 def _taken(copy: dict[Any, Any]) -> Snapshot:
@@ -126,6 +142,12 @@ def _as_dict(inputs: Any, names: tuple[str, ...], walk: values.Walk) -> dict[Any
     """Named values of anything that has some; a copy. ``walk`` knows what was cut or replaced."""
     try:
         kind = type(inputs)
+        if structures.is_frame(kind):
+            row = structures.row_of(inputs)
+            walk.replaced = row is None or len(row) < inputs.shape[1]
+            if row is not None:
+                return row
+            once(f"a {kind.__name__} that isn't one row was logged as one event: log.batch logs one for each row")
         if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
             # A Series iterates its values; and a mapping may never end.
             taken = {name: inputs[name] for name in islice(inputs.keys(), NAMES_LIMIT + 1)}

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog.events import RECORD_SIZE, prediction_key
+from mllog.integrations.tables import (
+    Frame,
+    UnreadableError,
+    are_mappings,
+    part_of,
+    reason_of,
+    rows_of,
+    unreadable,
+    warn_of_column,
+)
+from mllog.notices import once
+from mllog.structures import is_frame
 from mllog.values import name_of
 
 if TYPE_CHECKING:
@@ -30,53 +42,7 @@ SLICE_SHARE: Final = 8
 ID_SIZE: Final = 96
 """Bytes that an event's id is taken to need."""
 
-_OF_FRAMES: Final = ("iterrows", "iter_columns", "to_pydict")
-"""Methods by which frames of pandas, polars and pyarrow are told from their columns."""
-
 _log: Final = logging.getLogger("mllog")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Columns by name, all of one length.
-
-    Attributes:
-        columns: As the frame's library has them.
-        rows: Their length.
-    """
-
-    columns: dict[Any, Any]
-    rows: int
-
-    @classmethod
-    def read(cls, frame: Any) -> Frame:
-        """The columns of a frame; nothing is converted.
-
-        Raises:
-            ValueError: Where it is no frame, or its columns differ in length.
-        """
-        kind = type(frame)
-        if hasattr(kind, "collect_schema") and hasattr(kind, "collect"):  # a lazy frame of polars
-            frame = frame.collect()
-            kind = type(frame)
-        if hasattr(kind, "to_pydict"):  # pyarrow: a table or a record batch
-            columns = dict(zip(frame.schema.names, frame.columns, strict=True))
-        elif hasattr(kind, "iter_columns"):  # polars
-            columns = {column.name: column for column in frame.iter_columns()}
-        elif isinstance(frame, Mapping) or hasattr(kind, "iterrows"):
-            columns = {name: _sized(column) for name, column in frame.items()}
-        else:
-            raise ValueError(f"{kind.__name__} is not a frame: give pandas, polars, pyarrow or a mapping of columns")
-        lengths = set(map(len, columns.values()))
-        if len(lengths) > 1:
-            raise ValueError(f"the columns of a frame have one length, not {sorted(lengths)}")
-        return cls(columns, lengths.pop() if lengths else 0 if isinstance(frame, Mapping) else len(frame))
-
-    def take(self, name: str | None, what: str) -> Any:
-        """Take out a column that is no input; ``None`` where none is meant, or it isn't there."""
-        if name is not None and name not in self.columns:
-            _warn_of_column(name, what, self.columns)
-        return self.columns.pop(name, None) if name is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +51,13 @@ class Whole:
 
     Attributes:
         engine: Takes the slices of a batch.
-        template: Makes a record without inputs and output, as the logger makes it for a prediction.
+        template: Makes a record without inputs and output, of what a prediction takes besides.
+        names: Of the card's inputs.
     """
 
     engine: Engine
-    template: Callable[[], Record]
+    template: Callable[..., Record]
+    names: tuple[str, ...] = ()
 
 
 def log_frame(
@@ -112,22 +80,22 @@ def log_frame(
         whole: Takes many rows at once; ``None``: each is logged by a call of its own.
 
     Returns:
-        The events' ids; empty ones where an event could not be made.
-
-    Raises:
-        ValueError: Where ``frame`` is no frame.
+        The events' ids; empty ones where an event could not be made, none at all where the rows can't be counted.
     """
-    if isinstance(frame, Sequence) and all(isinstance(row, Mapping) for row in frame):
+    if are_mappings(frame):
         return _log_mappings(log, frame, _answers(outputs, len(frame)), time, id_)
-    read = Frame.read(frame)
+    try:
+        read = Frame.read(frame)
+    except Exception as problem:  # noqa: BLE001 - a library may raise anything; counted
+        return _refused(log, frame, problem)
     answers = _answers(outputs, read.rows)
-    times, keys = read.take(time, "time"), read.take(id_, "id")
-    names = [name_of(name) for name in read.columns]
-    if whole is None or not _has_numpy() or len(set(names)) < len(names):
+    features = log.feature_names
+    times, keys = read.take(time, "time", features), read.take(id_, "id", features)
+    if whole is None or not has_numpy() or not read.has_names:
         return list(_log_each(log, read, answers, times, keys))
     ids: list[str] = []
     try:
-        for rows in _slices(whole, read, answers, times, keys):
+        for rows in slices(whole, read, answers, times, keys):
             whole.engine.accept_rows(rows)
             ids += rows.ids
     except Exception as problem:  # noqa: BLE001 - never into model code; counted
@@ -136,37 +104,29 @@ def log_frame(
     return ids
 
 
-def columns_of(frame: Any) -> dict[str, Sequence[Any]]:
-    """Columns by name, as plain Python values where the frame can give them.
-
-    Raises:
-        ValueError: Where it isn't a frame.
-    """
-    if isinstance(frame, Sequence) and all(isinstance(row, Mapping) for row in frame):
-        names = dict.fromkeys(name for row in frame for name in row)
-        return {str(name): [row.get(name) for row in frame] for name in names}
-    return {str(name): listed_of(column) for name, column in Frame.read(frame).columns.items()}
-
-
-def listed_of(column: Any) -> Sequence[Any]:
-    """A column's values as Python objects."""
-    for method in ("tolist", "to_list", "to_pylist"):
-        if hasattr(type(column), method):
-            listed: Sequence[Any] = getattr(column, method)()
-            return listed
-    return column if isinstance(column, Sequence) else list(column)
+def _refused(log: ModelLogger, frame: Any, problem: Exception) -> list[str]:
+    once(f"a batch was not logged: {reason_of(problem)}")
+    shape = getattr(frame, "shape", None)
+    rows = shape[0] if isinstance(shape, tuple) and shape and type(shape[0]) is int else None
+    if isinstance(frame, list | tuple):
+        rows = len(frame)
+    for _ in range(1 if rows is None else rows):
+        log.refuse(problem)
+    return [""] * (rows or 0)
 
 
-def _slices(whole: Whole, frame: Frame, answers: Any, times: Any, keys: Any) -> Iterator[Rows]:
-    from mllog.delivery.columns import typed_output  # noqa: PLC0415 - needs numpy
+def slices(whole: Whole, frame: Frame, answers: Any = None, times: Any = None, keys: Any = None) -> Iterator[Rows]:
+    """The frame's rows as entries of the queue, each taken when it is asked for; ``frame.has_names``."""
+    from mllog.delivery.columns import output_typer  # noqa: PLC0415 - needs numpy
     from mllog.delivery.rows import Plan, Rows  # noqa: PLC0415 - needs numpy
     from mllog.integrations.sources import objects_of, source_of, times_of  # noqa: PLC0415 - needs numpy
 
     names = [name_of(name) for name in frame.columns]
-    plan = Plan(names, [name for name, given in zip(names, frame.columns, strict=True) if name != given])
+    renamed = [name for name, given in zip(names, frame.columns, strict=True) if name != given]
+    plan = Plan(names, renamed + frame.marked, whole.names)
     inputs = [source_of(column) for column in frame.columns.values()]
     parts = {name_of(n): source_of(c) for n, c in answers.columns.items()} if isinstance(answers, Frame) else {}
-    answer = None if answers is None or parts else source_of(answers, typed_output)
+    answer = None if answers is None or parts else source_of(answers, output_typer(whole.names))
     time, key = (None if times is None else times_of(times)), (None if keys is None else objects_of(keys))
     start, step, bound = 0, SLICE_ROWS, max(whole.engine.max_bytes // SLICE_SHARE, 1)
     while start < frame.rows:
@@ -191,10 +151,11 @@ def _log_each(log: ModelLogger, frame: Frame, answers: Any, times: Any, keys: An
         n = min(SLICE_ROWS, frame.rows - start)
         columns = [part_of(column, start, n) for column in frame.columns.values()]
         moments, own = part_of(times, start, n), part_of(keys, start, n)
-        given = _rows_of(answers, start, n)
+        given = rows_of(answers, start, n)
         for k, values in enumerate(zip(*columns, strict=True) if columns else repeat((), n)):
             row = dict(zip(frame.columns, values, strict=True))
-            yield log.prediction(row, given[k], id=prediction_key(own[k]), time=moments[k])
+            taken = frame.mark(log.snapshot(row)) if frame.marked else row
+            yield log.prediction(taken, given[k], id=prediction_key(own[k]), time=moments[k])
 
 
 def _log_mappings(
@@ -204,50 +165,32 @@ def _log_mappings(
     names = {name: None for row in frame for name in row}
     for name, what in ((time, "time"), (id_, "id")):
         if name is not None and name not in names:
-            _warn_of_column(name, what, names)
-    given = _rows_of(answers, 0, len(frame))
+            warn_of_column(name, what, names)
+    given = rows_of(answers, 0, len(frame))
+    left_out = {time, id_} - set(log.feature_names)
     ids = []
     for row, output in zip(frame, given, strict=True):
-        inputs = {name: value for name, value in row.items() if name not in (time, id_)}
+        inputs = {name: value for name, value in row.items() if name not in left_out}
         moment, own = (row.get(name) if name is not None else None for name in (time, id_))
         ids.append(log.prediction(inputs, output, id=prediction_key(own), time=moment))
     return ids
-
-
-def _rows_of(answers: Any, start: int, n: int) -> Sequence[Any]:
-    """Outputs of some rows, one each."""
-    if isinstance(answers, Frame):
-        columns = [part_of(column, start, n) for column in answers.columns.values()]
-        return [dict(zip(answers.columns, row, strict=True)) for row in zip(*columns, strict=True)] or [{}] * n
-    return part_of(answers, start, n)
-
-
-def part_of(column: Any, start: int, n: int) -> Sequence[Any]:
-    """Some values of a column as Python objects; nothing but ``None`` where there is no column."""
-    kind = type(column)
-    if column is None:
-        return [None] * n
-    if hasattr(kind, "iloc"):
-        return listed_of(column.iloc[start : start + n])
-    if hasattr(kind, "slice"):  # polars and pyarrow
-        return listed_of(column.slice(start, n))
-    return listed_of(column if isinstance(column, Sequence) else listed_of(column))[start : start + n]
 
 
 def _answers(outputs: Any, rows: int) -> Any:
     """Outputs as a column, a frame of their parts, or ``None`` where it can't be told which belongs to which row."""
     if outputs is None:
         return None
-    kind = type(outputs)
     try:
-        if isinstance(outputs, Mapping) or any(hasattr(kind, method) for method in _OF_FRAMES):
+        if isinstance(outputs, Mapping) or is_frame(type(outputs)):
             outputs = Frame.read(outputs)
             n = outputs.rows
         else:
-            outputs = _sized(outputs)
+            problem = unreadable("outputs", outputs)
+            if problem is not None:
+                raise UnreadableError(problem)  # noqa: TRY301
             n = len(outputs)
     except Exception as problem:  # noqa: BLE001 - the inputs are worth keeping
-        _log.warning("mllog: unreadable outputs (%s): the rows are logged without outputs", type(problem).__name__)
+        _log.warning("mllog: unreadable outputs (%s): the rows are logged without outputs", reason_of(problem))
         return None
     if n != rows:
         _log.warning("mllog: %d outputs for %d rows: the rows are logged without outputs", n, rows)
@@ -255,14 +198,7 @@ def _answers(outputs: Any, rows: int) -> Any:
     return outputs
 
 
-def _sized(column: Any) -> Any:
-    return column if hasattr(type(column), "__len__") else list(column)
-
-
-def _warn_of_column(name: str, what: str, names: Iterable[Any]) -> None:
-    _log.warning("mllog: %s %r is not a column; there are %s", what, name, ", ".join(map(name_of, names)))
-
-
 @cache
-def _has_numpy() -> bool:
+def has_numpy() -> bool:
+    """Whether columns can be written as such."""
     return importlib.util.find_spec("numpy") is not None

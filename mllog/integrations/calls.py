@@ -86,7 +86,7 @@ class Request:
                 labels=self.labels,
                 outcome=outcome_of(error),
                 # Whoever closes a stream early has seen enough; that is no error of anybody's.
-                error=None if isinstance(error, GeneratorExit) else error,
+                error=None if issubclass(type(error), GeneratorExit) else error,
                 user=self.user,
             )
         finally:
@@ -137,4 +137,5 @@ def outcome_of(error: BaseException | None) -> Outcome:
     """An exception is a failure; what only ends a task or a process says nothing of the model."""
     if error is None:
         return "success"
-    return "failure" if isinstance(error, Exception) else "unknown"
+    # By its type: what an exception says of its own class is foreign code.
+    return "failure" if issubclass(type(error), Exception) else "unknown"

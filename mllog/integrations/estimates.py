@@ -1,4 +1,4 @@
-"""What goes into an estimator as rows, and what comes out of it as outputs, by scikit-learn's conventions.
+"""What comes out of an estimator as outputs, by scikit-learn's conventions.
 
 https://scikit-learn.org/stable/glossary.html#methods says what each method returns.
 """
@@ -6,85 +6,143 @@ https://scikit-learn.org/stable/glossary.html#methods says what each method retu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 
-from mllog.integrations.batch import columns_of
+from mllog import values
+from mllog.integrations.matrices import is_array, is_row, plain_list
+from mllog.integrations.tables import Frame, UnreadableError, part_of
+from mllog.ruler import category_key
+
+_NAMING: Final = "biuSUMm"
+"""Kinds of arrays (https://numpy.org/doc/stable/reference/arrays.dtypes.html) whose values name something: clusters and
+outliers have no ``classes_``, but whole numbers."""
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_RETURN: Final = "return_"
+"""How arguments begin that ask for a tuple: ``return_std``, ``return_cov``."""
 
 
-def rows_of(matrix: Any, estimator: Any, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Rows by feature name: of a frame, a list of mappings, an array, a sparse matrix, or a list of texts.
+@dataclass(frozen=True, slots=True)
+class Scores(Sequence[Any]):
+    """Outputs in an array of numbers, each made where it is asked for.
 
-    Args:
-        matrix: What the estimator is asked about.
-        estimator: Knows the names that it was fitted with, where it was fitted with a frame.
-        names: Those that the card knows.
+    Attributes:
+        array: Shape ``(rows,)`` or ``(rows, classes)``.
+        make: Makes the outputs of some rows of it, typed where the numbers are finite.
     """
-    if isinstance(matrix, list | tuple) and matrix and all(isinstance(row, Mapping) for row in matrix):
-        yield from matrix
-        return
-    if hasattr(type(matrix), "tocsr"):  # one row at a time: all of it may not fit as a dense one
-        sparse = matrix.tocsr()
-        width = sparse.shape[1]
-        chosen = _names(estimator, names, width)
-        for k in range(sparse.shape[0]):
-            yield dict(zip(chosen, sparse[k : k + 1].toarray().ravel().tolist(), strict=True))
-        return
-    try:
-        columns = columns_of(matrix)
-    except ValueError:
-        plain = plain_list(matrix)
-        several = bool(plain) and all(isinstance(row, list | tuple) or hasattr(type(row), "tolist") for row in plain)
-        rows = [plain_list(row) for row in plain] if several else [[value] for value in plain]
-        chosen = _names(estimator, names, len(rows[0]) if rows else 0)
-        for row in rows:
-            yield dict(zip(chosen, row, strict=True))
-        return
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
+
+    array: Any
+    make: Callable[[list[Any]], list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, slice):
+            return self.make(self.array[rows].tolist())
+        return self.make([self.array[rows].tolist()])[0]
 
 
-def _names(estimator: Any, names: Sequence[str], width: int) -> list[str]:
-    fitted = getattr(estimator, "feature_names_in_", None)
-    if fitted is not None and len(fitted) == width:
-        return [str(name) for name in fitted]
-    return list(names) if len(names) == width else [f"x{k}" for k in range(width)]
-
-
-def outputs_of(method: str, result: Any, estimator: Any) -> list[Any]:
-    """One output a row.
+def outputs_of(
+    method: str, result: Any, estimator: Any, rows: int | None = None, asked: Mapping[str, Any] = _NOTHING
+) -> Frame | Sequence[Any]:
+    """One output a row, or a frame of parts of them.
 
     Args:
         method: ``predict``, ``predict_proba``, ``predict_log_proba`` or ``decision_function``.
         result: What it returned.
         estimator: Knows the classes, where it is a classifier.
+        rows: How many went in, where that is known.
+        asked: All arguments of the call by name.
+
+    Raises:
+        UnreadableError: Where it can't be told which part of the answer is whose.
     """
+    if isinstance(result, Mapping):
+        if rows == 1:
+            return [result]
+        raise UnreadableError("one mapping for several rows")
+    if isinstance(result, tuple) and result:
+        wanted = [name.removeprefix(_RETURN) for name in asked if name.startswith(_RETURN) and asked[name]]
+        if wanted or (rows not in (None, len(result)) and hasattr(type(result[0]), "shape")):
+            return _with_more(outputs_of(method, result[0], estimator, rows), result[1:], wanted)
     classes = _classes(estimator)
-    if classes and not isinstance(classes[0], str | int | float | bool):
+    if classes and (isinstance(classes[0], list | tuple) or hasattr(type(classes[0]), "tolist")):
         # Several outputs, each with classes of its own.
         if method == "predict":
             return [{"labels": answer} for answer in plain_list(result)]
-        return _several(method, result, [plain_list(own) for own in classes])
+        return _several(method, result, [plain_list(_exact(own)) for own in classes])
     if method == "predict":
         return _predicted(result, classed=bool(classes))
-    if method == "decision_function":
-        return [_decided(answer, classes) for answer in plain_list(result)]
-    shares = [[math.exp(x) for x in row] if method == "predict_log_proba" else row for row in plain_list(result)]
-    return [_scored(row, classes) for row in shares]
+    typed = [values.typed(one) for one in classes]
+
+    def made(answers: list[Any]) -> list[Any]:
+        if method == "decision_function":
+            return [_decided(answer, typed) for answer in answers]
+        if method == "predict_log_proba":
+            answers = [[math.exp(x) for x in row] for row in answers]
+        return [_scored(row, typed) for row in answers]
+
+    usual = all(type(one) is not str or len(one) <= values.NAME_LIMIT for one in typed)
+    if usual and is_array(result) and result.dtype.kind == "f":
+        return Scores(result, made)
+    return made(plain_list(result))
 
 
 def _classes(estimator: Any) -> list[Any]:
     try:
-        return plain_list(getattr(estimator, "classes_", None))
-    except Exception:  # noqa: BLE001 - a property of somebody's may raise anything
+        return plain_list(_exact(estimator.classes_))
+    except Exception:  # noqa: BLE001 - none, or a property of somebody's, which may raise anything
         return []
 
 
-def _predicted(result: Any, *, classed: bool) -> list[Any]:
-    # Clusters and outliers have no classes_, but whole numbers that name something.
-    kind = getattr(getattr(result, "dtype", None), "kind", "f")
-    name = "label" if classed or kind in "biuOSU" else "value"
-    return [{f"{name}s" if isinstance(answer, list) else name: answer} for answer in plain_list(result)]
+def _exact(array: Any) -> Any:
+    """``array``, where it holds times in microseconds: finer ones would become integers of no unit."""
+    return array.astype("datetime64[us]") if is_array(array) and array.dtype.kind == "M" else array
+
+
+def _predicted(result: Any, *, classed: bool) -> Frame | list[Any]:
+    answers = _exact(result)
+    if not is_array(result) or result.ndim != 1:
+        answers = [plain_list(answer) if is_row(answer) else answer for answer in plain_list(result)]
+    kind = getattr(getattr(result, "dtype", None), "kind", "O")
+    plain = answers if isinstance(answers, list) else answers.tolist() if kind == "O" else []
+    if any(isinstance(answer, Mapping) for answer in plain):
+        return plain
+    name = "label" if classed or kind in _NAMING or (kind == "O" and any(map(_is_name, plain))) else "value"
+    if any(isinstance(answer, list | tuple) for answer in plain):
+        return [{f"{name}s" if isinstance(answer, list | tuple) else name: answer} for answer in plain]
+    return Frame({name: answers}, len(answers))
+
+
+def _is_name(answer: Any) -> bool:
+    """Whether an answer, or one of several, is a label and no number."""
+    if isinstance(answer, list | tuple):
+        return any(map(_is_name, answer))
+    typed = values.typed(answer)
+    return type(typed) in (str, bool)
+
+
+def _with_more(answers: Frame | Sequence[Any], rest: Sequence[Any], wanted: list[str]) -> Frame | Sequence[Any]:
+    """Outputs with what was asked for besides, a value a row; of covariances those of the rows with themselves."""
+    rows = answers.rows if isinstance(answers, Frame) else len(answers)
+    names = wanted if len(wanted) == len(rest) else [f"answer{k}" for k in range(1, len(rest) + 1)]
+    more: dict[str, Any] = {}
+    for name, part in zip(names, rest, strict=True):
+        if len(part) != rows:
+            continue
+        more[name] = part
+        if name == "cov" and is_array(part) and part.shape == (rows, rows):
+            del more[name]
+            more["variance"] = part.diagonal()
+    if isinstance(answers, Frame):
+        return Frame({**answers.columns, **more}, rows)
+    columns = [part_of(part, 0, rows) for part in more.values()]
+    added = [dict(zip(more, each, strict=True)) for each in zip(*columns, strict=True)] or [{}] * rows
+    return [{**answer, **one} for answer, one in zip(answers[:], added, strict=True)]
 
 
 def _scored(row: list[float], classes: list[Any]) -> dict[str, Any]:
@@ -95,7 +153,7 @@ def _scored(row: list[float], classes: list[Any]) -> dict[str, Any]:
         "label": classes[best],
         # Two classes: the score is that of the positive one, by scikit-learn's convention the second.
         "score": row[1] if len(row) == 2 else row[best],
-        "scores": {str(name): share for name, share in zip(classes, row, strict=True)},
+        "scores": dict(zip(map(category_key, classes), row, strict=True)),
     }
 
 
@@ -106,7 +164,7 @@ def _decided(answer: Any, classes: list[Any]) -> dict[str, Any]:
     if len(classes) != len(answer):  # one against one
         return {"decision": answer}
     best = max(range(len(answer)), key=answer.__getitem__)
-    return {"label": classes[best], "decision": dict(zip(map(str, classes), answer, strict=True))}
+    return {"label": classes[best], "decision": dict(zip(map(category_key, classes), answer, strict=True))}
 
 
 def _several(method: str, result: Any, classes: list[list[Any]]) -> list[Any]:
@@ -117,7 +175,7 @@ def _several(method: str, result: Any, classes: list[list[Any]]) -> list[Any]:
             "labels": [part.get("label") for part in row],
             "scores": {str(k): part.get("scores") for k, part in enumerate(row)},
         }
-        for row in zip(*parts, strict=True)
+        for row in zip(*(part[:] for part in parts if not isinstance(part, Frame)), strict=True)
     ]
 
 
@@ -126,16 +184,3 @@ class _Classes:
 
     def __init__(self, classes: list[Any]) -> None:
         self.classes_ = classes
-
-
-def plain_list(values: Any) -> list[Any]:
-    """An array, a series or any sequence as a list of Python's own values."""
-    if values is None:
-        return []
-    if hasattr(type(values), "toarray"):
-        values = values.toarray()
-    for method in ("tolist", "to_list", "to_pylist"):
-        if hasattr(type(values), method):
-            plain: list[Any] = getattr(values, method)()
-            return plain
-    return list(values)

@@ -2,53 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
-RENAMED: Final = {"prediction_id": "id", "event": "message"}
-KEYS: Final = (
-    "inputs",
-    "output",
-    "prediction_id",
-    "trace_id",
-    "latency",
-    "time",
-    "labels",
-    "outcome",
-    "event",
-    "error",
-    "user",
-)
+from mllog.told import LABEL_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEYS: Final = {
+    "inputs": "inputs",
+    "output": "output",
+    "prediction_id": "id",
+    "trace_id": "trace_id",
+    "latency": "latency",
+    "time": "time",
+    "labels": "labels",
+    "outcome": "outcome",
+    "error": "error",
+    "user": "user",
+}
+"""Key of a log call, and the argument of :meth:`mllog.ModelLogger.prediction` that it is."""
 
 
-def prediction_arguments(record: Mapping[str, Any], not_labels: frozenset[str] = frozenset()) -> dict[str, Any] | None:
-    """Arguments of :meth:`mllog.ModelLogger.prediction`, or ``None`` where the record is no prediction.
+def prediction_arguments(given: Mapping[str, Any], message: Any, error: Any = None) -> dict[str, Any]:
+    """Arguments of :meth:`mllog.ModelLogger.prediction`.
 
-    A prediction has ``inputs``. An ``error`` makes it a failure, where no ``outcome`` is given. Keys that mean
-    nothing here are labels, so that nothing that was logged is lost.
+    An error makes it a failure, where no ``outcome`` is given. Keys that mean nothing here are labels, and so is what
+    isn't of its key's type, so that nothing that was logged is lost.
 
     Args:
-        record: The keys of a log call.
-        not_labels: Keys that the logging framework put there.
+        given: The keys that the caller gave; ``inputs`` among them.
+        message: The log message.
+        error: The exception that the logging framework found, where there is one.
     """
-    if "inputs" not in record:
-        return None
-    arguments = {RENAMED.get(key, key): record[key] for key in KEYS if record.get(key) is not None}
-    arguments.setdefault("inputs", None)
-    labels = {
-        key: value
-        for key, value in record.items()
-        if key not in KEYS and key not in not_labels and not str(key).startswith("_")
-    }
-    error, outcome, given = (arguments.get(key) for key in ("error", "outcome", "labels"))
-    if error is not None:
+    arguments: dict[str, Any] = {"inputs": None, "message": message}
+    labels: dict[str, Any] = {}
+    for key, value in given.items():
+        if type(key) is str and key in KEYS:
+            if value is not None:
+                arguments[KEYS[key]] = value
+        else:
+            labels[key] = value
+    if "labels" in arguments:
+        labels = _with(labels, arguments.pop("labels"))
+    said = arguments.pop("error", None)
+    if said is not None:
         arguments.setdefault("outcome", "failure")
-        if not isinstance(error, BaseException):  # error="no such file", as people write it
-            labels["error"] = arguments.pop("error")
+        if error is None and issubclass(type(said), BaseException):
+            error = said
+        else:  # error="no such file", as people write it
+            labels[_free("error", labels)] = said
+    if error is not None:
+        arguments["error"] = error
+        arguments.setdefault("outcome", "failure")
+    outcome = arguments.get("outcome")
     if outcome is not None and type(outcome) is not str:
         arguments["outcome"] = "unknown"
-    if given is not None:
-        labels |= given if isinstance(given, Mapping) else {"labels": given}
+        labels[_free("outcome", labels)] = outcome
     if labels:
         arguments["labels"] = labels
     return arguments
+
+
+def _with(labels: dict[str, Any], given: Any) -> dict[str, Any]:
+    """``labels`` of the call itself, and those that were given as such; what is no mapping is one label."""
+    try:
+        pairs = [(key, value) for key, value in islice(given.items(), LABEL_LIMIT + 1)]
+        merged = dict(pairs)
+        for name, value in labels.items():
+            merged[_free(name, merged)] = value
+    except Exception:  # noqa: BLE001 - whatever was passed for labels
+        return {**labels, _free("labels", labels): given}
+    return merged
+
+
+def _free(name: Any, labels: Mapping[Any, Any]) -> Any:
+    """``name``, with as many underscores behind it as it takes to be another than those in ``labels``."""
+    while name in labels:
+        name = f"{name}_"
+    return name

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from mllog import values
+from mllog.delivery.snapshot import WHOLE, Snapshot
 from mllog.errors import SettingError
 from mllog.integrations.calls import Request
 from mllog.integrations.streams import streamed, streamed_async
@@ -23,8 +24,11 @@ Chosen = str | Callable[..., Any] | None
 """The name of an argument, or a function of the call's arguments."""
 
 _log: Final = logging.getLogger("mllog")
-_NAMED: Final = ("keys", "model_dump", "__dataclass_fields__", "__attrs_attrs__", "_asdict")
-"""What types have that hold values by name: mappings, a Series, pydantic's, dataclasses, attrs', named tuples."""
+_NAMED: Final = (
+    "keys", "model_dump", "__dataclass_fields__", "__attrs_attrs__", "_asdict", "to_pydict", "iter_columns",
+)  # fmt: skip
+"""What types have that hold values by name: mappings, a Series, pydantic's, dataclasses, attrs', named tuples and
+frames."""
 
 
 def monitor(
@@ -77,9 +81,22 @@ class _Requests:
     ) -> None:
         self._log = log
         self._inputs, self._id, self._user = inputs, id_, user
-        self._signature = inspect.signature(function)
+        try:
+            self._signature = inspect.signature(function)
+        except (TypeError, ValueError):  # max, and others that are written in C
+            raise SettingError(
+                f"monitor {function!r}: nobody knows its arguments; put a function of your own around it",
+                field="function",
+                value=function,
+            ) from None
         parameters = self._signature.parameters
         for option, name in (("inputs", inputs), ("id", id_), ("user", user)):
+            if name is not None and not isinstance(name, str) and not callable(name):
+                raise SettingError(
+                    f"{option} {name!r}: give the name of an argument, or a function of the call's arguments",
+                    field=option,
+                    value=name,
+                )
             if isinstance(name, str) and name not in parameters:
                 raise SettingError(
                     f"{option} {name!r}: the function's arguments are {', '.join(parameters) or 'none'}",
@@ -103,41 +120,73 @@ class _Requests:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError:  # the call itself is about to say so
             return Request(self._log)
+        try:
+            return self._of(bound, args, kwargs)
+        except Exception as problem:  # noqa: BLE001 - arguments are foreign code; never into the model's
+            _log.warning("mllog: the arguments of a monitored call can't be read: %s", values.type_name(problem))
+            return Request(self._log, Snapshot({}, 0, replaced=[WHOLE]))
+
+    def _of(self, bound: inspect.BoundArguments, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         given = dict(bound.arguments)
         bound.apply_defaults()
         every = dict(bound.arguments)
 
-        def chosen(option: Chosen) -> Any:
+        def chosen(option: Chosen, name: str) -> Any:
             if option is None:
                 return None
             try:
                 return every[option] if isinstance(option, str) else option(*args, **kwargs)
             except Exception as problem:  # noqa: BLE001 - never into model code
-                _log.warning("mllog: %r of a monitored call failed: %r", option, problem)
+                # Its text may hold a value of the call, which no policy has seen.
+                _log.warning("mllog: %s= of a monitored call failed: %s", name, values.type_name(problem))
                 return None
 
         return Request(
             self._log,
-            self._inputs_of(given, every) if self._inputs is None else chosen(self._inputs),
-            chosen(self._id),
-            user=chosen(self._user),
+            self._inputs_of(given, every) if self._inputs is None else chosen(self._inputs, "inputs"),
+            chosen(self._id, "id"),
+            user=chosen(self._user, "user"),
         )
 
     def _inputs_of(self, given: dict[str, Any], every: dict[str, Any]) -> Any:
         given = self._flat(given)
-        records = [name for name, value in given.items() if any(hasattr(type(value), a) for a in _NAMED)]
+        records = [name for name, value in given.items() if _holds_names(value)]
         if len(records) != 1:
             return self._flat(every)
         record = given.pop(records[0])
         # What stands beside it is an input where it is a plain value (a threshold), not a connection or a model.
-        beside = {name: value for name, value in given.items() if type(value) in values.SCALARS}
+        beside = {name: value for name, value in given.items() if _is_plain(value)}
         if not beside:
             return record
-        named = record if isinstance(record, Mapping) else values.typed(record)
-        return {**beside, **named} if isinstance(named, Mapping) else self._flat(every)
+        if type(record) is dict:
+            return {**beside, **record}
+        named = self._log.snapshot(record)
+        if named is None or set(named.values) <= {"value"}:  # no names after all, or none that can be read
+            return self._flat(every)
+        others = self._log.snapshot(beside)
+        if others is None:
+            return self._flat(every)
+        return Snapshot(
+            {**others.values, **named.values},
+            others.size + named.size,
+            [*(named.truncated or ()), *(others.truncated or ())] or None,
+            [*(named.replaced or ()), *(others.replaced or ())] or None,
+        )
 
     def _flat(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Arguments by name without those that are no inputs; those of ``**kwargs`` by their own."""
         flat = {name: value for name, value in arguments.items() if name not in self._not_inputs}
         more = flat.pop(self._more, {}) if self._more is not None else {}
         return {**flat, **more}
+
+
+def _holds_names(value: Any) -> bool:
+    """Whether a value's type is one of those that hold values by name."""
+    try:
+        return any(hasattr(type(value), name) for name in _NAMED)
+    except Exception:  # noqa: BLE001 - a class of classes may raise anything
+        return False
+
+
+def _is_plain(value: Any) -> bool:
+    return any(type(value) is kind for kind in values.SCALARS)  # a class may refuse to be hashed

@@ -9,15 +9,18 @@ from __future__ import annotations
 import copy
 import functools
 import logging
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog.errors import SettingError
 from mllog.integrations.calls import outcome_of
-from mllog.integrations.estimates import outputs_of, rows_of
+from mllog.integrations.estimates import outputs_of
+from mllog.integrations.matrices import arguments_of, matrix_of, rows_in
+from mllog.integrations.pending import Pending, length_of
+from mllog.integrations.tables import reason_of
+from mllog.notices import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mllog.logger import ModelLogger
 
@@ -144,41 +147,61 @@ def _fluent(method: Callable[..., Any], wrapped: Wrapped) -> Callable[..., Any]:
 def _logged(method: Callable[..., Any], name: str, estimator: Any, log: ModelLogger) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        start = log.now()
-        matrix = args[0] if args else next(iter(kwargs.values()), ())
         # Estimators may change what they are given (copy=False); what they were given is what counts.
-        inputs: list[Any] = []
-        outputs: list[Any] = []
+        pending = _pending(method, args, kwargs, estimator, log)
+        start = log.now()
+        answers: Any = None
         error: BaseException | None = None
-        try:
-            inputs = [log.snapshot(row) for row in rows_of(matrix, estimator, log.feature_names)]
-        except Exception as problem:  # noqa: BLE001 - never into model code; counted
-            log.refuse(problem)
         try:
             result = method(*args, **kwargs)
         except BaseException as raised:
             error = raised
             raise
         else:
-            outputs = _outputs(name, result, estimator, len(inputs))
+            if pending is not None:
+                asked = arguments_of(method, args, kwargs) if isinstance(result, tuple) else {}
+                answers = _answers(name, result, estimator, pending.rows, asked)
             return result
         finally:
-            latency = (log.now() - start) / 1e9
-            for row, output in zip_longest(inputs, outputs):
-                log.prediction(row, output, latency=latency, time=start, outcome=outcome_of(error), error=error)
+            if pending is not None:
+                # Nobody had an answer before all had theirs: so long each row took.
+                latency = (log.now() - start) / 1e9
+                _finish(pending, log, answers, latency=latency, time=start, outcome=outcome_of(error), error=error)
 
     return call
 
 
-def _outputs(name: str, result: Any, estimator: Any, n: int) -> list[Any]:
-    """One output for each of ``n`` rows, or none at all: an answer that can't be read must not stop the model."""
+def _pending(
+    method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], estimator: Any, log: ModelLogger
+) -> Pending | None:
+    """The rows of a call; ``None`` of one without any argument, which the estimator itself will refuse."""
     try:
-        outputs = outputs_of(name, result, estimator)
-        if len(outputs) == n:
+        given, matrix = matrix_of(method, args, kwargs)
+        if not given:
+            return None
+        return Pending(log, rows_in(matrix, estimator, log.feature_names))
+    except Exception as problem:  # noqa: BLE001 - never into model code; said, and marked on the events
+        once(f"inputs of {type(estimator).__name__} aren't logged, only its outputs: {reason_of(problem)}")
+        return Pending(log, None)
+
+
+def _answers(name: str, result: Any, estimator: Any, rows: int | None, asked: Mapping[str, Any]) -> Any:
+    """One output a row, or ``None``: an answer that can't be read must not stop the model."""
+    try:
+        outputs = outputs_of(name, result, estimator, rows, asked)
+        if rows is None or length_of(outputs) == rows:
             return outputs
-        problem = f"{len(outputs)} answers for {n} rows"
+        problem = f"{length_of(outputs)} answers for {rows} rows"
     except Exception as error:  # noqa: BLE001 - never into model code
-        problem = repr(error)
-    if n:
+        problem = reason_of(error)
+    if rows != 0:
         _log.warning("mllog: %s of %s is logged without outputs: %s", name, type(estimator).__name__, problem)
-    return []
+    return None
+
+
+def _finish(pending: Pending, log: ModelLogger, answers: Any, **known: Any) -> None:
+    try:
+        pending.finish(answers, **known)
+    except Exception as problem:  # noqa: BLE001 - never into model code; counted
+        for _ in range(pending.left):
+            log.refuse(problem)

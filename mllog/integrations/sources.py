@@ -1,12 +1,14 @@
 """Columns of pandas, polars, pyarrow and numpy, and plain sequences, as sources of snapshots.
 
-What a column's library never changes in place is held as it is; what it may change is copied. None of them is imported
-here: an object's type says where it comes from.
+The memory of every column is copied while the caller waits, since it may be the caller's own
+(:mod:`mllog.integrations.copies`). An object's type says where it comes from, so none of the libraries is imported
+before one of its columns is here.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Final
 
@@ -27,20 +29,24 @@ from mllog.delivery.columns import (
     typed_input,
 )
 from mllog.delivery.loops.plain import VALUE_SIZE
-from mllog.integrations.batch import listed_of, part_of
+from mllog.integrations.copies import (
+    POLARS_NUMBERS,
+    arrow_copy,
+    is_copied_by_arrow,
+    is_copied_by_polars,
+    polars_copy,
+    polars_read,
+)
+from mllog.integrations.tables import listed_of, part_of
 
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _ARROW_NUMBERS: Final = {
     "bool": "bool", "halffloat": "float16", "float": "float32", "double": "float64",
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
-_ARROW_TEXTS: Final = frozenset({"string", "large_string", "string_view"})
+_ARROW_TEXTS: Final = frozenset({"string", "large_string"})
 _EXACT: Final = 2**53
 """Below that every integer is a float, and no other integer is rounded to it."""
-
-_POLARS_NUMBERS: Final = frozenset(
-    {"Boolean", "Float32", "Float64"} | {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)}
-)
 
 
 def source_of(column: Any, convert: Convert = typed_input) -> Source:
@@ -92,10 +98,7 @@ def objects_of(column: Any) -> Source:
         return list(values)
 
     def take(start: int, stop: int) -> Held:
-        size = VALUE_SIZE * (stop - start)
-        if library in {"polars", "pyarrow"}:  # never changed, so they can wait
-            return Held(size, lambda: Raw(listed(start, stop)))
-        return Held(size, partial(Raw, listed(start, stop)))
+        return Held(VALUE_SIZE * (stop - start), partial(Raw, listed(start, stop)))
 
     return take
 
@@ -119,7 +122,9 @@ def _pandas(series: Any, convert: Convert) -> Source:
         given = type(array).from_codes(places, dtype=array.dtype).tolist()
         if n < len(array):
             return of_codes(array.codes, given)
-
+        return of_list(lambda start, stop: array[start:stop].tolist(), convert)
+    if hasattr(series.dtype, "pyarrow_dtype") or getattr(series.dtype, "storage", None) == "pyarrow":
+        return _pandas_arrow(array)
     if not type(array).__module__.startswith("pandas.") or "object" in str(series.dtype):
         # A copy of such an array may still hold objects that change.
         return of_list(lambda start, stop: array[start:stop].tolist(), convert)
@@ -131,73 +136,102 @@ def _pandas(series: Any, convert: Convert) -> Source:
     return take
 
 
+def _pandas_arrow(array: Any) -> Source:
+    """An array that pandas keeps in pyarrow's memory, of which its own ``copy`` makes none."""
+    arrow, dtype = array.__arrow_array__(), array.dtype
+    if not is_copied_by_arrow(arrow.type):
+        return of_objects(lambda start, stop: array[start:stop].tolist())
+
+    def take(start: int, stop: int) -> Held:
+        copy = arrow_copy(arrow.slice(start, stop - start))
+        return Held(copy.nbytes, lambda: Raw(dtype.__from_arrow__(copy).tolist()))
+
+    return take
+
+
+def of_objects(take: Callable[[int, int], list[Any]]) -> Source:
+    """The source of Python objects that a library makes anew for whoever asks, so that nobody can change them."""
+
+    def snapshot(start: int, stop: int) -> Held:
+        listed = take(start, stop)
+        size = VALUE_SIZE * len(listed) + sum(len(value) for value in listed if type(value) is str)
+        return Held(size, partial(Raw, listed))
+
+    return snapshot
+
+
 def _polars(series: Any, convert: Convert) -> Source:
     kind = series.dtype.base_type().__name__
-    size = series.estimated_size() / max(len(series), 1)
     if kind == "Object":
         return of_list(lambda start, stop: series.slice(start, stop - start).to_list(), convert)
+    if kind in POLARS_NUMBERS:
+        return _polars_numbers(series, kind)
+    if not is_copied_by_polars(series.dtype):
+        return of_objects(lambda start, stop: series.slice(start, stop - start).to_list())
+
+    def take(start: int, stop: int) -> Held:
+        stream = polars_copy(series.slice(start, stop - start))
+        return Held(stream.tell(), lambda: Raw(polars_read(stream).to_list()))
+
+    return take
+
+
+def _polars_numbers(series: Any, kind: str) -> Source:
     # Asked for once: polars plans a query for each such question.
     nulls = cache(series.is_null)
 
     def take(start: int, stop: int) -> Held:
         piece = series.slice(start, stop - start)
-
-        def load() -> Column | Raw:
-            if kind not in _POLARS_NUMBERS:
-                return Raw(piece.to_list())
-            if not piece.null_count():
-                return numbers(piece.to_numpy())
-            if kind == "Boolean":
-                return typed(Raw(piece.to_list()))
-            array, null = piece.to_numpy(), nulls().slice(start, stop - start).to_numpy()
+        if not piece.null_count():
+            copy = piece.to_numpy(writable=True)
+            return Held(copy.nbytes, partial(numbers, copy))
+        if kind != "Boolean":
+            copy = piece.to_numpy(writable=True)
+            null = nulls().slice(start, stop - start).to_numpy()
             if kind.startswith("Float"):
-                return numbers(array, null)
+                return Held(copy.nbytes + null.nbytes, partial(numbers, copy, null))
             # Integers with gaps come as floats, which are exact up to there.
-            array[null] = 0
-            if np.abs(array).max() < _EXACT:
-                return numbers(array.astype(np.int64), null)
-            return typed(Raw(piece.to_list()))
-
-        return Held(int(size * (stop - start)), load)
+            copy[null] = 0
+            if np.abs(copy).max() < _EXACT:
+                return Held(copy.nbytes + null.nbytes, lambda: numbers(copy.astype(np.int64), null))
+        listed = piece.to_list()
+        return Held(VALUE_SIZE * len(listed), lambda: typed(Raw(listed)))
 
     return take
 
 
 def _arrow(array: Any) -> Source:
+    if not is_copied_by_arrow(array.type):
+        return of_objects(lambda start, stop: _objects(array.slice(start, stop - start)))
     kind = str(array.type)
-    size = array.nbytes / max(len(array), 1)
 
     def take(start: int, stop: int) -> Held:
-        piece = array.slice(start, stop - start)
+        copy = arrow_copy(array.slice(start, stop - start))
 
         def load() -> Column | Raw:
             if kind in _ARROW_TEXTS:
-                return Raw(_values(piece).tolist())
+                return Raw(_values(copy).tolist())
             if kind not in _ARROW_NUMBERS:
-                return Raw(_objects(piece))
-            return _numbers(piece, kind)
+                return Raw(_objects(copy))
+            return _numbers(copy, kind)
 
-        return Held(int(size * (stop - start)), load)
+        return Held(copy.nbytes, load)
 
     return take
 
 
 def _numbers(array: Any, kind: str) -> Column:
     """A column of the buffers of an array (https://arrow.apache.org/docs/format/Columnar.html)."""
-    if getattr(array, "num_chunks", 1) == 1:
-        one = array.chunk(0) if hasattr(array, "num_chunks") else array
-    else:
-        one = array.combine_chunks()
-    if not one.null_count:
-        return numbers(_values(one))
-    validity, data = one.buffers()
-    start, stop = one.offset, one.offset + len(one)
+    if not array.null_count:
+        return numbers(_values(array))
+    validity, data = array.buffers()
+    start, stop = array.offset, array.offset + len(array)
     null = ~_bits(validity, start, stop)
     if kind == "bool":
         return numbers(_bits(data, start, stop), null)
-    array = np.frombuffer(data, _ARROW_NUMBERS[kind], count=stop)[start:].copy()
-    array[null] = 0
-    return numbers(array, null)
+    values = np.frombuffer(data, _ARROW_NUMBERS[kind], count=stop)[start:].copy()
+    values[null] = 0
+    return numbers(values, null)
 
 
 def _bits(buffer: Any, start: int, stop: int) -> npt.NDArray[np.bool_]:
@@ -206,7 +240,7 @@ def _bits(buffer: Any, start: int, stop: int) -> npt.NDArray[np.bool_]:
 
 
 def _values(array: Any) -> npt.NDArray[Any]:
-    """An array or chunked array of pyarrow as one of numpy, copied where it must be."""
+    """An array of pyarrow as one of numpy, copied where it must be."""
     values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return values
 

@@ -12,6 +12,7 @@ Both can stand in a ``logging.config.dictConfig``, which makes their logger itse
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from mllog.logger import ModelLogger
 
 _TIMESTAMPS: Final = Timestamps()
-_FRAMEWORK: Final = frozenset(RESERVED_ATTRS)
+_ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")  # of an object in memory: another one in each event
+_ATTRIBUTES: Final = len(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+"""How many every record has, beside what was given as ``extra``."""
+_FRAMEWORK: Final = frozenset(RESERVED_ATTRS) | frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 
 
 class EventHandler(logging.Handler):
@@ -59,11 +63,36 @@ class EventHandler(logging.Handler):
         self._log = logger_of(log, model, version, options)
         self._owned = log is None
 
+    def createLock(self) -> None:  # noqa: N802 - the library's name
+        """None is needed: a :class:`mllog.ModelLogger` may be called from any thread."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override, unused-ignore]
+        """Log the prediction, if it is one that the handler's filters let pass; whether they did."""
+        if self.filters:
+            passed: Any = self.filter(record)
+            if not passed:
+                return False
+            if isinstance(passed, logging.LogRecord):  # from Python 3.12 on filters may change it
+                record = passed
+        self.emit(record)
+        return record
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the prediction, if it is one."""
-        arguments = _arguments(record)
-        if arguments is not None:
-            self._log.prediction(**arguments)
+        """Log the prediction, if it is one. Never raises."""
+        given = record.__dict__
+        if "inputs" not in given:
+            return
+        try:
+            failed = record.exc_info is not None or record.exc_text is not None
+            # Nothing but inputs, output and id beside what every record has.
+            usual = 1 + ("output" in given) + ("prediction_id" in given) + _ATTRIBUTES == len(given)
+            if usual and not failed and not record.args and type(record.msg) is str:
+                self._log.hand_over(given["inputs"], given.get("output"), given.get("prediction_id"), record.msg)
+            else:
+                self._log.prediction(**_arguments(record))
+        except Exception as problem:  # noqa: BLE001 - foreign code runs here; never into model code, counted
+            self._log.refuse(problem)
 
     def flush(self) -> None:
         """Write what was accepted."""
@@ -102,9 +131,8 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
-        arguments = _arguments(record)
-        if arguments is not None:
-            return self._log.render(**arguments).decode().rstrip("\n")
+        if "inputs" in record.__dict__:
+            return self._log.render(**_arguments(record)).decode().rstrip("\n")
         line: str = super().format(record)
         return line
 
@@ -117,11 +145,7 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
         log_data["message"] = record.getMessage()
         if record.exc_text or record.exc_info:
             log_data["error"] = {"stack_trace": record.exc_text or self.formatException(record.exc_info)}
-        extra = {
-            name: value
-            for name, value in (record.__dict__ | message_dict).items()
-            if name not in RESERVED_ATTRS and not name.startswith("_")
-        }
+        extra = {name: value for name, value in (record.__dict__ | message_dict).items() if name not in _FRAMEWORK}
         if extra:
             log_data["labels"] = values.typed(extra)
 
@@ -130,22 +154,19 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
         return orjson.dumps(values.strict(log_data)).decode()
 
 
-def _arguments(record: logging.LogRecord) -> dict[str, Any] | None:
-    if "inputs" not in record.__dict__:
-        return None
-    raised = record.exc_info[1] if record.exc_info else None
+def _arguments(record: logging.LogRecord) -> dict[str, Any]:
+    raised = record.exc_info[1] if type(record.exc_info) is tuple else None
     given = {name: value for name, value in record.__dict__.items() if name not in _FRAMEWORK}
-    given["event"] = _message(record)
-    if raised is not None:
-        given["error"] = raised
-    elif record.exc_text:  # a QueueHandler has made text of it
-        given.setdefault("outcome", "failure")
-    return prediction_arguments(given, _FRAMEWORK)
+    arguments = prediction_arguments(given, _message(record), raised)
+    if raised is None and record.exc_text:  # a QueueHandler has made text of it
+        arguments.setdefault("outcome", "failure")
+    return arguments
 
 
-def _message(record: logging.LogRecord) -> str:
+def _message(record: logging.LogRecord) -> Any:
     """The message with its arguments, which needn't fit: a prediction isn't lost for that."""
     try:
-        return record.getMessage()
+        text = record.getMessage()
+        return text if type(record.msg) is str else _ADDRESS.sub("", text)
     except Exception:  # noqa: BLE001 - "%d" of a text, a __str__ that raises
-        return str(record.msg)
+        return record.msg

@@ -37,8 +37,10 @@ class Items:
     def add(self, item: Any) -> None:
         """One more item, as it is now."""
         self.count += 1
-        if self._texts and isinstance(item, str | bytes):
-            self._add_text(item if isinstance(item, str) else self._decoder.decode(item))
+        kind = type(item)
+        if self._texts and issubclass(kind, str | bytes):
+            # As the base class has them: a subclass may do anything.
+            self._add_text(str.__str__(item) if issubclass(kind, str) else self._decoder.decode(item))
             return
         if self._texts:  # from here on a list
             self._texts = False

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import warnings
 from typing import Any, Final
 
+import structlog
 from support import oddities, oracles
 from support.oddities import Choices
 
-from mllog import values
+from mllog import processors, values
 from mllog.card import ModelCard
 from mllog.delivery.sinks import MemorySink
 from mllog.environment import Manifest
+from mllog.integrations.stdlib import EventHandler
 from mllog.logger import ModelLogger
 from mllog.ruler import LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Ruler
 
+SOME: Final = "some id"
 Call = tuple[str, dict[str, Any]]
 """Name of a method, and what it is called with."""
 
-METHODS: Final = ("prediction",) * 5 + ("request", "label", "kpi", "step", "cost")
+DOORS: Final = ("stdlib", "structlog", "monitor")
+FACTS: Final = ("label", "outcome", "kpi", "cost", "step", "explanation", "output")
+METHODS: Final = ("prediction",) * 5 + ("request",) + DOORS * 2 + FACTS
 OPTIONAL: Final = ("id", "trace_id", "labels", "message", "error", "latency", "time", "outcome", "user")
 OF_REQUESTS: Final = ("inputs", "output", "id", "trace_id", "labels")
+OF_DOORS: Final = {"id": "prediction_id"}
+"""Keys of log calls that aren't called as the arguments of ``prediction`` are."""
 
 NUMBER, CATEGORY, FLAG, TEXT = "distance", "carrier", "night", "remarks"
 
@@ -95,7 +103,7 @@ def decoded(data: bytes) -> Call:
     """Which method is called, and with what."""
     choices = Choices(data)
     method = METHODS[choices.below(len(METHODS))]
-    if method not in {"prediction", "request"}:
+    if method in FACTS:
         return method, {"a": oddities.odd(choices), "b": oddities.odd(choices), "at": (None, 10**18)[choices.below(2)]}
     inputs = oddities.odd_row(choices)
     if type(inputs) is dict:
@@ -103,10 +111,10 @@ def decoded(data: bytes) -> Call:
             if choices.below(3) == 2:
                 inputs[name] = oddities.odd(choices)
     given = {"inputs": inputs, "output": oddities.odd(choices)}
-    for name in OPTIONAL:
+    for name in (*OPTIONAL, "other", "exc_info") if method in DOORS else OPTIONAL:
         if choices.below(4) == 3:
-            given[name] = oddities.odd(choices)
-    return method, given if method == "prediction" else {name: given.get(name) for name in OF_REQUESTS}
+            given[OF_DOORS.get(name, name) if method in DOORS else name] = oddities.odd(choices)
+    return method, given if method != "request" else {name: given.get(name) for name in OF_REQUESTS}
 
 
 def logged(log: ModelLogger, sink: MemorySink, given: Call, *, change: bool = False) -> dict[str, Any]:
@@ -119,8 +127,8 @@ def logged(log: ModelLogger, sink: MemorySink, given: Call, *, change: bool = Fa
         change: Whether to change what was passed between the call and the writing.
     """
     rejected = log.status().rejected
-    id_ = _call(log, given)
-    assert id_, f"no event: {log.status().last_error}"
+    id_ = _through(log, given) if given[0] in DOORS else _call(log, given)
+    assert id_ is not None, f"no event: {log.status().last_error}"
     if change:
         oracles.change(given[1])
     log.flush()
@@ -131,9 +139,33 @@ def logged(log: ModelLogger, sink: MemorySink, given: Call, *, change: bool = Fa
     assert len(line) <= oracles.LINE_LIMIT, len(line)
     event = oracles.strict(line)
     oracles.check_types(event)
-    assert event["event"]["id"] == id_
+    assert id_ in {event["event"]["id"], SOME}
     assert not change or oracles.CHANGED.encode() not in line
     return event
+
+
+def _through(log: ModelLogger, call: Call) -> str:
+    """Log by a door that has no ids to give back."""
+    door, given = call
+    given = dict(given)
+    if door == "monitor":
+
+        @log.monitor(id="name", user="who")
+        def predict(features: Any, name: Any, who: Any, threshold: float) -> Any:
+            return given["output"]
+
+        assert predict(given["inputs"], given.get("prediction_id"), given.get("user"), 0.7) is given["output"]
+        return SOME
+    message = given.pop("message", "predicted")
+    if door == "structlog":
+        logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[processors.deliver(log)])
+        logger.info(message, **given)
+        return SOME
+    given.pop("exc_info", None)  # the library looks at it itself
+    std = logging.Logger("probe")  # noqa: LOG001 - a new one each time
+    std.addHandler(EventHandler(log))
+    std.info(message, extra=given)
+    return SOME
 
 
 def check_names(given: Call, event: dict[str, Any]) -> None:
@@ -160,4 +192,7 @@ def _call(log: ModelLogger, call: Call) -> str | None:
         return log.label(a, b, at, annotator=b)
     if method == "step":
         return log.step(a, b, a, duration=b, at=at)
+    if method in {"outcome", "explanation", "output"}:
+        fact: str = getattr(log, method)(a, b, at)
+        return fact
     return getattr(log, method)(a, b, a, unit=b, at=at)

@@ -168,7 +168,7 @@ def test_lone_surrogates_are_replaced_and_marked(captured: Captured) -> None:
     ml = ml_of(captured, {"a": "x\ud800", "b": "fine"}, "label\udfff")
     assert ml["inputs"]["keyword"] == {"a": "x?", "b": "fine"}
     assert ml["outputs"]["label"] == "label?"
-    assert ml["replaced"] == ["a"]
+    assert ml["replaced"] == ["@label", "a"]
 
 
 def test_events_have_a_bound(carded: Captured) -> None:

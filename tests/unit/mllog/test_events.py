@@ -100,12 +100,43 @@ def test_timestamps() -> None:
     assert stamps.text(10**21) == "9999-12-31T23:59:59.000000Z"
 
 
-def test_label_bodies() -> None:
-    """A truth is a keyword, and a number where it is one."""
-    assert events.label_body("late", None) == {"label": {"value": "late"}}
-    assert events.label_body(1, "ann") == {"label": {"value": "1", "number": 1.0, "annotator": "ann"}}
-    assert events.label_body(np.float64(2.5), None) == {"label": {"value": "2.5", "number": 2.5}}
-    assert events.label_body(float("nan"), None) == {"label": {}}
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("p1", "p1"),
+        (" p1", " p1"),
+        (5, "5"),
+        (np.int64(5), "5"),
+        (np.str_("p1"), "p1"),
+        (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (None, None),
+        (pd.NA, None),
+        (float("nan"), None),
+        ("", None),
+        (" \t", None),
+    ],
+)
+def test_ids_of_callers(value: object, key: str | None) -> None:
+    """An id is a text; what is missing or blank is none, so that such predictions aren't joined."""
+    assert events.prediction_key(value) == key
+
+
+@given(st.text(min_size=257, max_size=400).filter(str.strip), st.text(min_size=1, max_size=3))
+def test_long_ids_stay_apart(text: str, more: str) -> None:
+    """An id that doesn't fit a keyword is cut, always in the same way, and two that differ still do."""
+    key = events.prediction_key(text)
+    assert key is not None
+    assert len(key) == 256
+    assert key == events.prediction_key(text)
+    assert key != events.prediction_key(text + more)
+
+
+def test_blank_names_of_outputs() -> None:
+    """Elasticsearch takes no field without a name: it gets one, and a mark."""
+    record = events.Record("prediction", "predict", 0, "", 0)
+    record.give({"": 1.0, "score": 0.5})
+    assert record.output == {"unnamed": 1.0, "score": 0.5}
+    assert record.replaced == ["@output"]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,23 @@ import asyncio
 import contextvars
 import random
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mllog
 from mllog import context
-from mllog.testing import capture_events
+from mllog.testing import assert_valid, capture_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mllog.card import ModelCard
 
 
 def test_parts_of_a_prediction_meet_under_its_id() -> None:
@@ -150,3 +161,157 @@ def test_sampling_leaves_the_models_random_numbers_alone() -> None:
         kept = len(captured.events("prediction"))
     assert expected == drawn
     assert 20 < kept < 85
+
+
+def told(log_it: Callable[[mllog.ModelLogger], object], **options: Any) -> dict[str, Any]:
+    """``ml`` of the one event that a call logs, without what all events have."""
+    with capture_events(**options) as captured:
+        log_it(captured.log)
+        (event,) = [event for event in captured.events() if event["event"]["action"] != "deploy"]
+        assert_valid([event])
+    return {k: v for k, v in event["ml"].items() if k not in {"model", "environment", "sequence", "prediction_id"}}
+
+
+VECTOR = [0.1 * k for k in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        (pd.Series({"a": 0.5, "b": -1.0}), {"b": -1.0, "a": 0.5}),
+        ({"a": np.float32(0.5)}, {"a": 0.5}),
+        (MappingProxyType({"a": 1}), {"a": 1.0}),
+        ([0.5, 1.0], {"x1": 1.0, "x0": 0.5}),
+        (np.array([[0.5, 1.0]]), {"x1": 1.0, "x0": 0.5}),
+        (np.array(VECTOR), {f"x{k}": VECTOR[k] for k in range(39, 29, -1)}),
+    ],
+    ids=["Series", "numpy scalars", "mapping", "list", "matrix of one row", "long vector"],
+)
+def test_explanations_in_each_form(given: Any, values: dict[str, float]) -> None:
+    """What explainers give: named or a vector, of which the ten greatest are kept; nothing is marked."""
+    expected = {"explanation": {"features": list(values), "values": values}}
+    assert told(lambda log: log.explanation("p", given)) == expected
+    assert told(lambda log: log.output("p", {"explanation": given})) == expected
+
+
+def test_vectors_have_the_cards_names(card: ModelCard) -> None:
+    """Where a vector is as long as the card's list of features, it is in their order."""
+    names = [feature.name for feature in card.ruler.inputs]
+    found = told(lambda log: log.explanation("p", np.arange(len(names))), card=card)
+    assert found["explanation"]["values"] == {name: float(k) for k, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"a": "x", "b": 1}, {"b": 1.0}),
+        ({"a": [0.1, 0.2]}, {}),
+        ({"a": float("nan"), "b": 1}, {"b": 1.0}),
+        ({1: 0.5, "1": 0.25}, {"1": 0.5}),
+        ({"": 0.5}, {"unnamed": 0.5}),
+        ("much", {}),
+        (5, {}),
+        (iter([1]), {}),
+        ([0.5, "x"], {"x0": 0.5}),
+    ],
+)
+def test_attributions_that_are_none_are_marked(given: Any, kept: dict[str, float]) -> None:
+    """What is no finite number under a name of its own isn't kept, and the event says so."""
+    found = told(lambda log: log.explanation("p", given))
+    assert found["explanation"]["values"] == kept
+    assert found["replaced"] == ["@explanation"]
+
+
+@pytest.mark.parametrize(
+    ("log_it", "mark"),
+    [
+        (lambda log: log.label("p", float("nan")), "@label"),
+        (lambda log: log.label("p", float("-inf")), "@label"),
+        (lambda log: log.label("p", 2**70), "@label"),
+        (lambda log: log.label("p", "a\ud800"), "@label"),
+        (lambda log: log.label("p", iter("ab")), "@label"),
+        (lambda log: log.label("p", "late", annotator=" "), "@annotator"),
+        (lambda log: log.outcome("p", float("nan")), "@outcome"),
+        (lambda log: log.outcome("p", "a\ud800"), "@outcome"),
+        (lambda log: log.kpi("rev", "12.5 EUR"), "@metric"),
+        (lambda log: log.kpi("rev", float("nan")), "@metric"),
+        (lambda log: log.cost("a\ud800", 1.0), "@metric"),
+        (lambda log: log.kpi("rev", 1.0, unit=""), "@unit"),
+        (lambda log: log.step("join", rows_in="5"), "@rows_in"),
+        (lambda log: log.step("join", 5, 1.5), "@rows_out"),
+        (lambda log: log.step("join", duration="fast"), "@duration"),
+        (lambda log: log.step("join", outcome="bogus"), "@outcome"),
+        (lambda log: log.prediction({}, latency="fast"), "@latency"),
+        (lambda log: log.prediction({}, latency=float("nan")), "@latency"),
+        (lambda log: log.prediction({}, outcome="bogus"), "@outcome"),
+        (lambda log: log.prediction({}, labels={"a": float("nan")}), "@labels"),
+        (lambda log: log.prediction({}, labels={"a": 2**70}), "@labels"),
+        (lambda log: log.prediction({}, labels={1: 1, "1": 2}), "@labels"),
+        (lambda log: log.prediction({}, labels={"": 1}), "@labels"),
+        (lambda log: log.prediction({}, labels={"a": ["\udfff"]}), "@labels"),
+        (lambda log: log.prediction({}, id="p\ud800"), "@prediction_id"),
+        (lambda log: log.prediction({}, message="\ud800"), "@message"),
+        (lambda log: log.prediction({}, "\ud800"), "@label"),
+    ],
+)
+def test_what_is_replaced_is_marked(log_it: Callable[[mllog.ModelLogger], object], mark: str) -> None:
+    """No value vanishes without a word: what can't be written as it was given is named."""
+    assert told(log_it)["replaced"] == [mark]
+
+
+@pytest.mark.parametrize(
+    ("log_it", "mark"),
+    [
+        (lambda log: log.prediction({}, labels={f"k{k}": k for k in range(101)}), "@labels"),
+        (lambda log: log.prediction({}, labels={"a": "x" * 9000}), "@labels"),
+        (lambda log: log.prediction({}, labels={"x" * 300: 1}), "@labels"),
+        (lambda log: log.prediction({}, message="x" * 9000), "@message"),
+        (lambda log: log.prediction({}, error=ValueError("x" * 9000)), "@error"),
+        (lambda log: log.label("p", "x" * 9000), "@label"),
+        (lambda log: log.kpi("x" * 300, 1.0), "@metric"),
+        (lambda log: log.step("x" * 300), "@step"),
+    ],
+)
+def test_what_is_cut_is_marked(log_it: Callable[[mllog.ModelLogger], object], mark: str) -> None:
+    """The same of what was too long or too many."""
+    found = told(log_it)
+    assert found["truncated"] == [mark]
+    assert "replaced" not in found
+
+
+def test_what_is_kept_is_not_marked() -> None:
+    """Ordinary values of each kind leave no mark, and neither does a null."""
+
+    def log_all(log: mllog.ModelLogger) -> None:
+        labels = {"a": 1, "b": None, "c": [1.5, "x"], "d": {"e": True}, 5: "x"}
+        log.prediction({"x": 1}, 0.5, "p", latency=0.5, labels=labels, message="x", error=ValueError("x"))
+        log.prediction({"x": 1}, outcome="unknown")
+        log.label("p", None)
+        log.label("p", pd.NA)
+        log.label("p", True, annotator="ann")
+        log.outcome("p", "churned")
+        log.kpi("rev", np.float64(12.5), unit="EUR")
+        log.cost("tokens", 5)
+        log.step("join", np.int64(5), 4.0, duration=0.5)
+        log.explanation("p", {"x": 1})
+
+    with capture_events() as captured:
+        log_all(captured.log)
+        events = captured.events()
+        assert_valid(events)
+    assert len(events) == 11
+    assert not any({"replaced", "truncated"} & event["ml"].keys() for event in events)
+
+
+@given(st.text(max_size=300) | st.integers() | st.floats() | st.none())
+def test_all_parts_meet_under_one_id(id_: Any) -> None:
+    """Whatever is given for an id, prediction and later parts write the same, or none of them writes one."""
+    with capture_events() as captured:
+        captured.log.prediction({"x": 1}, 0.5, id_)
+        captured.log.output(id_, 0.5)
+        captured.log.label(id_, "late")
+        captured.log.kpi("rev", 1.0, id_)
+        captured.log.batch({"x": [1], "id": [id_]}, id="id")
+        events = [event for event in captured.events() if event["event"]["action"] != "deploy"]
+    assert len(events) == 5
+    assert len({event["ml"].get("prediction_id") for event in events}) == 1

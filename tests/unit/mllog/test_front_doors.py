@@ -7,6 +7,7 @@ import copy
 import io
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,16 @@ import pytest
 import structlog
 from sklearn.linear_model import LogisticRegression
 from support import servers
+from support.hostile import HOSTILE
 
 import mllog
 from mllog.integrations import asgi, wsgi
 from mllog.integrations.stdlib import EventFormatter, EventHandler
 from mllog.processors import as_event, deliver
-from mllog.testing import assert_valid, capture_events
+from mllog.testing import Captured, assert_valid, capture_events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 NOON = 1_767_355_200_000_000_000
 ROW = {"distance": 500.0, "carrier": "ZZ", "night": None, "nan": float("nan"), "array": np.arange(3)}
@@ -307,7 +309,8 @@ def test_other_keys_are_labels() -> None:
         with structlog.contextvars.bound_contextvars(trace_id=TRACE):
             bound.info("predicted 5", inputs={"a": 1}, labels={"k": 1}, level=3)
         first, second = captured.predictions()
-    assert first["labels"] == second["labels"] == {"tenant": "x", "k": 1}
+    assert first["labels"] == {"tenant": "x", "k": 1}
+    assert second["labels"] == {"tenant": "x", "k": 1, "level": 3}
     assert first["message"] == second["message"] == "predicted 5"
     assert second["trace"] == {"id": TRACE}
 
@@ -323,7 +326,7 @@ def test_wrong_keys_lose_no_prediction() -> None:
         first, second, third, fourth = captured.predictions()
         assert captured.log.status().rejected == 0
     assert (first["event"]["outcome"], first["labels"]) == ("failure", {"error": "no such file"})
-    assert (second["event"]["outcome"], second["labels"]) == ("unknown", {"labels": [1, 2]})
+    assert (second["event"]["outcome"], second["labels"]) == ("unknown", {"labels": [1, 2], "outcome": ["odd"]})
     assert third["event"]["outcome"] == "success"
     assert fourth["message"] == "%d"
 
@@ -371,3 +374,160 @@ def test_other_records_pass(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
         assert (line["message"], line["level"], line["n"], line["odd"]) == ("hello", "warning", None, [1])
         assert line["trace"] == {"id": TRACE}
         assert captured.predictions() == []
+
+
+def test_no_key_of_the_callers_is_lost() -> None:
+    """Names that a framework uses too, names that begin with an underscore, and one name twice: all become labels."""
+    with capture_events() as captured:
+        extra = {"inputs": {"a": 1}, "event": "checkout", "_trace": "t", "k": 1, "labels": {"k": 2}}
+        stdlib_logger(EventHandler(captured.log)).info("predicted", extra=extra)
+        mllog.configure_structlog(captured.log)
+        own = {"level": "info", "timestamp": 5, "@timestamp": "now", "logger": "L", "stack": "s", "_x": 1, "message": "m"}
+        structlog.get_logger().info("predicted", inputs={"a": 1}, **own)
+        first, second = captured.predictions()
+    assert first["labels"] == {"event": "checkout", "_trace": "t", "k": 2, "k_": 1}
+    assert first["message"] == second["message"] == "predicted"
+    assert second["labels"] == own
+
+
+def test_what_structlog_adds_is_no_label() -> None:
+    """Level, time and logger that processors put there aren't taken for the caller's; other values of theirs are."""
+    adding = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    with capture_events() as captured:
+        std = logging.getLogger("front-door")
+        logger = structlog.wrap_logger(std, processors=[*adding, deliver(captured.log)])
+        logger.warning("predicted", inputs={"a": 1}, tenant="x")
+        bare = structlog.wrap_logger(structlog.PrintLogger(), processors=[deliver(captured.log)])
+        own = {"level": "gold", "timestamp": 5, "logger": "L", "stack": "s"}
+        bare.info("predicted", inputs={"a": 1}, **own)
+        first, second = captured.predictions()
+    assert first["labels"] == {"tenant": "x"}
+    assert second["labels"] == own
+
+
+def test_local_variables_are_not_written(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A traceback on a log line names files and functions, never what was in them."""
+
+    def connect(user: str, password: str) -> None:
+        try:
+            fail(user)
+        except ValueError:
+            structlog.get_logger().exception("cannot connect", user=user)
+
+    with capture_events() as captured:
+        mllog.configure_structlog(captured.log)
+        connect("ann", "hunter2-SECRET")
+    written = capsysbinary.readouterr().out
+    assert b"hunter2" not in written
+    assert b"locals" not in written
+    (exception,) = json.loads(written)["exception"]
+    assert (exception["exc_type"], exception["exc_value"]) == ("ValueError", "bad 3")
+    assert [frame["name"] for frame in exception["frames"]] == ["connect", "fail"]
+
+
+class Text:
+    """A message that can't be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Store(Mapping[str, Any]):
+    """A mapping whose values come from somewhere that is down."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise TimeoutError("feature store")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Undecided:
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no")
+
+
+ODD = (Text, Store, Undecided, *HOSTILE)
+
+
+@pytest.mark.usefixtures("capsysbinary")
+@pytest.mark.parametrize("number", range(len(ODD)))  # pytest looks at its parameters, which these don't stand
+def test_odd_objects_raise_at_no_door(number: int) -> None:
+    """Whatever stands under whichever key, the call returns and there is an event."""
+    odd: Any = ODD[number]()
+    keys = ("output", "prediction_id", "trace_id", "latency", "time", "labels", "outcome", "error", "user", "other")
+    with capture_events() as captured:
+        std = stdlib_logger(EventHandler(captured.log))
+        mllog.configure_structlog(captured.log)
+        configured = structlog.get_logger()
+        rendering = structlog.wrap_logger(structlog.PrintLogger(io.StringIO()), processors=[as_event(captured.log), structlog.processors.JSONRenderer()])
+        calls = 0
+        for key in ("inputs", *keys):
+            given = {"inputs": {"a": 1}, key: odd}
+            std.info("predicted", extra=given)
+            configured.info("predicted", **given)
+            rendering.info("predicted", **given)
+            calls += 3
+        std.info(odd, extra={"inputs": {"a": odd}})
+        configured.info(odd, inputs={"a": odd}, exc_info=odd)
+        configured.info("line", q=odd, exc_info=odd)
+        status = captured.log.status()
+        captured.log.flush()
+        assert_valid(captured.events())
+    assert status.rejected == 0
+    assert status.accepted == calls + 2 + 1  # the manifest
+
+
+def test_an_event_that_no_door_can_make_is_counted() -> None:
+    """Where not even the keys can be looked at, the call returns all the same."""
+
+    class Keys(dict[str, Any]):
+        def __iter__(self) -> Any:
+            raise KeyError("no")
+
+        keys = items = __iter__
+
+    with capture_events() as captured:
+        record = logging.LogRecord("n", 20, "f", 1, "predicted", (), None)
+        record.__dict__.update({"inputs": {"a": 1}, "other": 1})
+        handler = EventHandler(captured.log)
+        handler.handle(record)
+        record.__dict__ = Keys(record.__dict__)
+        handler.handle(record)
+        for processor in (deliver(captured.log), as_event(captured.log)):
+            with pytest.raises(structlog.DropEvent):
+                processor(None, "info", Keys(inputs={"a": 1}))
+        assert captured.log.status().rejected == 3
+        assert len(captured.predictions()) == 1
+
+
+def test_filters_of_the_handler_count(captured: Captured) -> None:
+    """A record that a filter of the handler holds back is no event."""
+    handler = EventHandler(captured.log)
+    handler.addFilter(lambda record: record.getMessage() == "yes")
+    logger = stdlib_logger(handler)
+    logger.info("no", extra={"inputs": {"a": 1}})
+    logger.info("yes", extra={"inputs": {"a": 1}})
+    assert [event["message"] for event in captured.predictions()] == ["yes"]
+
+
+@pytest.mark.parametrize("more", [{}, {"tenant": "x"}, {"output": 0.5}, {"output": 0.5, "prediction_id": "p"}])
+@pytest.mark.parametrize("message", [("predicted",), ("predicted %d", 5), (Text(),)], ids=["text", "arguments", "odd"])
+def test_short_and_long_ways_through_the_handler(captured: Captured, more: dict[str, Any], message: Any) -> None:
+    """Records with nothing odd about them take a shorter way, to the same event as by the formatter's way."""
+    handler, formatter = EventHandler(captured.log), EventFormatter(captured.log)
+    logger = stdlib_logger(handler)
+    record = logger.makeRecord("n", 20, "f", 1, message[0], message[1:], None, extra={"inputs": {"a": 1}, **more})
+    handler.handle(record)
+    rendered = json.loads(formatter.format(record))
+    (event,) = captured.predictions()
+    assert comparable(event) == comparable(rendered)

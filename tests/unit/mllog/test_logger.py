@@ -470,3 +470,21 @@ def test_the_polling_writer_needs_no_flush(tmp_path: Path) -> None:
         time.sleep(0.01)
     assert len(read(tmp_path)) == 2
     log.close()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "remedy"),
+    [
+        ("version", None, "write the model's version"),
+        ("version", "", "write the model's version"),
+        ("version", " ", "write the model's version"),
+        ("artifact", 5, "give the path"),
+        ("artifact", b"model", "give the path"),
+        ("card", {}, "give a ModelCard, or the path of one"),
+    ],
+)
+def test_settings_that_are_none_are_told(field: str, value: Any, remedy: str) -> None:
+    """With the argument's name, its value and what to write instead."""
+    with pytest.raises(mllog.SettingError, match=rf"{field} .*{remedy}") as caught:
+        mllog.ModelLogger("m", sink="stdout:", **({"version": "1"} | {field: value}))
+    assert (caught.value.field, caught.value.value) == (field, value)

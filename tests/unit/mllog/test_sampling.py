@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import mllog
 from mllog import context
+from mllog.delivery.sinks import MemorySink
+from mllog.environment import Manifest
 from mllog.errors import SettingError
 from mllog.events import Record
 from mllog.sampling import RULES, Sampler, resolve
@@ -53,7 +55,8 @@ def test_a_rate_alone_keeps_the_rules() -> None:
 @pytest.mark.parametrize(
     ("options", "field"),
     [({"rate": 0}, "rate"), ({"rate": 1.5}, "rate"), ({"rate": "x"}, "rate"), ({"rate": math.nan}, "rate"), ({"rate": True}, "rate"),
-     ({"always": "failure"}, "always"), ({"always": ("failures",)}, "always"), ({"rare_share": 0.0001}, "rare_share"),
+     ({"always": "failure"}, "always"), ({"always": ("failures",)}, "always"), ({"always": None}, "always"),
+     ({"always": 5}, "always"), ({"always": ([],)}, "always"), ({"seed": [1]}, "seed"), ({"rare_share": 0.0001}, "rare_share"),
      ({"rare_share": 2}, "rare_share"), ({"uncertain": -0.1}, "uncertain"), ({"uncertain": None}, "uncertain"), ({"keep": 5}, "keep")],
 )  # fmt: skip
 def test_impossible_settings_are_told(options: dict[str, Any], field: str) -> None:
@@ -62,6 +65,17 @@ def test_impossible_settings_are_told(options: dict[str, Any], field: str) -> No
         mllog.Sampling(**options)
     assert caught.value.field == f"sampling.{field}"
     assert caught.value.value is options[field]
+
+
+def test_missing_ids_are_drawn_one_by_one() -> None:
+    """NaN and blank texts are no ids: predictions with such share no draw, and are no prediction's parts."""
+    for missing in (float("nan"), "", " "):
+        with capture_events(sampling=mllog.Sampling(rate=0.5, always=(), seed=1)) as captured:
+            for _ in range(200):
+                captured.log.prediction({}, 0.9, id=missing)  # type: ignore[arg-type]
+            kept = captured.predictions()
+        assert 60 < len(kept) < 140
+        assert not any("prediction_id" in event["ml"] for event in kept)
 
 
 @pytest.mark.parametrize("given", ["", "often", "0", "2", "nan", -1, None, []])
@@ -74,14 +88,14 @@ def test_impossible_rates_are_told(given: Any) -> None:
 def test_the_environment_names_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLLOG_SAMPLING is a share; an argument goes before it."""
     monkeypatch.setenv("MLLOG_SAMPLING", "1e-12")
-    with capture_events() as captured:
+    options = {"version": "1", "environment": Manifest()}
+    with mllog.ModelLogger("m", sink=MemorySink(), **options) as log:
         for _ in range(20):
-            captured.log.prediction({}, 0.9)
-        assert captured.events("prediction") == []
-        assert captured.log.status().sampled_out == 20
-    with capture_events(sampling=1.0) as captured:
-        captured.log.prediction({}, 0.9)
-        assert len(captured.events("prediction")) == 1
+            log.prediction({}, 0.9)
+        assert log.status().sampled_out == 20
+    with mllog.ModelLogger("m", sink=MemorySink(), sampling=1.0, **options) as log:
+        log.prediction({}, 0.9)
+        assert log.status().sampled_out == 0
     monkeypatch.setenv("MLLOG_SAMPLING", "2")
     with pytest.raises(SettingError):
         mllog.ModelLogger("m", version="1", sink="stdout:")

@@ -7,21 +7,24 @@ import functools
 import gc
 import inspect
 import pickle
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from support.hostile import HOSTILE
 
 import mllog
 from mllog import context
 from mllog.integrations.streams import CHARACTER_LIMIT, ITEM_LIMIT, Items
-from mllog.testing import Captured, capture_events
+from mllog.testing import Captured, assert_valid, capture_events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 ROW = {"distance": 500.0, "carrier": "UA"}
 
@@ -112,8 +115,13 @@ def test_an_argument_that_is_not_there_is_refused(captured: Captured, option: st
     with pytest.raises(mllog.SettingError, match=f"{option} 'nothing'.*flight") as caught:
         captured.log.monitor(**{option: "nothing"})(lambda flight: flight)  # type: ignore[call-overload]
     assert (caught.value.field, caught.value.value) == (option, "nothing")
+    with pytest.raises(mllog.SettingError, match=f"{option} 5: give the name of an argument") as caught:
+        captured.log.monitor(**{option: 5})(lambda flight: flight)  # type: ignore[call-overload]
+    assert (caught.value.field, caught.value.value) == (option, 5)
     with pytest.raises(mllog.SettingError, match="give a function"):
         captured.log.monitor(5)  # type: ignore[call-overload]
+    with pytest.raises(mllog.SettingError, match="nobody knows its arguments; put a function of your own around it"):
+        captured.log.monitor(max)
 
 
 def test_everything_that_can_be_called(captured: Captured) -> None:
@@ -499,3 +507,94 @@ def test_a_monitored_async_generator_behaves_as_it_did(steps: list[str], how: li
         first, second = asyncio.run(both())
         assert first == second
         assert captured.log.status().rejected == 0
+
+
+class Store(Mapping[str, Any]):
+    """A mapping whose values come from somewhere that is down."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise TimeoutError("feature store")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def of_features(features: Any, threshold: float = 0.5) -> float:
+    return threshold
+
+
+def of_named(threshold: float, **features: Any) -> float:
+    return threshold
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE) + 1))  # pytest looks at its parameters, which these don't stand
+def test_arguments_that_raise_raise_nowhere_else(captured: Captured, number: int) -> None:
+    """A model that copes with its arguments goes on undisturbed, and its calls are events."""
+    odd: Any = (Store, *HOSTILE)[number]()
+    one, other = captured.log.monitor(of_features), captured.log.monitor(of_named)
+    assert [one(odd), one(odd, 0.7), one({"a": odd}, 0.7)] == [0.5, 0.7, 0.7]
+    assert [other(0.7, a=odd), other(0.7, a=odd, b=odd)] == [0.7, 0.7]
+
+    @captured.log.monitor
+    def stream(features: Any, threshold: float) -> Iterator[Any]:
+        yield "text"
+        yield odd
+        yield "text"
+
+    assert [item is odd for item in stream(odd, 0.7)] == [False, True, False]
+    assert captured.log.status().rejected == 0
+    events = captured.predictions()
+    assert_valid(events)
+    assert len(events) == 6
+    assert all("threshold" in inputs(event) for event in events[1:])
+
+
+def test_inputs_that_cannot_be_read_are_marked(captured: Captured) -> None:
+    """Beside plain values or not, the event names what there is nothing of."""
+    predict = captured.log.monitor(of_features)
+    predict(Store())
+    predict(Store(), 0.7)
+    first, second = captured.predictions()
+    assert first["ml"]["replaced"] == ["@inputs"]
+    assert second["ml"]["replaced"] == ["features"]
+    assert second["ml"]["inputs"]["number"] == {"threshold": 0.7}
+
+
+def test_marks_of_inputs_survive_a_threshold(captured: Captured) -> None:
+    """What is written of an object with named values is the same where a plain value stands beside it."""
+    predict = captured.log.monitor(of_features)
+    for features in (Plain(2**70, "x" * 9000), MappingProxyType({"distance": 2**70, "carrier": "x" * 9000})):  # type: ignore[arg-type]
+        captured.log.prediction(features)
+        predict(features, 0.7)
+        direct, beside = captured.predictions()[-2:]
+        assert inputs(beside) == {**inputs(direct), "threshold": 0.7}
+        for mark in ("truncated", "replaced"):
+            assert beside["ml"][mark] == direct["ml"][mark]
+
+
+def test_a_warning_holds_no_value_of_the_call(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:
+    """What computes an id may fail with what it was given: only the kind of failure is logged."""
+    captured.log.monitor(lambda row: 0.5, id=lambda row: int(row["customer"]))({"customer": "C-SECRET"})
+    assert "id= of a monitored call failed: ValueError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_exceptions_that_lie_about_their_class_go_on(captured: Captured) -> None:
+    """The exception of the model reaches its caller, whatever it does when it is looked at."""
+
+    class Lying(Exception):  # noqa: N818 - hostile names too
+        @property
+        def __class__(self) -> Any:  # type: ignore[override]
+            raise RuntimeError("no")
+
+    @captured.log.monitor
+    def predict(row: Any) -> float:
+        raise Lying
+
+    with pytest.raises(Lying):
+        predict({"a": 1})
+    (event,) = captured.predictions()
+    assert event["event"]["outcome"] == "failure"

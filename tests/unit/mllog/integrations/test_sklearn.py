@@ -294,7 +294,7 @@ def test_in_pipelines_and_searches(captured: Captured) -> None:
 
 
 def test_an_estimator_that_fails(captured: Captured) -> None:
-    """Its exception goes on; what it was asked is logged as failures, or counted where it can't be read."""
+    """Its exception goes on; what it was asked is logged as failures, marked where it can't be read."""
     wrapped = mllog.wrap(LogisticRegression(), captured.log)
     with pytest.raises(NotFittedError):
         wrapped.predict(FRAME[:4])
@@ -303,8 +303,9 @@ def test_an_estimator_that_fails(captured: Captured) -> None:
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         wrapped.predict()
     events = captured.predictions()
-    assert captured.log.status().rejected == 1
-    assert [event["event"]["outcome"] for event in events] == ["failure"] * 4
+    assert captured.log.status().rejected == 0
+    assert [event["event"]["outcome"] for event in events] == ["failure"] * 5
+    assert [event["ml"].get("replaced") for event in events] == [None] * 4 + [["@inputs"]]
     assert events[0]["error"]["type"] == "NotFittedError"
 
 
