@@ -69,7 +69,7 @@ class ModelLogger(FactLogger):
         spool_bytes: Its bound; what comes when it is full is dropped by the rule ``overflow`` and counted.
         sampling: Share of the predictions to keep, or a :class:`mllog.Sampling`; all of them by default.
         resources: Seconds between two looks at CPU, memory and GPU of this process (60; one sampler a process,
-            :mod:`mllog.resources`); 0: never, which is also the default with another clock.
+            :mod:`mllog.environment.resources`); 0: never, which is also the default with another clock.
         salt: Secret by which values are hashed where the card's policy says so; ``MLLOG_SALT``.
 
     Raises:

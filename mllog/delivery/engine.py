@@ -127,7 +127,7 @@ class Engine:
             self._announce()
         self._writer.start()
         if self._resource_seconds and not self._writer.closed:
-            from mllog import resources  # noqa: PLC0415 - replays and tests do without
+            from mllog.environment import resources  # noqa: PLC0415 - replays and tests do without
 
             resources.watch(self, self._resource_seconds)
 
@@ -149,7 +149,7 @@ class Engine:
     def close(self, timeout: float | None = 10.0) -> bool:
         """Flush and finish."""
         if self._resource_seconds:
-            from mllog import resources  # noqa: PLC0415 - as in start()
+            from mllog.environment import resources  # noqa: PLC0415 - as in start()
 
             resources.forget(self)
         written = self._writer.close(timeout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mllog import __version__
 from mllog.delivery import loops
 from mllog.doctor.base import Diagnosis
-from mllog.installed import installed, normalised
+from mllog.environment.installed import installed, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

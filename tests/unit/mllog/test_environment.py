@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mllog import environment, hardware, installed, revision
-from mllog.environment import Manifest
+from mllog import environment
+from mllog.environment import Manifest, hardware, installed, revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

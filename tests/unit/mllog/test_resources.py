@@ -14,9 +14,9 @@ import orjson
 import psutil
 import pytest
 
-from mllog import resources, usage
+from mllog.environment import resources, usage
+from mllog.environment.usage import Usage
 from mllog.testing import capture_events
-from mllog.usage import Usage
 
 _LISTENING: list[list[str]] = []
 
@@ -224,7 +224,7 @@ def test_no_sampler_where_none_is_wanted(tmp_path: Path, options: str) -> None:
     """0 is never; a replay, whose clock isn't the wall's, has none unless it says so."""
     lines = run(
         tmp_path,
-        f"log = make({options})\nlog.prediction({{'k': 1}})\nprint(len(samplers()), 'mllog.resources' in sys.modules)",
+        f"log = make({options})\nlog.prediction({{'k': 1}})\nprint(len(samplers()), 'mllog.environment.resources' in sys.modules)",
     )
     assert lines == ["0 False"]
     lines = run(tmp_path / "b", "log = make(clock=lambda: 10**18)\nprint(len(samplers()))")
@@ -337,7 +337,7 @@ def test_gpus_through_nvml(tmp_path: Path) -> None:
     (tmp_path / "nvml.c").write_text(NVML)
     library = tmp_path / "libnvidia-ml.so.1"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "nvml.c")], check=True)
-    code = "from mllog.gpu import Gpus\ngpus = Gpus()\nfor figure in gpus.look(): print(*figure)"
+    code = "from mllog.environment.gpu import Gpus\ngpus = Gpus()\nfor figure in gpus.look(): print(*figure)"
     assert run(tmp_path, code, LD_LIBRARY_PATH=str(tmp_path)) == [
         "hw.gpu.utilization 0.5 1",
         "hw.gpu.memory.usage 5000 By",
@@ -348,4 +348,4 @@ def test_gpus_through_nvml(tmp_path: Path) -> None:
 
 def test_no_gpu_is_no_figure(tmp_path: Path) -> None:
     """Without NVIDIA's library there is nothing to report, and nothing fails."""
-    assert run(tmp_path, "from mllog.gpu import Gpus\nprint(Gpus().look())") == ["[]"]
+    assert run(tmp_path, "from mllog.environment.gpu import Gpus\nprint(Gpus().look())") == ["[]"]

@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from mllog.usage import Figure
+from mllog.environment.usage import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mllog import hardware, installed, revision
+from mllog.environment import hardware, installed, revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

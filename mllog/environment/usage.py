@@ -16,7 +16,7 @@ the last look, and what they tell apart by an attribute by the end of the name. 
 ``process.disk.io.read``, ``.write``  ``By``                 bytes from and to disks
 ``process.context_switches``          ``{context_switch}``   of all threads
 ``cpython.gc.collections``            ``{collection}``       of all generations
-``hw.gpu.utilization``                ``1``                  mean of the GPUs (:mod:`mllog.gpu`)
+``hw.gpu.utilization``                ``1``                  mean of the GPUs (:mod:`mllog.environment.gpu`)
 ``hw.gpu.memory.usage``               ``By``                 their memory in use, by anybody
 ``process.gpu.utilization`` *         ``1``                  this process's share of them
 ``process.gpu.memory.usage`` *        ``By``                 its memory on them
@@ -36,7 +36,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mllog import hardware
+from mllog.environment import hardware
 
 _STATUS: Final = re.compile(r"^(VmRSS|VmHWM|Threads):\s*([0-9]+)", re.MULTILINE)
 _IO: Final = re.compile(r"^(read_bytes|write_bytes): ([0-9]+)", re.MULTILINE)
