@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import structlog
 
-from mllog import context, events
+from mllog import context, stamps
 from mllog.integrations.keys import prediction_arguments
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _is_added(name: str, value: Any, logger: WrappedLogger, method: str) -> bool
         return type(value) is str and value == getattr(logger, "name", None)
     if name in _TIMES and (type(value) is str or type(value) is float):
         try:
-            return abs(events.moment(value) / 1e9 - time.time()) < _SECONDS
+            return abs(stamps.moment(value) / 1e9 - time.time()) < _SECONDS
         except ValueError:
             return False
     return False

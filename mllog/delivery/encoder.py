@@ -16,8 +16,9 @@ from mllog.delivery.ledger import host_name
 from mllog.delivery.outputs import outputs_of
 from mllog.delivery.plans import Plan, PlanOfCard, PlanWithoutCard
 from mllog.delivery.routing import Router
-from mllog.events import Timestamps, dataset
+from mllog.events import dataset
 from mllog.fields import ECS_VERSION
+from mllog.stamps import Timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog import events
+from mllog import events, stamps
 from mllog.delivery import exits
 from mllog.delivery.ledger import Ledger, Status
 from mllog.delivery.queue import Queue
@@ -45,7 +45,7 @@ class Engine:
         self._manifest = manifest
         self._durable = settings.durable
         self._resource_seconds = settings.resources
-        self._ids = events.EventIds()
+        self._ids = stamps.EventIds()
         self._ledger = Ledger()
         self._queue = Queue(settings.max_bytes, settings.overflow, self._ledger.drop)
         self._writer = Writer(self._queue, sink, self._ledger, interval=settings.flush_interval)
@@ -62,7 +62,7 @@ class Engine:
         record = events.Record(kind, action, now, self._ids.new(now), 0)
         if at is not None:
             try:
-                record.time = events.moment(at)
+                record.time = stamps.moment(at)
             except Exception:  # noqa: BLE001 - whatever was passed for a time; marked on the event
                 record.replaced = ["@timestamp"]
         return record
@@ -114,7 +114,7 @@ class Engine:
 
     def nanoseconds(self, seconds: Any) -> int | None:
         """A duration; negative ones (the clock went back) are counted and zero."""
-        duration = events.nanoseconds(seconds)
+        duration = stamps.nanoseconds(seconds)
         if duration is not None and duration < 0:
             self._ledger.step_back()
             return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from mllog.delivery.spool import replace
+from mllog.files import replace
 from mllog.shipping import ownership, registry
 from mllog.shipping.checkpoint import ENDING, Checkpoint
 from mllog.shipping.courier import waiting

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from mllog.delivery.answers import value_of
 from mllog.delivery.columns import Column, Convert, Held, Numbers, Raw, Values, output_typer, typed
 from mllog.delivery.writer import YIELD_EVENTS
-from mllog.events import moment, prediction_key
+from mllog.events import prediction_key
+from mllog.stamps import moment
 from mllog.values import INT64, NAME_LIMIT, float_of, name_of, strict
 
 if TYPE_CHECKING:

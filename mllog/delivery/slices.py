@@ -20,8 +20,8 @@ from mllog.delivery.encoder import EVENT_LIMIT
 from mllog.delivery.shares import Share, share_of, share_of_known
 from mllog.delivery.weaving import Weaver
 from mllog.delivery.writer import YIELD_EVENTS
-from mllog.events import Timestamps
 from mllog.ruler import UNEXPECTED_PER_EVENT, UNSEEN_TOKENS_PER_EVENT, Feature, Ruler
+from mllog.stamps import Timestamps
 
 if TYPE_CHECKING:
     from mllog.delivery.encoder import Encoder

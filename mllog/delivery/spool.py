@@ -21,19 +21,18 @@ import errno
 import hashlib
 import logging
 import os
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, Lock
+from mllog.files import sync_folder, write_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SEGMENT_SECONDS: Final = 3600.0
-CHECKSUM: Final = ".sha256"
 """Ending of the file beside a sealed segment."""
 
 _LOCK_SECONDS: Final = 0.1
@@ -331,51 +330,6 @@ class Spool:
         os.close(old)
         self._fd, self._digest = new, digest
         _log.warning("mllog: %s was removed before all of it had arrived; it is written again", self._path)
-
-
-def write_checksum(path: Path, digest: str) -> None:
-    """Write the sha256 of a segment beside it, whole or not at all, in the format of ``sha256sum``.
-
-    Raises:
-        OSError: Where the disk refuses.
-    """
-    replace(path.with_name(f"{path.name}{CHECKSUM}"), f"{digest}  {path.name}\n".encode())
-    sync_folder(path.parent)
-
-
-def replace(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """Put ``content`` in a file, whole or not at all: written beside it and renamed.
-
-    Args:
-        path: The file.
-        content: What it then holds.
-        sync: Whether it is on the disk before it has its name.
-
-    Raises:
-        OSError: Where the disk refuses; the file is then what it was.
-    """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, where that can be asked for."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _create(path: Path) -> int:

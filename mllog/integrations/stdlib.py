@@ -19,10 +19,10 @@ import orjson
 from pythonjsonlogger.core import RESERVED_ATTRS, BaseJsonFormatter
 
 from mllog import context, values
-from mllog.events import Timestamps
 from mllog.fields import ECS_VERSION
 from mllog.integrations.keys import prediction_arguments
 from mllog.integrations.loggers import logger_of
+from mllog.stamps import Timestamps
 
 if TYPE_CHECKING:
     from mllog.logger import ModelLogger

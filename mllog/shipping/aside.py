@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from mllog.delivery.spool import replace, sync_folder
+from mllog.files import replace, sync_folder
 
 if TYPE_CHECKING:
     from mllog.shipping.segments import Corrupt, Segments

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from mllog.delivery.spool import replace, sync_folder
+from mllog.files import replace, sync_folder
 from mllog.shipping.segments import Segments
 
 VERSION: Final = 1

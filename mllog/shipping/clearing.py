@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, Lock
-from mllog.delivery.spool import CHECKSUM
+from mllog.files import CHECKSUM
 from mllog.shipping import registry
 from mllog.shipping.checkpoint import ENDING, Checkpoint
 from mllog.shipping.courier import passed

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mllog.delivery.locks import Lock
-from mllog.delivery.spool import sync_folder
+from mllog.files import sync_folder
 from mllog.shipping.segments import LINE_BYTES, Line, parse
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from mllog.delivery.spool import replace
 from mllog.errors import PlaceError
+from mllog.files import replace
 from mllog.shipping.segments import numbers, processes
 
 FILE: Final = "_spool.json"

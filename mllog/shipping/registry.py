@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mllog.delivery.locks import Lock
-from mllog.delivery.spool import replace, sync_folder
+from mllog.files import replace, sync_folder
 from mllog.shipping import aside
 from mllog.shipping.checkpoint import ENDING, Counts, counts_of, moment_of
 from mllog.shipping.segments import processes

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 import orjson
 
 from mllog.delivery.locks import WRITER_LOCK, is_locked
-from mllog.delivery.spool import CHECKSUM
+from mllog.files import CHECKSUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

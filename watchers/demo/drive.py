@@ -16,7 +16,7 @@ import pandas as pd
 import mllog
 from mllog.card import ModelCard
 from mllog.environment import Manifest, current
-from mllog.events import moment
+from mllog.stamps import moment
 from watchers.demo import faults as planted
 from watchers.demo.faults import Fault
 from watchers.demo.flights import FEATURES, load

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, Lock
-from mllog.delivery.spool import sync_folder, write_checksum
+from mllog.files import sync_folder, write_checksum
 from mllog.shipping.destinations.base import CHECK_SECONDS, Answer, Check, UnavailableError, canonical, key
 from mllog.shipping.destinations.copies import Copy
 

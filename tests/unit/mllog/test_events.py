@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mllog import events
+from mllog import events, stamps
 
 NOON = 1_767_355_200_000_000_000  # 2026-01-02T12:00:00Z
 
 
 def test_ids_are_uuids_of_version_7() -> None:
     """Python's own parser agrees on version, variant and the time inside."""
-    made = uuid.UUID(events.EventIds().new(NOON))
+    made = uuid.UUID(stamps.EventIds().new(NOON))
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert made.int >> 80 == NOON // 1_000_000
 
@@ -25,14 +25,14 @@ def test_ids_are_uuids_of_version_7() -> None:
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=2))
 def test_ids_grow_though_the_clock_jumps(times: list[int]) -> None:
     """Ids of one process are unique and in order, whatever the clock does."""
-    ids = events.EventIds()
+    ids = stamps.EventIds()
     made = [ids.new(time) for time in times]
     assert made == sorted(set(made))
 
 
 def test_ids_of_two_processes_differ() -> None:
     """Two processes, or a child after a fork, never make the same ids in the same millisecond."""
-    one, two = events.EventIds(), events.EventIds()
+    one, two = stamps.EventIds(), stamps.EventIds()
     assert not {one.new(NOON) for _ in range(1000)} & {two.new(NOON) for _ in range(1000)}
     before = {one.new(NOON) for _ in range(1000)}
     one.renew()
@@ -81,23 +81,23 @@ def test_datasets_are_cut_and_kept_apart() -> None:
 )
 def test_moments(time: object) -> None:
     """One moment as people write it; without a zone it is UTC."""
-    assert events.moment(time) == NOON
+    assert stamps.moment(time) == NOON
 
 
 @pytest.mark.parametrize("time", [None, True, float("nan"), "yesterday", {}, object()])
 def test_what_is_no_moment_is_refused(time: object) -> None:
     """A wrong time is a ValueError here; the logger turns it into a mark on the event."""
     with pytest.raises(ValueError):
-        events.moment(time)
+        stamps.moment(time)
 
 
 def test_timestamps() -> None:
     """ISO 8601 in UTC with microseconds; times outside of the calendar go to its ends."""
-    stamps = events.Timestamps()
-    assert stamps.text(NOON + 1_234_567_899) == "2026-01-02T12:00:01.234567Z"
-    assert stamps.text(NOON) == "2026-01-02T12:00:00.000000Z"
-    assert stamps.text(-1) == "1970-01-01T00:00:00.000000Z"
-    assert stamps.text(10**21) == "9999-12-31T23:59:59.000000Z"
+    texts = stamps.Timestamps()
+    assert texts.text(NOON + 1_234_567_899) == "2026-01-02T12:00:01.234567Z"
+    assert texts.text(NOON) == "2026-01-02T12:00:00.000000Z"
+    assert texts.text(-1) == "1970-01-01T00:00:00.000000Z"
+    assert texts.text(10**21) == "9999-12-31T23:59:59.000000Z"
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_blank_names_of_outputs() -> None:
 )
 def test_nanoseconds(seconds: object, expected: int | None) -> None:
     """Durations are whole nanoseconds; what is no number is none."""
-    assert events.nanoseconds(seconds) == expected
-    assert events.nanoseconds(float("nan")) is None
+    assert stamps.nanoseconds(seconds) == expected
+    assert stamps.nanoseconds(float("nan")) is None
