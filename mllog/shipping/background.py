@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mllog.notices import once
 from mllog.shipping.courier import Limits
 from mllog.shipping.shipper import Shipper
 
@@ -84,6 +85,10 @@ class Background:
                 moved = shipper.round()
                 if shipper.problem is not None:
                     self._tell(shipper.problem)
+                elif shipper.unkept is not None:
+                    once(f"{shipper.reason}")
+                while shipper.warnings:
+                    once(shipper.warnings.pop())
             except Exception as error:  # noqa: BLE001 - a bug must not end delivery, nor reach the model
                 self._tell(error)
             if moved and shipper.problem is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import math
 import signal
 import sys
 import threading
@@ -16,7 +18,6 @@ from mllog.places import parse
 from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from mllog.shipping.destinations.base import Destination
@@ -71,7 +72,7 @@ class Ship:
         parser.add_argument(
             "--give-up",
             metavar="SECONDS",
-            type=float,
+            type=_seconds,
             default=GIVE_UP_SECONDS,
             help="without --follow: end after so long without success (default %(default)g)",
         )
@@ -95,7 +96,7 @@ class Ship:
             destination,
             delete=args.delete,
             stop=stop,
-            give_up=None if args.follow else max(args.give_up, 0.0),
+            give_up=None if args.follow else args.give_up,
         )
         if args.replay_dead:
             return _replay(shipper, as_json=args.json)
@@ -104,6 +105,16 @@ class Ship:
 
 
 command = Ship()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: write seconds, 0 or more")
+    return seconds
 
 
 def _check_folder(folder: Path, *, follow: bool) -> None:

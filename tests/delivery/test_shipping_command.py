@@ -228,6 +228,14 @@ def test_not_delivered_is_3(tmp_path: pathlib.Path) -> None:
     assert "503" in document["problem"]
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_patience_is_a_number_of_seconds(tmp_path: pathlib.Path, seconds: str) -> None:
+    """Anything else is wrong usage, which names the option, the value and the remedy."""
+    done = ship(tmp_path, "--to", "stdout:", f"--give-up={seconds}")
+    assert done.returncode == 2
+    assert f"argument --give-up: '{seconds}': write seconds, 0 or more" in done.stderr
+
+
 def test_standard_output_gets_the_lines_and_nothing_else(tmp_path: pathlib.Path) -> None:
     """So that they can be piped; what there is to say goes to standard error."""
     events = spools.lines("a", 5)

@@ -15,6 +15,7 @@ import trustme
 from support import processes, receivers, spools
 from support.receivers import logstash
 
+from mllog import ModelLogger
 from mllog.delivery.sinks import SpoolSink, open_sink
 from mllog.errors import PlaceError, SettingError
 from mllog.places import parse
@@ -446,3 +447,17 @@ def test_a_writer_never_waits_for_the_network(tmp_path: pathlib.Path, fault_row:
         sink.close(timeout=30)
         assert sorted(set(receiver.ids())) == sorted(["first", *(f"a-{k}" for k in range(1000))])
     row(fault_row, "a server that holds the first request", receiver, accepted=1001)
+
+
+def test_what_is_wrong_with_the_spools_own_files_is_told(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beside a model nobody reads an exit code: a damaged registration is a warning of the log ``mllog``."""
+    with logstash() as receiver:
+        with ModelLogger("m", version="1", sink=receiver.place(), spool=tmp_path, resources=0) as log:
+            log.prediction({"a": 1})
+        (registered,) = (tmp_path / "_destinations").glob("*.json")
+        registered.write_bytes(b"\0" * 20)
+        with ModelLogger("m", version="1", sink=receiver.place(), spool=tmp_path, resources=0) as log:
+            log.prediction({"a": 2})
+    assert f"{registered} was damaged and is written anew" in caplog.text
