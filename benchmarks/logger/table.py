@@ -79,11 +79,11 @@ full event has an ISO time, a UUID and ECS fields too, and is a row like any oth
 
 REASONS: Final = {
     "CPU tax": (
-        "The floor is one call into C and one system call. An event that is typed, and measured where there "
-        "is a card, is looked at value by value in Python: by the caller to copy what can't change, by the "
-        "writer to sort it into typed maps, and with a card to bin 17 numbers and look up some 30 words. "
-        "Numpy would help little: `log.batch`, which does the same column by column, still needs about half "
-        "of that CPU for each row (`python -m benchmarks.batch`)."
+        "The floor is one call into C and one system call, and knows neither a time as text nor an id. The same "
+        "event as mllog writes it, by hand and without looking at a value, is the row *full event*. mllog looks at each "
+        "value twice, once for the caller's snapshot and once to type it and to find what is missing, both compiled; "
+        "with a card it also bins 17 numbers and looks up some 30 words. Most of what is left is Python between these: "
+        "the record, the queue, the line's frame; and sha256 of what is written."
     ),
     "call p50 / floor, paced": (
         "After a pause the caches are cold, and the call runs through more code than the floor does. The time between "
