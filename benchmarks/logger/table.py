@@ -80,8 +80,8 @@ full event has an ISO time, a UUID and ECS fields too, and is a row like any oth
 REASONS: Final = {
     "CPU tax": (
         "The floor is one call into C and one system call, and knows neither a time as text nor an id. The same "
-        "event as mllog writes it, by hand and without looking at a value, is the row *full event*. mllog looks at each "
-        "value twice, once for the caller's snapshot and once to type it and to find what is missing, both compiled; "
+        "event as mllog writes it, by hand and without looking at a value, is the row *full event*. mllog looks at "
+        "each value twice, once for the caller's snapshot and once to type it and to find what is missing, both compiled; "
         "with a card it also bins 17 numbers and looks up some 30 words. Most of what is left is Python between these: "
         "the record, the queue, the line's frame; and sha256 of what is written."
     ),

@@ -483,11 +483,11 @@ def test_half_hour_zones(stand: Any) -> None:
 
 
 def test_nobody_sent_inputs(stand: Any, ruler: Ruler, card: ModelCard) -> None:
-    """A prediction without inputs is a prediction with all of them absent."""
+    """Of inputs that nobody gave nothing is known; in an empty row all of them are absent."""
     place = stand.place()
     write(place, [Prediction(None, 0.5), Prediction({}, 0.5)], card)
     total = merge(stand.open(place).profiles("model", ruler, START, START + HOUR)).total()
-    assert {int(total[ruler.index[f.name, "missing", "absent"]]) for f in ruler.inputs} == {2}
+    assert {int(total[ruler.index[f.name, "missing", "absent"]]) for f in ruler.inputs} == {1}
 
 
 def test_inputs_that_were_too_long_are_not_absent(stand: Any, ruler: Ruler) -> None:
