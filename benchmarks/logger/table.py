@@ -81,9 +81,9 @@ REASONS: Final = {
     "CPU tax": (
         "The floor is one call into C and one system call, and knows neither a time as text nor an id. The same "
         "event as mllog writes it, by hand and without looking at a value, is the row *full event*. mllog looks at "
-        "each value twice, once for the caller's snapshot and once to type it and to find what is missing, both compiled; "
-        "with a card it also bins 17 numbers and looks up some 30 words. Most of what is left is Python between these: "
-        "the record, the queue, the line's frame; and sha256 of what is written."
+        "each value twice, once for the caller's snapshot and once to type it and to find what is missing, both "
+        "compiled; with a card it also bins 17 numbers and looks up some 30 words. Most of what is left is Python "
+        "between these (the record, the queue, the line's frame) and sha256 of what is written."
     ),
     "call p50 / floor, paced": (
         "After a pause the caches are cold, and the call runs through more code than the floor does. The time between "
