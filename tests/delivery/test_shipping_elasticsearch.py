@@ -16,6 +16,7 @@ import orjson
 import pytest
 from support import processes, spools
 from support.between import between
+from support.elasticsearch import DEFAULT_VERSION, OLDER_VERSION
 
 from mllog.shipping import Shipper, inspect, open_destination
 from mllog.shipping.courier import Limits
@@ -25,7 +26,7 @@ from mllog.shipping.replay import replay
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support.elasticsearch import Node
 
@@ -89,10 +90,11 @@ class Streams:
         return found
 
 
-@pytest.fixture
-def streams(elasticsearch_node: Node) -> Iterator[Streams]:
-    elasticsearch_node.request("PUT", "/_index_template/mllog-test-shipping", TEMPLATE)
-    return Streams(elasticsearch_node)
+@pytest.fixture(params=[DEFAULT_VERSION, OLDER_VERSION])
+def streams(request: pytest.FixtureRequest, elasticsearch_nodes: Callable[[str], Node]) -> Streams:
+    node = elasticsearch_nodes(request.param)
+    node.request("PUT", "/_index_template/mllog-test-shipping", TEMPLATE)
+    return Streams(node)
 
 
 def quick(folder: pathlib.Path, place: str, *, give_up: float = 60.0, **options: Any) -> Shipper:

@@ -25,6 +25,8 @@ from typing import Any
 from support.distribution import NoNodeError, distribution, java_home
 
 DEFAULT_VERSION = "9.5.2"
+OLDER_VERSION = "8.19.8"
+"""The last line of the major version before."""
 START_SECONDS = 240
 HEAP = "512m"
 
