@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, get_args
 
 from mllog import values
+from mllog.attributions import attributions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +148,7 @@ class Record:
                 if (
                     type(name) is not str
                     or (kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool)
-                    or (name not in _OUTPUTS and not is_usable(name))
+                    or (name not in _OUTPUTS and not values.is_usable(name))
                 ):
                     output = self._typed_output(output, names)
                     break
@@ -160,9 +161,7 @@ class Record:
     def _typed_output(self, output: Any, names: tuple[str, ...]) -> Any:
         attributions = None
         if type(output) is dict and output.get("explanation") is not None:
-            from mllog import told  # noqa: PLC0415 - a cycle
-
-            attributions = told.attributions_of(self, "@output", output["explanation"], names)
+            attributions = attributions_of(self, "@output", output["explanation"], names)
             output = {name: value for name, value in output.items() if type(name) is not str or name != "explanation"}
         walk = values.Walk()
         typed = walk.typed(output)
@@ -171,7 +170,7 @@ class Record:
         if walk.truncated:
             self.mark_truncated("@output")
         if isinstance(typed, dict):
-            if not all(map(is_usable, typed)):
+            if not all(map(values.is_usable, typed)):
                 self.mark_replaced("@output")
                 typed = {values.name_of(name): value for name, value in typed.items()}
             if attributions is not None:
@@ -190,7 +189,7 @@ def settled(inputs: dict[str, Any], record: Record) -> dict[str, Any]:
         ``inputs`` itself, where there is nothing to do.
     """
     for name, value in inputs.items():
-        if type(value) not in TYPED or not is_usable(name):
+        if type(value) not in TYPED or not values.is_usable(name):
             break
     else:
         return inputs
@@ -201,11 +200,6 @@ def settled(inputs: dict[str, Any], record: Record) -> dict[str, Any]:
             record.replaced = [*(record.replaced or ()), name]
         result[name] = value if type(value) in TYPED else values.typed(value)
     return result
-
-
-def is_usable(name: object) -> bool:
-    """Whether Elasticsearch takes ``name`` for a field's."""
-    return type(name) is str and 0 < len(name) <= values.NAME_LIMIT and not name.isspace()
 
 
 TYPED: Final = values.SCALARS | {dict, list}
@@ -236,7 +230,7 @@ def prediction_key(value: Any) -> str | None:
         At most 256 characters: a longer one is cut and ends in ``#`` and a hash of all of it. ``None`` where it is
         missing: null, NaN or blank.
     """
-    if is_usable(value):
+    if values.is_usable(value):
         return str(value)
     typed = value if type(value) is str else values.typed(value)
     if typed is None or (type(typed) is float and math.isnan(typed)) or (type(typed) is str and not typed.strip()):

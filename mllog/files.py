@@ -49,6 +49,22 @@ def replace(path: Path, content: bytes, *, sync: bool = True) -> None:
         raise
 
 
+def append_whole(fd: int, data: bytes, size: int) -> None:
+    """Write all of ``data`` behind ``size`` bytes of a file and put it on the disk, or leave the file as it was.
+
+    Raises:
+        OSError: Where the disk refuses.
+    """
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fsync(fd)
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk, where that can be asked for."""
     with contextlib.suppress(OSError):

@@ -13,13 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog import events, values
+from mllog.attributions import attributions_of
+from mllog.marking import named, typed
 from mllog.ruler import category_key
 
 if TYPE_CHECKING:
     from mllog.events import Record
 
 LABEL_LIMIT: Final = 100
-ATTRIBUTION_LIMIT: Final = 2**16
 
 
 def add_labels(record: Record, labels: Any) -> None:
@@ -30,10 +31,10 @@ def add_labels(record: Record, labels: Any) -> None:
         pairs = [("labels", labels)]
     found: dict[str, Any] = {}
     for key, value in pairs[:LABEL_LIMIT]:
-        name = _named(record, "@labels", key)
+        name = named(record, "@labels", key)
         if name in found:  # 1 and "1" are two keys of a dict and one name of an object
             record.mark_replaced("@labels")
-        kept = found[name] = _typed(record, "@labels", value)
+        kept = found[name] = typed(record, "@labels", value)
         if type(kept) is float and not math.isfinite(kept):
             record.mark_replaced("@labels")
     if len(pairs) > LABEL_LIMIT:
@@ -43,7 +44,7 @@ def add_labels(record: Record, labels: Any) -> None:
 
 def add_message(record: Record, message: Any) -> None:
     """A log message that isn't a text of ordinary length."""
-    text = values.text_of(_typed(record, "@message", message))
+    text = values.text_of(typed(record, "@message", message))
     if len(text) > values.TEXT_LIMIT:
         record.mark_truncated("@message")
     record.message = text
@@ -67,7 +68,7 @@ def add_label(record: Record, value: Any, annotator: Any = None) -> None:
     """What was true: as a keyword, and as a number where it is one."""
     label = _truth(record, "@label", value)
     if annotator is not None:
-        label["annotator"] = _named(record, "@annotator", annotator)
+        label["annotator"] = named(record, "@annotator", annotator)
     record.body = {"label": label}
 
 
@@ -78,18 +79,18 @@ def add_business_outcome(record: Record, value: Any) -> None:
 
 def add_metric(record: Record, name: Any, value: Any, unit: Any) -> None:
     """A figure with name and unit."""
-    number = _typed(record, "@metric", value)
-    name = _named(record, "@metric", name)
-    record.body = events.metric_body(name, number, None if unit is None else _named(record, "@unit", unit))
+    number = typed(record, "@metric", value)
+    name = named(record, "@metric", name)
+    record.body = events.metric_body(name, number, None if unit is None else named(record, "@unit", unit))
     if number is not None and "value" not in record.body["metric"]:
         record.mark_replaced("@metric")
 
 
 def add_step(record: Record, name: Any, rows_in: Any, rows_out: Any) -> None:
     """A step of a pipeline: its name, rows in and rows out."""
-    step: dict[str, Any] = {"name": _named(record, "@step", name)}
+    step: dict[str, Any] = {"name": named(record, "@step", name)}
     for key, rows in (("rows_in", rows_in), ("rows_out", rows_out)):
-        number = _typed(record, f"@{key}", rows)
+        number = typed(record, f"@{key}", rows)
         if isinstance(number, int | float) and math.isfinite(number) and int(number) in values.INT64:
             step[key] = int(number)
         if number is not None and step.get(key) != number:
@@ -103,53 +104,8 @@ def add_explanation(record: Record, attributions: Any, names: tuple[str, ...]) -
     record.size += events.OUTPUT_SIZE
 
 
-def attributions_of(record: Record, mark: str, given: Any, names: tuple[str, ...]) -> dict[str, float]:
-    """Contributions by feature name, of which only finite numbers are kept.
-
-    Args:
-        record: Where it is marked what isn't kept.
-        mark: By which name.
-        given: A mapping, a Series, or a vector (or a matrix of one row) in the card's order of features.
-        names: Names for the values of a vector; ``x0``, ``x1``, … where they don't fit.
-    """
-    try:
-        pairs = _pairs(given, names)
-    except Exception:  # noqa: BLE001 - foreign code
-        pairs = None
-    if pairs is None:
-        if given is not None:
-            record.mark_replaced(mark)
-        return {}
-    found: dict[str, float] = {}
-    for key, value in pairs[:ATTRIBUTION_LIMIT]:
-        name = _named(record, mark, key)
-        number = _typed(record, mark, value)
-        if not isinstance(number, int | float) or not math.isfinite(number) or name in found:
-            record.mark_replaced(mark)
-            continue
-        found[name] = float(number)
-    if len(pairs) > ATTRIBUTION_LIMIT:
-        record.mark_truncated(mark)
-    return found
-
-
-def _pairs(given: Any, names: tuple[str, ...]) -> list[tuple[Any, Any]] | None:
-    """Name and value of each attribution; ``None`` where there are no names and no vector."""
-    kind = type(given)
-    if hasattr(kind, "items"):  # before lists: a Series has both
-        return [(key, value) for key, value in islice(given.items(), ATTRIBUTION_LIMIT + 1)]
-    to_list = next((name for name in ("tolist", "to_list", "to_pylist") if hasattr(kind, name)), None)
-    vector = getattr(given, to_list)() if to_list is not None else given
-    if type(vector) is not list and type(vector) is not tuple:
-        return None
-    if len(vector) == 1 and issubclass(type(vector[0]), list | tuple):
-        vector = vector[0]
-    fitting = names if len(names) == len(vector) else tuple(f"x{k}" for k in range(len(vector)))
-    return list(zip(fitting, vector, strict=True))
-
-
 def _truth(record: Record, mark: str, value: Any) -> dict[str, Any]:
-    truth = _typed(record, mark, value)
+    truth = typed(record, mark, value)
     if truth is None:
         return {}
     if isinstance(truth, float) and not math.isfinite(truth):
@@ -161,29 +117,3 @@ def _truth(record: Record, mark: str, value: Any) -> dict[str, Any]:
     if isinstance(truth, int | float):
         told["number"] = float(truth)
     return told
-
-
-def _typed(record: Record, mark: str, value: Any) -> Any:
-    """``value`` typed, with a mark where it was cut or replaced."""
-    if type(value) is str and len(value) <= values.TEXT_LIMIT:
-        return value
-    walk = values.Walk()
-    typed = walk.typed(value)
-    if walk.truncated:
-        record.mark_truncated(mark)
-    if walk.replaced:
-        record.mark_replaced(mark)
-    return typed
-
-
-def _named(record: Record, mark: str, value: Any) -> str:
-    """A usable name; a number is one as text, what had to be changed beyond that is marked."""
-    if events.is_usable(value):
-        return str(value)
-    typed = _typed(record, mark, value)
-    name = values.name_of(value if type(value) is str else typed)
-    if len(name) == values.NAME_LIMIT:
-        record.mark_truncated(mark)
-    elif type(typed) is str and name != typed:
-        record.mark_replaced(mark)
-    return name

@@ -266,6 +266,11 @@ def text_of(value: object) -> str:
     return text if len(text) <= TEXT_LIMIT + NAME_LIMIT else cut(text)
 
 
+def is_usable(name: object) -> bool:
+    """Whether Elasticsearch takes ``name`` for a field's."""
+    return type(name) is str and 0 < len(name) <= NAME_LIMIT and not name.isspace()
+
+
 def name_of(key: object) -> str:
     """A usable field name for any key: text, not blank, not too long, the same for the same key."""
     name = key if type(key) is str else text_of(key)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mllog.delivery.locks import Lock
-from mllog.files import sync_folder
+from mllog.files import append_whole, sync_folder
 from mllog.shipping.segments import LINE_BYTES, Line, parse
 
 if TYPE_CHECKING:
@@ -197,14 +197,7 @@ def append(path: Path, content: bytes) -> None:
             tail = os.pread(fd, min(size, _TAIL), max(size - _TAIL, 0))
             size -= len(tail) - (tail.rfind(b"\n") + 1)
             os.ftruncate(fd, size)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
-        except OSError:
-            os.ftruncate(fd, size)
-            raise
+        append_whole(fd, content, size)
     finally:
         os.close(fd)
     if not begun:

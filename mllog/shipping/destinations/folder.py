@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, Lock
-from mllog.files import sync_folder, write_checksum
+from mllog.files import append_whole, sync_folder, write_checksum
 from mllog.shipping.destinations.base import CHECK_SECONDS, Answer, Check, UnavailableError, canonical, key
 from mllog.shipping.destinations.copies import Copy
 
@@ -133,14 +133,6 @@ def _append(path: Path, data: bytes) -> None:
     """Append all of it or nothing, on the disk."""
     fd = os.open(path, _FLAGS, 0o640)
     try:
-        size = os.fstat(fd).st_size
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
-        except OSError:
-            os.ftruncate(fd, size)
-            raise
+        append_whole(fd, data, os.fstat(fd).st_size)
     finally:
         os.close(fd)
