@@ -25,7 +25,7 @@ class CompiledLoops(BuildHookInterface):  # type: ignore[type-arg]
         for old in Path(self.root, SOURCE).parent.glob("compiled.*"):
             if old.suffix in {".so", ".pyd"}:
                 old.unlink()
-        if os.environ.get("MLLOG_PURE_PYTHON"):
+        if os.environ.get("MLLOG_PURE_PYTHON", "").lower() not in {"", "0", "false", "no"}:
             return
         try:
             compile_loops(self.root)

@@ -16,7 +16,6 @@ from mllog.delivery.encoder import Constants
 from mllog.delivery.engine import Engine
 from mllog.delivery.sinks import FileSink, open_sink
 from mllog.delivery.snapshot import hold, snapshot
-from mllog.errors import SettingError
 from mllog.facts import FactLogger
 
 if TYPE_CHECKING:
@@ -102,17 +101,8 @@ class ModelLogger(FactLogger):
         resources: float | None = None,
         salt: str | bytes | None = None,
     ) -> None:
-        if not isinstance(model, str) or not model.strip():
-            raise SettingError(f"model {model!r}: write the model's name", field="model", value=model)
         settings.check_clock(clock)
-        if version is None or not str(version).strip():
-            raise SettingError(f"version {version!r}: write the model's version", field="version", value=version)
-        if artifact is not None and not isinstance(artifact, str | os.PathLike):
-            raise SettingError(
-                f"artifact {artifact!r}: give the path of the model's file or folder", field="artifact", value=artifact
-            )
-        if card is not None and not isinstance(card, str | os.PathLike) and not hasattr(card, "ruler"):
-            raise SettingError(f"card {card!r}: give a ModelCard, or the path of one", field="card", value=card)
+        setup.check(model=model, version=version, artifact=artifact, card=card, environment=environment, salt=salt)
         chosen = settings.resolve(
             role=role,
             service=service,
@@ -236,7 +226,10 @@ class ModelLogger(FactLogger):
         user: str | None = None,
         labels: Mapping[str, Any] | None = None,
     ) -> Request:
-        """A block around one prediction: captures latency, outcome and exception; set its ``.output``."""
+        """A block around one prediction: captures latency, outcome and exception; set its ``.output``.
+
+        Inputs are taken as they are when the block is entered, output and labels as they are when it is left.
+        """
         from mllog.integrations.calls import Request  # noqa: PLC0415 - a cycle
 
         return Request(self, inputs, id, trace_id, user=user, labels=labels)

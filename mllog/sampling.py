@@ -164,7 +164,8 @@ class Sampler:
         if not found and self._margin:
             margin = _margin(output, regression=self._regression)
             found = margin is not None and margin < self._margin
-        if not found and self._sampling.keep is not None:
+        # A later part has no inputs to be asked about: it goes with its prediction.
+        if not found and self._sampling.keep is not None and record.action == "predict":
             found = self._asked(self._sampling.keep, record)
         if found and known is not None:
             if len(self._kept) >= _IDS_REMEMBERED:

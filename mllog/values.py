@@ -259,6 +259,14 @@ def float_of(number: int) -> float:
         return math.inf if number > 0 else -math.inf
 
 
+def integer_text(number: int) -> str:
+    """Digits of an integer; its length, where Python refuses to write so many (``sys.set_int_max_str_digits``)."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"<integer of {number.bit_length()} bits>"
+
+
 def text_of(value: object) -> str:
     """What a field for texts says of any value; not longer than other texts."""
     text = Walk().typed(value)

@@ -84,7 +84,7 @@ class Router:
             if type(value) is int and not -(2**63) <= value < 2**63:
                 # Beyond 64 bits: neither the encoder nor Elasticsearch takes it as a number.
                 record.replaced = [*(record.replaced or ()), name]
-                return "other", str(value)
+                return "other", values.integer_text(value)
             return "other", value
         if isinstance(value, str):
             return self._text(name, value, kind, record)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 
 from mllog.delivery.queue import OVERFLOWS, Overflow
 from mllog.delivery.spool import SEGMENT_BYTES
 from mllog.errors import SettingError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DEFAULT_SINK: Final = "events/"
 MAX_BYTES: Final = 64 * 2**20
@@ -127,6 +125,16 @@ def check_clock(clock: object) -> None:
         )
 
 
+def check_kind(name: str, value: object, kinds: tuple[type, ...], remedy: str) -> None:
+    """Look whether a setting that may be left out is of a usable type.
+
+    Raises:
+        SettingError: Where it isn't.
+    """
+    if value is not None and not isinstance(value, kinds):
+        raise SettingError(f"{name} {value!r}: {remedy}", field=name, value=value)
+
+
 def _namespace(value: str | None) -> str:
     namespace = value or variable("namespace") or "default"
     if (
@@ -145,6 +153,7 @@ def _service(value: str | Mapping[str, str] | None) -> dict[str, str]:
     if isinstance(value, str):
         return {"name": value}
     if value is not None:
+        check_kind("service", value, (Mapping,), "write its name, or a mapping of name, version and environment")
         unknown = sorted(set(value) - {"name", "version", "environment"})
         if unknown:
             raise SettingError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mllog import environment as environments
 from mllog.delivery import settings
@@ -40,6 +40,27 @@ def load_card(card: ModelCard | str | os.PathLike[str] | None, model: str) -> Mo
             value=card.model,
         )
     return card
+
+
+def check(*, model: Any, version: Any, artifact: Any, card: Any, environment: Any, salt: Any) -> None:
+    """Look whether the arguments of a logger are what they should be, as far as their types tell.
+
+    Raises:
+        SettingError: Where one isn't; it names the argument, the value and the remedy.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise SettingError(f"model {model!r}: write the model's name", field="model", value=model)
+    if version is None or not str(version).strip():
+        raise SettingError(f"version {version!r}: write the model's version", field="version", value=version)
+    settings.check_kind("artifact", artifact, (str, os.PathLike), "give the path of the model's file or folder")
+    if not hasattr(card, "ruler"):
+        settings.check_kind("card", card, (str, os.PathLike), "give a ModelCard, or the path of one")
+    settings.check_kind(
+        "environment", environment, (environments.Manifest,), "give a mllog.environment.Manifest, or leave it out"
+    )
+    if not isinstance(salt, str | bytes | None):
+        # Its value is a secret, whatever it is.
+        raise SettingError("salt: give a text or bytes, the same for all services", field="salt", value="<hidden>")
 
 
 def leave_card(card: ModelCard, folder: Path) -> None:

@@ -380,6 +380,13 @@ def open_sink(
             value=value,
         )
     if not isinstance(place, Place):
+        if not all(callable(getattr(place, name, None)) for name in ("start", "write", "close")):
+            raise SettingError(
+                f"sink {place!r}: write a place (a folder, stdout:, logstash+http://host:port), or give an object with "
+                "start(), write() and close()",
+                field="sink",
+                value=place,
+            )
         return place
     if place.kind == "stdout":
         return StdoutSink()

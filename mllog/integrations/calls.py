@@ -22,7 +22,8 @@ class Request:
     block is left elsewhere, as that of a streaming answer is.
 
     Attributes:
-        output: The model's output, to be set inside of the block.
+        output: The model's output, to be set inside of the block; taken, as ``labels`` are, when it is left, so that
+            both may be filled bit by bit.
         id: The caller's id.
         trace_id: W3C trace id.
         labels: The caller's own keys.

@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
+from mllog import values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,7 +54,10 @@ class Echo:
             for item in value:
                 self.add(name, item)
         elif isinstance(value, str | int | float) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 - NaN
-            self._names.setdefault(value, name)
+            if isinstance(value, int) and math.isinf(values.float_of(value)):
+                self._names.setdefault(values.integer_text(value), name)  # as digits; no number can be written so
+            else:
+                self._names.setdefault(value, name)
 
     def text(self, text: str) -> str:
         """A text with ``<feature>`` in place of each value of :data:`SHORTEST` characters or more."""

@@ -59,6 +59,11 @@ class People:
             if user is not None and self._policy.user == "hash" and self._hasher is not None:
                 record.context = {**(record.context or {}), "user": {"hash": self._hasher.hash(USER, user)}}
             record.user = None
+        label = (record.body or {}).get("label")
+        if isinstance(label, dict) and self._policy.user != "keep" and "annotator" in label:
+            annotator = label.pop("annotator")
+            if self._policy.user == "hash" and self._hasher is not None:
+                label["annotator"] = self._hasher.hash(USER, annotator)
         if record.prediction_id is not None:
             given = record.prediction_id
             record.prediction_id = self._id(given, cleaner)

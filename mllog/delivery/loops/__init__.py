@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING or os.environ.get("MLLOG_PURE_PYTHON"):
+PURE: Final = os.environ.get("MLLOG_PURE_PYTHON", "").lower() not in {"", "0", "false", "no"}
+"""Whether somebody has chosen those in Python."""
+
+if TYPE_CHECKING or PURE:
     from mllog.delivery.loops.plain import Layout, Memory, Names, Words, size_of_scalars, sort
 else:
     try:
@@ -20,4 +23,4 @@ else:
 COMPILED: Final = Memory.__module__.endswith(".compiled")
 """Which of the two it is."""
 
-__all__ = ["COMPILED", "Layout", "Memory", "Names", "Words", "size_of_scalars", "sort"]
+__all__ = ["COMPILED", "PURE", "Layout", "Memory", "Names", "Words", "size_of_scalars", "sort"]

@@ -481,10 +481,33 @@ def test_the_polling_writer_needs_no_flush(tmp_path: Path) -> None:
         ("artifact", 5, "give the path"),
         ("artifact", b"model", "give the path"),
         ("card", {}, "give a ModelCard, or the path of one"),
+        ("sink", 5, "write a place"),
+        ("sink", ["a"], "write a place"),
+        ("environment", 5, "give a mllog.environment.Manifest"),
+        ("service", 5, "write its name, or a mapping"),
     ],
 )
 def test_settings_that_are_none_are_told(field: str, value: Any, remedy: str) -> None:
     """With the argument's name, its value and what to write instead."""
     with pytest.raises(mllog.SettingError, match=rf"{field} .*{remedy}") as caught:
-        mllog.ModelLogger("m", sink="stdout:", **({"version": "1"} | {field: value}))
+        mllog.ModelLogger("m", **({"version": "1", "sink": "stdout:"} | {field: value}))
     assert (caught.value.field, caught.value.value) == (field, value)
+
+
+def test_a_salt_of_another_type_is_told_without_showing_it() -> None:
+    """Whatever was meant by it may be the secret."""
+    with pytest.raises(mllog.SettingError, match="salt: give a text or bytes") as told:
+        mllog.ModelLogger("model", version="1", salt=90210)  # type: ignore[arg-type]
+    assert "90210" not in str(told.value)
+    assert told.value.field == "salt"
+
+
+@pytest.mark.parametrize("card", [None, "card"])
+def test_an_integer_that_python_refuses_to_write(card: str | None) -> None:
+    """An integer of more digits than Python writes costs no event, under whatever name."""
+    made = None if card is None else ModelCard.from_frame({"a": [1.0, 2.0] * 20}, "model", "1")
+    with capture_events(card=made) as captured:
+        assert captured.log.prediction({"a": 1.0, "z": 10**5000})
+    (event,) = captured.predictions()
+    assert event["ml"]["replaced"] == ["z"]
+    assert captured.log.status().rejected == 0

@@ -170,7 +170,10 @@ def test_people(tmp_path: Path) -> None:
     hashed = pseudonym(SALT, "@prediction_id", "order 1")
     assert [event["ml"]["prediction_id"] for event in events] == [hashed] * 7
     assert [event.get("user") for event in events[:2]] == [{"hash": pseudonym(SALT, "@user", "Jane Doe")}] * 2
-    assert events[4]["ml"]["label"] == {"value": "late", "annotator": "<email>"}
+    assert events[4]["ml"]["label"] == {
+        "value": "late",
+        "annotator": pseudonym(SALT, "@user", "kim@example.org"),
+    }
     assert "Jane" not in json.dumps(events)
     assert line_of(make({"user": "keep", "ids": "keep"}), id="a", user="Jane")["user"] == {"id": "Jane"}
     dropped = line_of(make({"user": "drop", "ids": "drop"}), id="a1b2c3", user="Jane", message="a1b2c3 for Jane")

@@ -432,3 +432,25 @@ def test_letters_that_become_two() -> None:
     echo = Echo()
     echo.add("customer", SECRET)
     assert echo.text(f"İİİ: {SECRET} is") == "İİİ: ".lower() + "<customer> is"
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000, 2**1024], ids=["large", "small", "endless", "next"])
+def test_numbers_beyond_all_floats(number: int) -> None:
+    """Under a policy, an integer that no float can be costs no event, whether a feature or an unexpected name has it."""
+    policy = {"texts": "drop", "features": {"income": "redact"}}
+    frame = {"income": [1.0, 2.0, 3.0] * 10, "note": ["a b"] * 30}
+    card = ModelCard.from_frame(frame, "m", "1", policy=policy, text=["note"])
+    with capture_events("m", card=card) as captured:
+        assert captured.log.prediction({"income": number, "unknown": number, "note": "x"}, 0.5, labels={"n": number})
+    assert len(captured.predictions()) == 1
+    assert captured.log.status().rejected == 0
+
+
+@pytest.mark.parametrize(("word", "told"), [("keep", "jane.doe"), ("drop", None), ("hash", "hashed")])
+def test_who_annotated_goes_by_the_word_for_users(word: str, told: str | None) -> None:
+    """The name of somebody who labels is a person's too."""
+    with capture_events("m", card=make(user=word), salt=SALT) as captured:
+        captured.log.label("p1", "late", annotator="jane.doe")
+    (event,) = captured.events("label")
+    written = event["ml"]["label"].get("annotator")
+    assert (written == told) if told != "hashed" else (written and "jane" not in json.dumps(event))

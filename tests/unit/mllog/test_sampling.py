@@ -414,3 +414,14 @@ def test_batches_are_sampled() -> None:
     assert found == {name: mark for name, mark in want.items() if mark is not None}
     assert len(returned) == 80
     assert status.sampled_out == 80 - len(found)
+
+
+def test_a_rule_of_inputs_says_nothing_of_later_parts() -> None:
+    """An output that comes later goes with its prediction: a rule of one's own isn't asked about what has no inputs."""
+    sampling = mllog.Sampling(rate=1e-9, always=(), keep=lambda made: made.inputs["amount"] > 10)
+    with capture_events(sampling=sampling) as captured:
+        for k in range(20):
+            captured.log.prediction({"amount": k}, id=f"p{k}")
+            captured.log.output(f"p{k}", 0.5)
+    kept = [event["ml"]["prediction_id"] for event in captured.events("prediction")]
+    assert sorted(kept) == sorted([f"p{k}" for k in range(11, 20)] * 2)
