@@ -224,7 +224,8 @@ def prediction_key(value: Any) -> str | None:
     """A caller's id as it is written everywhere, so that the parts of a prediction meet under it.
 
     Args:
-        value: Of any type; numbers are their text.
+        value: Of any type; numbers are their text, and a float that is a whole number that of the integer, as of
+            :func:`mllog.ruler.category_key`: pandas turns integer columns with gaps into floats.
 
     Returns:
         At most 256 characters: a longer one is cut and ends in ``#`` and a hash of all of it. ``None`` where it is
@@ -235,7 +236,7 @@ def prediction_key(value: Any) -> str | None:
     typed = value if type(value) is str else values.typed(value)
     if typed is None or (type(typed) is float and math.isnan(typed)) or (type(typed) is str and not typed.strip()):
         return None
-    return values.name_of(typed)
+    return values.name_of(str(int(typed)) if type(typed) is float and typed.is_integer() else typed)
 
 
 def outcome_of(outcome: object) -> Outcome:

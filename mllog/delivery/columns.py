@@ -6,6 +6,7 @@ doesn't keep as it is, Python objects, is typed at once.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mllog import values
-from mllog.delivery.loops.plain import VALUE_SIZE
+from mllog.delivery.loops.plain import VALUE_SIZE, is_numpy
 from mllog.events import Record
 
 _NONE: Final = type(None)
@@ -114,6 +115,9 @@ Convert: TypeAlias = Callable[[Any], tuple[Any, bool, bool]]
 
 def typed_input(value: Any) -> tuple[Any, bool, bool]:
     """One input, typed as :func:`mllog.delivery.snapshot.snapshot` types it."""
+    with contextlib.suppress(Exception):  # a class may refuse to be named
+        if is_numpy(type(value)):
+            return value.item(), False, False
     walk = values.Walk()
     return walk.typed(value), walk.truncated, walk.replaced
 
@@ -206,7 +210,10 @@ def typed_values(given: list[Any], convert: Convert = typed_input) -> Values:
         given: The objects; the list becomes the result's.
         convert: Types those that are no scalars, or long.
     """
-    kinds = frozenset(map(type, given))
+    try:
+        kinds = frozenset(map(type, given))
+    except Exception:  # noqa: BLE001 - a class may refuse to be hashed; its values are marked below
+        kinds = frozenset({object})
     result = Values(given, kinds=kinds)
     limit, scalars = values.TEXT_LIMIT, values.SCALARS
     if kinds <= scalars:
@@ -214,8 +221,9 @@ def typed_values(given: list[Any], convert: Convert = typed_input) -> Values:
         if str not in kinds or max(map(len, texts), default=0) <= limit:
             return result
     for row, value in enumerate(given):
-        if type(value) in scalars and (type(value) is not str or len(value) <= limit):
-            continue
+        with contextlib.suppress(Exception):  # as above
+            if type(value) in scalars and (type(value) is not str or len(value) <= limit):
+                continue
         given[row], cut, replaced = convert(value)
         if cut:
             result.cut.add(row)

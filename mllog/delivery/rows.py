@@ -102,7 +102,7 @@ class Rows:
             encoder: Of single events.
             reject: Called for each row that can't be written, before the last chunk.
         """
-        from mllog.delivery.slices import woven  # noqa: PLC0415 - needs this module
+        from mllog.delivery.slices import woven  # noqa: PLC0415 - needs this module; who makes rows has imported it
 
         loaded = Loaded(self)
         if encoder.rules.guard is not None or not self.plan.is_writable:

@@ -6,11 +6,11 @@ import contextlib
 import errno
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mllog.delivery.plain import MemorySink, StdoutSink
 from mllog.delivery.settings import number, variable
 from mllog.delivery.spool import SEGMENT_BYTES, Spool
 from mllog.errors import SettingError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mllog.shipping.background import Background
+
+__all__ = ["FileSink", "MemorySink", "Sink", "SpoolSink", "StdoutSink", "open_sink"]
 
 SPOOL_FOLDER: Final = "mllog-spool"
 SPOOL_BYTES: Final = 4 * 2**30
@@ -129,8 +131,9 @@ class SpoolSink(FileSink):
     The thread begins with the first write and is another one after a fork. Writing never waits for the network, and
     never fails because of it before the folder has reached its bound. What has arrived is deleted.
 
-    Where somebody removes the folder, what its open segment held is written again. Sealed segments can't be: lines of
-    theirs that hadn't arrived a second before are counted (:attr:`lost`).
+    Where somebody removes the folder, what its open segment held is written again. Sealed segments can't be, nor can an
+    open one whose disk takes nothing until :meth:`close`: lines of theirs that hadn't arrived a second before are
+    counted (:attr:`lost`).
 
     Args:
         place: The server.
@@ -156,8 +159,11 @@ class SpoolSink(FileSink):
         spool_bytes: int = SPOOL_BYTES,
         durable: bool = False,
     ) -> None:
-        from mllog.shipping import ownership  # noqa: PLC0415 - a logger that ships nothing needs none of it
-        from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - the same
+        # A logger that ships nothing needs none of these. All of them now: the threads mustn't import anything, since a
+        # child that is forked meanwhile inherits the module's lock, and waits for it for ever.
+        from mllog.delivery import room  # noqa: F401, PLC0415 - as said
+        from mllog.shipping import background, ownership  # noqa: F401, PLC0415 - as said
+        from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - as said
 
         self._destination = open_destination(place)
         super().__init__(
@@ -230,14 +236,25 @@ class SpoolSink(FileSink):
 
         Args:
             timeout: Seconds to try for; :data:`CLOSE_SECONDS` where none is given.
+
+        Raises:
+            OSError: Where the disk refuses; lines that are lost for that are counted.
         """
         with contextlib.suppress(OSError):
             # While the folder is locked: nobody clears it away yet.
             self._look_for_removed()
-        super().close()
-        background, self._background = self._background, None
-        if background is not None:
-            background.finish(CLOSE_SECONDS if timeout is None else max(timeout, 0.0))
+        try:
+            super().close()
+        except OSError as error:
+            self._give_up(error)
+            raise
+        finally:
+            if self._spool is not None:
+                # From now on others may ship these, and clear them away: that is no loss.
+                self._spool.written.clear()
+            background, self._background = self._background, None
+            if background is not None:
+                background.finish(CLOSE_SECONDS if timeout is None else max(timeout, 0.0))
 
     def _begin(self, process: str, restore: Callable[[], object] | None = None) -> Spool:
         return super()._begin(process, restore or self._look_for_removed)
@@ -250,12 +267,12 @@ class SpoolSink(FileSink):
         self._looked = self._less = float("-inf")
 
     def _claim(self) -> None:
-        from mllog.shipping import ownership  # noqa: PLC0415 - with the first write
+        from mllog.shipping import ownership  # noqa: PLC0415 - as in __init__
 
         ownership.claim(self.folder, self._destination.name)
 
     def _ship(self) -> Background:
-        from mllog.shipping.background import Background  # noqa: PLC0415 - with the first write
+        from mllog.shipping.background import Background  # noqa: PLC0415 - as in __init__
 
         background = Background(self.folder, self._process, self._destination, dead_bytes=self._spool_bytes // _PARTS)
         background.start()
@@ -265,7 +282,7 @@ class SpoolSink(FileSink):
         now = time.monotonic()
         # Others write to the folder, and the shipper delivers and deletes.
         if now - self._looked >= _LOOK_SECONDS or self._bytes + more > self._spool_bytes:
-            from mllog.delivery.room import needed_bytes  # noqa: PLC0415 - with the first write
+            from mllog.delivery.room import needed_bytes  # noqa: PLC0415 - as in __init__
 
             before, self._bytes, self._looked = self._bytes, needed_bytes(self.folder), now
             if self._bytes < before or not self._full:
@@ -280,7 +297,7 @@ class SpoolSink(FileSink):
         spool = self._spool
         if spool is None or not spool.written:
             return
-        from mllog.delivery import room  # noqa: PLC0415 - behind the first write
+        from mllog.delivery import room  # noqa: PLC0415 - as in __init__
 
         folder = self.folder / self._process
         finished = [segment for segment in spool.written if segment < spool.end[0]]
@@ -299,43 +316,21 @@ class SpoolSink(FileSink):
             _log.warning("mllog: %s was removed, and %d events in it that weren't delivered", folder, lost)
         room.claim_again(self.folder, self._destination)
 
-
-class StdoutSink:
-    """Standard output, for containers whose platform collects it."""
-
-    def start(self, process: str) -> None:
-        """Nothing to begin."""
-
-    def write(self, lines: bytes) -> None:
-        """Write and flush."""
-        stream = sys.stdout
-        buffer = getattr(stream, "buffer", None)
-        if buffer is None:
-            stream.write(lines.decode())
-        else:
-            buffer.write(lines)
-        stream.flush()
-
-    def close(self) -> None:
-        """Standard output isn't ours to close."""
-
-
-class MemorySink:
-    """A list of lines, for tests."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-
-    def start(self, process: str) -> None:  # noqa: ARG002 - the protocol's
-        """Forget what a parent process logged."""
-        self.lines = []
-
-    def write(self, lines: bytes) -> None:
-        """Keep them."""
-        self.lines += lines.splitlines()
-
-    def close(self) -> None:
-        """Nothing to finish."""
+    def _give_up(self, error: OSError) -> None:
+        """Count the lines of an open segment that was removed and can't be written again."""
+        spool = self._spool
+        if spool is None:
+            return
+        segment, arrived = self._position
+        lost = spool.give_up(arrived if segment == spool.end[0] else 0)
+        if lost:
+            self.lost += lost
+            _log.warning(
+                "mllog: %d events were lost, their file in %s was removed and can't be written again: %s",
+                lost,
+                self.folder / self._process,
+                error,
+            )
 
 
 def open_sink(

@@ -83,7 +83,7 @@ class Spool:
         self._opened = 0.0
         self._changed = 0.0
         self._linked = False
-        self._digest = hashlib.sha256()
+        self._digest = self._before = hashlib.sha256()
 
     @property
     def end(self) -> tuple[int, int]:
@@ -157,6 +157,29 @@ class Spool:
         finally:
             self._lock.release()
 
+    def give_up(self, start: int) -> int:
+        """Let go of an open segment that was removed and that :meth:`close` could not write again.
+
+        Args:
+            start: Bytes of it that had arrived.
+
+        Returns:
+            Lines behind them; none where it wasn't removed, or nobody wants it restored.
+        """
+        fd = self._fd
+        if fd is None or self._restore is None or not self._is_removed():
+            return 0
+        lines, at = 0, start
+        with contextlib.suppress(OSError):
+            while at < self._size and (block := os.pread(fd, min(_BLOCK, self._size - at), at)):
+                lines += block.count(b"\n")
+                at += len(block)
+        self.written.pop(self._number, None)
+        self._fd = None
+        with contextlib.suppress(OSError):
+            os.close(fd)
+        return lines
+
     def leave(self) -> None:
         """Let go of an inherited segment without touching it, in a forked child."""
         fd, self._fd = self._fd, None
@@ -224,6 +247,9 @@ class Spool:
             self._take_back(fd, touched=len(view) < len(lines))
             raise
         self._size += len(lines)
+        if self._restore is not None:
+            # It may have to be taken back.
+            self._before = self._digest.copy()
         self._digest.update(lines)
 
     def _take_back(self, fd: int, *, touched: bool) -> None:
@@ -279,6 +305,7 @@ class Spool:
         except OSError:
             # They will be offered again; what stood before them waits in the nameless file.
             self._size -= len(lines)
+            self._digest = self._before
             if self._fd is not None:
                 os.ftruncate(self._fd, self._size)
             raise

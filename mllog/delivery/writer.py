@@ -79,6 +79,8 @@ class Writer:
         self.closed = False
         self._finished = False
         self._waited = False
+        # Whether the sink was given something since it was last closed.
+        self._unclosed = True
         self.renew()
         atexit.register(_call, weakref.WeakMethod(self._end))
 
@@ -154,14 +156,17 @@ class Writer:
     def close(self, timeout: float | None = CLOSE_SECONDS) -> bool:
         """Flush, stop the thread and close the sink; what can't be written is counted as dropped.
 
+        What is logged behind that is written at once, and finished by the next call of this, or by the end of the
+        process.
+
         Args:
             timeout: Seconds for all of that; ``None``: as long as it takes. A sink that has no room is tried again as
                 long as it makes some.
 
         Returns:
-            Whether everything was taken by the sink.
+            Whether everything was taken by the sink, and is where it put it.
         """
-        if self._finished:
+        if self._finished and not (self._unclosed or self._pending_lines or len(self._queue)):
             return True
         # From now on other threads write their own events, and wait for that: so there is an end.
         self.closed = True
@@ -177,7 +182,7 @@ class Writer:
         lost = 0
         try:
             self.writing_thread = threading.get_ident()
-            self._finished = True
+            self._finished, self._waited = True, False
             while self._drain(yielding=False) and len(self._queue):
                 pass
             lost = self._pending_lines + len(self._queue)
@@ -188,12 +193,15 @@ class Writer:
                 while self._queue.pop() is not None:
                     pass
                 _log.warning("mllog: %d events were lost, the sink failed: %s", lost, self._ledger.last_error)
+            self._unclosed = False
             if isinstance(self._sink, FileSink):
+                self._count_lost()
                 self._sink.close(_left(deadline) if timeout is not None else None)
+                lost += self._count_lost()
             else:
                 self._sink.close()
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
-            self._failed(error)
+            self._failed(error, "close")
             return False
         finally:
             self._count_lost()
@@ -228,13 +236,14 @@ class Writer:
             self._told.discard("tend")
         self._count_lost()
 
-    def _count_lost(self) -> None:
+    def _count_lost(self) -> int:
         """Lines that a sink had taken and can't bring where they were to go were dropped after all."""
         lost = self._sink.lost if isinstance(self._sink, FileSink) else 0
         more, self._lost = lost - self._lost, lost
         if more:
             self._ledger.written -= more
             self._ledger.drop(more)
+        return more
 
     def _run(self, asked: SimpleQueue[SimpleQueue[bool] | None]) -> None:
         # A fork leaves this thread behind and renews everything it looks at.
@@ -341,6 +350,7 @@ class Writer:
         limit = self._sink.part_bytes if isinstance(self._sink, FileSink) else None
         while data:
             part = data if limit is None or len(data) <= limit else _first_lines(data, limit)
+            self._unclosed = True
             try:
                 self._sink.write(part)
             except Exception as error:  # noqa: BLE001 - a sink may raise anything, model code must not see it
@@ -359,7 +369,8 @@ class Writer:
         self._ledger.last_error = f"{type(error).__name__}: {error}"[:500]
         if doing not in self._told:
             self._told.add(doing)
-            _log.warning("mllog: events can't be written, trying again: %s", self._ledger.last_error)
+            what = "the sink can't be closed" if doing == "close" else "events can't be written, trying again"
+            _log.warning("mllog: %s: %s", what, self._ledger.last_error)
 
 
 _ends: float | None = None

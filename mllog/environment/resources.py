@@ -17,11 +17,11 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from mllog import environment, events
+from mllog.environment.gpu import Gpus
 from mllog.environment.usage import Figure, Usage
 
 if TYPE_CHECKING:
     from mllog.delivery.engine import Engine
-    from mllog.environment.gpu import Gpus
 
 LEAST_SECONDS: Final = 0.01
 """Oftener it doesn't look, whatever it is told."""
@@ -60,8 +60,6 @@ class Sampler:
             self._usage = Usage()
         figures = self._usage.look()
         if self._gpus is None and environment.current().driver:
-            from mllog.environment.gpu import Gpus  # noqa: PLC0415 - most processes have none
-
             self._gpus = Gpus()
         return figures if self._gpus is None else [*figures, *self._gpus.look()]
 

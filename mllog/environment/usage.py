@@ -38,6 +38,9 @@ from typing import Any, Final, NamedTuple
 
 from mllog.environment import hardware
 
+with contextlib.suppress(ImportError):  # on Windows
+    import resource
+
 _STATUS: Final = re.compile(r"^(VmRSS|VmHWM|Threads):\s*([0-9]+)", re.MULTILINE)
 _IO: Final = re.compile(r"^(read_bytes|write_bytes): ([0-9]+)", re.MULTILINE)
 
@@ -211,19 +214,19 @@ def _bytes(kibibytes: int | None) -> int | None:
 
 
 def _switches() -> int | None:
-    with contextlib.suppress(ImportError, OSError):
-        import resource  # noqa: PLC0415 - not on Windows
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        return used.ru_nvcsw + used.ru_nivcsw
-    return None
+    used = _own_usage()
+    return None if used is None else used.ru_nvcsw + used.ru_nivcsw
 
 
 def _peak() -> int | None:
-    with contextlib.suppress(ImportError, OSError):
-        import resource  # noqa: PLC0415 - not on Windows
+    used = _own_usage()
+    if used is None:
+        return None
+    # getrusage(2): kilobytes, but bytes on macOS.
+    return used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        # getrusage(2): kilobytes, but bytes on macOS.
-        return peak if sys.platform == "darwin" else peak * 1024
+
+def _own_usage() -> resource.struct_rusage | None:
+    with contextlib.suppress(NameError, OSError):  # there is no such module on Windows
+        return resource.getrusage(resource.RUSAGE_SELF)
     return None

@@ -117,6 +117,8 @@ def _refused(log: ModelLogger, frame: Any, problem: Exception) -> list[str]:
 
 def slices(whole: Whole, frame: Frame, answers: Any = None, times: Any = None, keys: Any = None) -> Iterator[Rows]:
     """The frame's rows as entries of the queue, each taken when it is asked for; ``frame.has_names``."""
+    # `slices` is for the writer, whose thread mustn't import anything, see SpoolSink.
+    from mllog.delivery import slices  # noqa: F401, PLC0415 - needs numpy
     from mllog.delivery.columns import output_typer  # noqa: PLC0415 - needs numpy
     from mllog.delivery.rows import Plan, Rows  # noqa: PLC0415 - needs numpy
     from mllog.integrations.sources import objects_of, source_of, times_of  # noqa: PLC0415 - needs numpy

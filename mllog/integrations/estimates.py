@@ -110,12 +110,19 @@ def _predicted(result: Any, *, classed: bool) -> Frame | list[Any]:
         answers = [plain_list(answer) if is_row(answer) else answer for answer in plain_list(result)]
     kind = getattr(getattr(result, "dtype", None), "kind", "O")
     plain = answers if isinstance(answers, list) else answers.tolist() if kind == "O" else []
-    if any(isinstance(answer, Mapping) for answer in plain):
+    if any(map(_is_mapping, plain)):
         return plain
     name = "label" if classed or kind in _NAMING or (kind == "O" and any(map(_is_name, plain))) else "value"
     if any(isinstance(answer, list | tuple) for answer in plain):
         return [{f"{name}s" if isinstance(answer, list | tuple) else name: answer} for answer in plain]
     return Frame({name: answers}, len(answers))
+
+
+def _is_mapping(answer: Any) -> bool:
+    try:
+        return isinstance(answer, Mapping)
+    except Exception:  # noqa: BLE001 - a class may refuse to be hashed, which the abstract class does with it
+        return False
 
 
 def _is_name(answer: Any) -> bool:
@@ -134,15 +141,36 @@ def _with_more(answers: Frame | Sequence[Any], rest: Sequence[Any], wanted: list
     for name, part in zip(names, rest, strict=True):
         if len(part) != rows:
             continue
-        more[name] = part
-        if name == "cov" and is_array(part) and part.shape == (rows, rows):
-            del more[name]
-            more["variance"] = part.diagonal()
+        if name == "cov" and is_array(part) and part.ndim in {2, 3} and part.shape[:2] == (rows, rows):
+            # One variance for each row, or with several targets one for each row and target.
+            more["variance"] = part.diagonal(axis1=0, axis2=1).T
+        elif is_array(part) and _is_of_all(part, rows):
+            more[name] = [_LeftOut(part.shape)] * rows
+        else:
+            more[name] = part
     if isinstance(answers, Frame):
         return Frame({**answers.columns, **more}, rows)
     columns = [part_of(part, 0, rows) for part in more.values()]
     added = [dict(zip(more, each, strict=True)) for each in zip(*columns, strict=True)] or [{}] * rows
     return [{**answer, **one} for answer, one in zip(answers[:], added, strict=True)]
+
+
+def _is_of_all(part: Any, rows: int) -> bool:
+    """Whether what stands for a row is larger than a row's own share: it would grow with the call, squared."""
+    size = math.prod(part.shape[1:])
+    return size > values.NODE_LIMIT or (rows in part.shape[1:] and size > values.VECTOR_LIMIT)
+
+
+class _LeftOut:
+    """Stands for what isn't logged; an object that is no value is marked on the event like any other."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+
+    def __repr__(self) -> str:
+        return f"<array {self._shape} left out>"
 
 
 def _scored(row: list[float], classes: list[Any]) -> dict[str, Any]:

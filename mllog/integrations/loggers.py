@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from mllog.logger import ModelLogger
 
 
+def check_logger(log: object) -> None:
+    """Refuse what is no logger before it has to take a prediction.
+
+    Raises:
+        SettingError: Where ``log`` is no :class:`mllog.ModelLogger`.
+    """
+    from mllog.logger import ModelLogger  # noqa: PLC0415 - a cycle
+
+    if not isinstance(log, ModelLogger):
+        raise SettingError(
+            f"log {log!r} is no logger: pass mllog.ModelLogger(model, version=…, sink=…)", field="log", value=log
+        )
+
+
 def logger_of(log: ModelLogger | None, model: str | None, version: str | None, options: dict[str, Any]) -> ModelLogger:
     """``log``, or where there is none a new logger.
 
@@ -22,7 +36,8 @@ def logger_of(log: ModelLogger | None, model: str | None, version: str | None, o
             so on where it isn't given.
 
     Raises:
-        SettingError: Where model or version are known from nowhere, or both a logger and options are given.
+        SettingError: Where model or version are known from nowhere, ``log`` is no logger, or both a logger and options
+            are given.
     """
     if log is not None:
         given = {"model": model, "version": version, **options}
@@ -33,6 +48,7 @@ def logger_of(log: ModelLogger | None, model: str | None, version: str | None, o
                 field=superfluous[0],
                 value=given[superfluous[0]],
             )
+        check_logger(log)
         return log
     from mllog.logger import ModelLogger  # noqa: PLC0415 - a cycle
 

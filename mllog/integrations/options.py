@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from mllog.errors import SettingError
 from mllog.integrations.bodies import is_json
+from mllog.integrations.loggers import check_logger
 from mllog.integrations.swallowed import listen
 
 if TYPE_CHECKING:
@@ -63,13 +65,25 @@ class HttpMiddleware(Generic[Application, Source]):
     ) -> None:
         if log is None and any(given is not None for given in (paths, inputs, output)):
             raise SettingError("paths, inputs and output are of no use without log: pass log=", field="log", value=None)
-        if not body_bytes > 0:
+        if log is not None:
+            check_logger(log)
+        patterns = (paths,) if isinstance(paths, str) else paths
+        if patterns is not None:
+            if not isinstance(patterns, Collection) or not all(isinstance(pattern, str) for pattern in patterns):
+                raise SettingError(
+                    f"paths {paths!r}: write a list of patterns, such as ['/predict']", field="paths", value=paths
+                )
+            patterns = tuple(patterns)
+        for name, function in {"user": user, "route": route, "inputs": inputs, "output": output}.items():
+            if function is not None and not callable(function):
+                raise SettingError(f"{name} {function!r}: give a function", field=name, value=function)
+        if type(body_bytes) is not int or body_bytes <= 0:
             raise SettingError(
-                f"body_bytes {body_bytes!r}: write a number above 0", field="body_bytes", value=body_bytes
+                f"body_bytes {body_bytes!r}: write a whole number above 0", field="body_bytes", value=body_bytes
             )
         self.app = app
         self.log = log
-        self.paths = (paths,) if isinstance(paths, str) else paths
+        self.paths = patterns
         self.user = user
         self.route = route or type(self).find_route(app)
         self.inputs = inputs

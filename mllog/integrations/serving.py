@@ -107,7 +107,7 @@ class Serving(Bound):
     def fields(self) -> Mapping[str, Any]:
         """What is known of the request now: its route only once the framework has found it."""
         if self._route is None:
-            self._route = self._asked(self._options.route)
+            self._route = self._asked("route", self._options.route)
             if self._route is not None:
                 self._fields = {**self._fields, "http": {**self._fields["http"], "route": self._route}}
         return super().fields()
@@ -115,7 +115,7 @@ class Serving(Bound):
     def user(self) -> str | None:
         """Who asks, by the middleware's function; asked late, since authentication may come after us."""
         if self._user is None and self._options.user is not None:
-            self._user = self._asked(self._options.user)
+            self._user = self._asked("user", self._options.user)
         return super().user()
 
     def answered(self, status: int, header: Callable[[str], str | None]) -> None:
@@ -219,17 +219,19 @@ class Serving(Bound):
             self._notes.append(f"{what} not kept: {why}")
             return None
         try:
-            return read if pick is None else pick(read)
+            picked = read if pick is None else pick(read)
+            return list(picked) if type(picked) is tuple else picked
         except Exception as problem:  # noqa: BLE001 - the user's function; noted, without what its message quotes
             option = "inputs" if what == "request" else "output"
             self._notes.append(f"{what} not kept: {option}= raised {type(problem).__name__}")
             return None
 
-    def _asked(self, function: Callable[[Any], Any]) -> str | None:
+    def _asked(self, option: str, function: Callable[[Any], Any]) -> str | None:
         try:
             answer = function(self._source)
         except Exception as problem:  # noqa: BLE001 - never into the application
-            _log.warning("mllog: %r of the middleware failed: %r", function, problem)
+            # Its message may quote what no policy has seen.
+            _log.warning("mllog: %s= of the middleware raised %s", option, values.type_name(problem))
             return None
         return None if answer is None else values.name_of(answer)
 

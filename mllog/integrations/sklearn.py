@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mllog.errors import SettingError
 from mllog.integrations.calls import outcome_of
 from mllog.integrations.estimates import outputs_of
+from mllog.integrations.loggers import check_logger
 from mllog.integrations.matrices import arguments_of, matrix_of, rows_in
 from mllog.integrations.pending import Pending, length_of
 from mllog.integrations.tables import reason_of
@@ -47,10 +48,11 @@ def wrap(estimator: Any, log: ModelLogger) -> Any:
         since a logger belongs to its process.
 
     Raises:
-        SettingError: Where ``estimator`` is none.
+        SettingError: Where ``estimator`` is none, or ``log`` no logger.
     """
     if isinstance(estimator, type) or not any(hasattr(estimator, name) for name in (*LOGGED, "fit")):
         raise SettingError(f"estimator {estimator!r}: give an object with predict", field="estimator", value=estimator)
+    check_logger(log)
     kind: type = type(estimator)
     return _stand_in(kind)(estimator, log)
 

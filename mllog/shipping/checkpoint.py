@@ -84,6 +84,7 @@ class Checkpoint:
         last_success: When something was acknowledged, seconds since 1970.
         last_error: Why it last wasn't.
         last_error_at: When that was.
+        failing: Whether that was behind the last success: clocks may go back, and don't tell.
         lost: Whether there was a checkpoint that can't be read any more, or can't be right.
         why: What is wrong with it, where it is lost.
         known: Numbers of the segments that were seen and not passed, ascending.
@@ -98,6 +99,7 @@ class Checkpoint:
     last_success: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
+    failing: bool = False
     lost: bool = False
     why: str = ""
     known: list[int] = field(default_factory=list)
@@ -130,6 +132,7 @@ class Checkpoint:
                 moment_of(held["last_success"]),
                 _text(held["last_error"]),
                 moment_of(held["last_error_at"]),
+                held.get("failing", (held["last_error_at"] or 0.0) > (held["last_success"] or 0.0)) is True,
                 known=_numbers(held.get("known", [])),
             )
         except (FileNotFoundError, NotADirectoryError):
@@ -176,6 +179,7 @@ class Checkpoint:
             "last_success": self.last_success,
             "last_error": self.last_error,
             "last_error_at": self.last_error_at,
+            "failing": self.failing,
             "known": _ranges(self.known),
         }
         replace(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2), sync=sync)

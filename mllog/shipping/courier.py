@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from mllog.delivery.locks import Lock
 from mllog.shipping import aside, holders
 from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts, Intent
 from mllog.shipping.dead import DeadLetters
-from mllog.shipping.delivering import Delivery
+from mllog.shipping.delivering import HALVE_AFTER, Delivery
 from mllog.shipping.destinations.base import UnavailableError
 from mllog.shipping.segments import Batch, Segments
 
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 4 * 2**20
 BATCH_LINES: Final = 2000
 COMPANY: Final = 8
-"""A batch of fewer lines that fails is sent again with those behind it, since alone it says little about whose fault
-that is."""
+"""So many lines at a time are added to what fails, since alone it says little about whose fault that is."""
+COMPANY_LINES: Final = 128
+"""So many of them in all."""
 
 _log: Final = logging.getLogger("mllog")
 
@@ -84,7 +85,9 @@ class Courier:
         self._doubtful = False
         self._lost = False
         self._held: Delivery | None = None
-        self._stuck = False
+        # Failures of the batch in hand that may be a line's doing, over all turns.
+        self._suspected = 0
+        self._seen: int | None = None
         self._again = False
         self._warned = False
 
@@ -135,6 +138,7 @@ class Courier:
         if not ahead:
             return False
         if self._held is not None and self._held.batch.segment == ahead[0]:
+            self._extend(self._held)
             self._ship(self._held)
             return True
         if ahead[0] != checkpoint.segment:
@@ -173,7 +177,7 @@ class Courier:
                     max_lines=intent.end - intent.start,
                     finished=finished,
                 )
-                if batch is not None and self._stuck:
+                if batch is not None and self._suspected >= HALVE_AFTER:
                     batch = self._with_company(batch, finished=finished)
                 if batch is not None:
                     return _stamped(batch, intent.ingested, doubtful=self._doubtful)
@@ -191,12 +195,34 @@ class Courier:
         return None
 
     def _with_company(self, batch: Batch, *, finished: bool) -> Batch:
-        lines = min(COMPANY, self._limits.lines)
-        if len(batch.lines) >= lines:
+        """A batch that failed as a whole, and some lines behind it."""
+        more = self._behind(batch, self._limits.lines, finished=finished)
+        if more is None:
             return batch
-        most = max(self._limits.bytes, batch.end - batch.start)
-        more = self.segments.read(batch.segment, batch.start, max_bytes=most, max_lines=lines, finished=finished)
-        return more if more is not None and more.end > batch.end else batch
+        return replace(batch, end=more.end, lines=[*batch.lines, *more.lines], corrupt=[*batch.corrupt, *more.corrupt])
+
+    def _behind(self, batch: Batch, begun: int, *, finished: bool) -> Batch | None:
+        """The next lines behind a batch, where it may have more than it began with."""
+        room = max(2 * self._limits.bytes - (batch.end - batch.start), 1)
+        lines = min(COMPANY, begun + COMPANY_LINES - len(batch.lines))
+        if lines <= 0:
+            return None
+        return self.segments.read(batch.segment, batch.end, max_bytes=room, max_lines=lines, finished=finished)
+
+    def _extend(self, delivery: Delivery) -> None:
+        """Where nothing but failures is left, lines behind them show whose fault these are."""
+        batch = delivery.batch
+        if not delivery.is_lonely:
+            return
+        closed = len(self.segments.numbers()) > 1 or self.segments.is_sealed(batch.segment)
+        more = self._behind(batch, delivery.begun, finished=closed or not self.segments.is_written())
+        if more is None:
+            return
+        for part in more.corrupt:
+            aside.keep_part(self._spool, self.segments, batch.segment, part)
+        delivery.extend(replace(more, doubtful=self._lost))
+        self.checkpoint.intent = Intent(batch.start, more.end, batch.ingested)
+        self._save()
 
     def _begin(self, batch: Batch) -> Delivery:
         for part in batch.corrupt:
@@ -204,18 +230,22 @@ class Courier:
         if batch.lines:
             self.checkpoint.intent = Intent(batch.start, batch.end, batch.ingested)
             self._save()
-        return Delivery(batch, self._destination, self._pace, note=self._note, eager=not self._again)
+        return Delivery(
+            batch, self._destination, self._pace, note=self._note, tries=self._suspected, eager=not self._again
+        )
 
     def _ship(self, delivery: Delivery) -> None:
         checkpoint, batch, refused = self.checkpoint, delivery.batch, delivery.refused
         self._held = None
+        suspected = delivery.suspected
         try:
             delivery.run()
-        except OSError as error:
-            # What wasn't taken at all isn't kept in memory: there may be many processes in a spool.
-            if delivery.taken and len(batch.lines) >= min(COMPANY, self._limits.lines):
+        except OSError:
+            # In an outage nothing is kept in memory: there may be many processes in a spool.
+            before, self._seen = self._seen, self._pace.successes
+            if delivery.is_telling or (before is not None and self._seen > before):
                 self._held = delivery
-            self._stuck = isinstance(error, UnavailableError) and error.suspect
+            self._suspected += delivery.suspected - suspected
             self._again = True
             raise
         counts = Counts()
@@ -231,10 +261,11 @@ class Courier:
         self._count(counts)
         checkpoint.offset, checkpoint.intent = batch.end, None
         if counts.delivered:
-            checkpoint.last_success = time.time()
+            checkpoint.last_success, checkpoint.failing = time.time(), False
         if problem is not None:
-            checkpoint.last_error, checkpoint.last_error_at = problem, time.time()
-        self._doubtful = self._stuck = self._again = False
+            checkpoint.last_error, checkpoint.last_error_at, checkpoint.failing = problem, time.time(), True
+        self._doubtful = self._again = False
+        self._suspected, self._seen = 0, None
         self._save()
 
     def _keep(self, delivery: Delivery) -> int:
@@ -269,6 +300,7 @@ class Courier:
             return
         self._doubtful = self._doubtful or problem.doubtful
         self.checkpoint.last_error, self.checkpoint.last_error_at = str(problem), time.time()
+        self.checkpoint.failing = True
         self._save()
 
     def _leave(self, number: int) -> None:

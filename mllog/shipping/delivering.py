@@ -1,15 +1,17 @@
 """Sends one batch until each of its lines is taken or refused: what fails is sent again, what is too large is split.
 
 An error of the server's own, a broken connection or no answer in time may be the doing of a single line. So a batch
-that failed so four times in a row is halved, and halved again, until the line stands alone; it then goes after the
-others. Only where others were taken between its failures, three times, and it failed five times in all, is it set
-aside as refused. While nothing is taken nothing is: then the server is down.
+that failed so four times in a row is halved, and halved again, until the lines stand alone. What has failed goes to the
+back of the queue, so that a few lines that the server can't stand keep no others. Whether a line that goes on failing
+alone is set aside as refused is up to :mod:`mllog.shipping.blame`: only where others are taken meanwhile and chance
+doesn't explain it. While nothing is taken nothing is: then the server is down.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from mllog.shipping.checkpoint import Counts
@@ -23,11 +25,7 @@ if TYPE_CHECKING:
     from mllog.shipping.segments import Batch
 
 HALVE_AFTER: Final = 4
-"""Failures of the same lines after which they are halved."""
-TRIES: Final = 5
-"""Failures of a single line after which it may be set aside."""
-STRIKES: Final = 3
-"""Of these, those before which something else was taken since the one before."""
+"""Failures of a whole batch after which it is halved; a half is halved at its first."""
 TURN: Final = 4
 """Failures in a row after which it is somebody else's turn."""
 
@@ -39,20 +37,20 @@ class _Part:
     Attributes:
         lines: Their indexes.
         doubtful: Whether they may have arrived.
-        tries: Failures that may be their own doing.
-        strikes: Of these, those that others' success speaks for.
-        seen: Successes of the destination when the last of them happened.
+        tries: Failures that may be a line's doing; a half goes on counting.
+        own: Numbers of the failures of requests with these lines, as :class:`~mllog.shipping.blame.Blame` counts them.
+        new: Whether these lines were never sent together, and alone, before.
     """
 
     lines: Sequence[int]
     doubtful: bool
     tries: int = 0
-    strikes: int = 0
-    seen: int | None = None
+    own: tuple[int, ...] = ()
+    new: bool = True
 
     def halves(self) -> list[_Part]:
         half = len(self.lines) // 2
-        return [replace(self, lines=self.lines[:half]), replace(self, lines=self.lines[half:])]
+        return [replace(self, lines=lines, new=True) for lines in (self.lines[:half], self.lines[half:])]
 
 
 class Delivery:
@@ -63,12 +61,15 @@ class Delivery:
         destination: Who gets them.
         pace: Says when to try again, and when to stop.
         note: Told of each failure before the wait, and with ``None`` that some lines were taken.
+        tries: Failures in former turns that may be a line's doing.
         eager: Whether it is halved quickly where it fails as a whole; a batch that was halved in vain before isn't.
 
     Attributes:
         refused: By index, what was refused for good; when it is finished everything else was taken.
         counts: Duplicates are counted here.
         taken: Whether some lines were taken.
+        suspected: Failures of whole requests that may be a line's doing.
+        begun: Lines that it began with.
     """
 
     def __init__(
@@ -78,19 +79,53 @@ class Delivery:
         pace: Pace,
         *,
         note: Callable[[UnavailableError | None], object] = lambda _: None,
+        tries: int = 0,
         eager: bool = True,
     ) -> None:
         self.batch = batch
         self.refused: dict[int, Refusal] = {}
         self.counts = Counts()
         self.taken = False
+        self.suspected = 0
+        self.begun = len(batch.lines)
         self._destination = destination
         self._pace = pace
         self._note = note
         self._eager = eager
+        # By line, the number of its first failure beside others that were taken.
+        self._own: dict[int, int] = {}
         self._todo: deque[_Part] = deque()
         if batch.lines:
-            self._todo.append(_Part(range(len(batch.lines)), batch.doubtful))
+            self._todo.append(_Part(range(len(batch.lines)), batch.doubtful, tries))
+
+    @property
+    def left(self) -> list[int]:
+        """Indexes of what was neither taken nor refused, ascending."""
+        return sorted(k for part in self._todo for k in part.lines)
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the destination took or refused some of it."""
+        return self.taken or bool(self.refused)
+
+    @property
+    def is_lonely(self) -> bool:
+        """Whether nothing is left but what has failed, so that it takes other lines to tell whose fault that is."""
+        return bool(self._todo) and not any(part.new for part in self._todo)
+
+    def extend(self, more: Batch) -> None:
+        """Add the lines behind the batch, each to be sent alone, as company for those that failed."""
+        begin = len(self.batch.lines)
+        self.batch = replace(
+            self.batch,
+            end=more.end,
+            lines=[*self.batch.lines, *more.lines],
+            corrupt=[*self.batch.corrupt, *more.corrupt],
+        )
+        parts = [_Part([begin + k], more.doubtful) for k in range(len(more.lines))]
+        # By turns with what failed: each success of theirs says more about it.
+        old = list(self._todo)
+        self._todo = deque(part for pair in zip_longest(parts, old) for part in pair if part is not None)
 
     def run(self, *, turns: bool = True) -> None:
         """Send what is left.
@@ -123,7 +158,7 @@ class Delivery:
             answer = self._destination.send(self.batch.part(lines, doubtful=part.doubtful))
         except TooLargeError as problem:
             if len(lines) > 1:
-                self._todo.extendleft(reversed(part.halves()))
+                self._todo.extend(part.halves())
                 return None, True, False
             if problem.status == 413:
                 self.refused[part.lines[0]] = Refusal(str(problem), problem.status)
@@ -140,14 +175,24 @@ class Delivery:
         self.refused |= {part.lines[k]: refusal for k, refusal in answer.refused.items()}
         self.counts.duplicates += answer.duplicates
         self.counts.unasked += answer.unasked
-        taken = len(part.lines) > len(answer.retry)
+        blamed = set(answer.suspect)
+        again = set(answer.retry)
+        taken = len(part.lines) > len(again)
+        first = self._is_first(part)
         if taken:
             self.taken = True
-            self._pace.succeeded(self.batch.process, over=not answer.retry and not any(p.tries for p in self._todo))
+            self._pace.succeeded(self.batch.process, over=not again and not any(p.tries for p in self._todo))
+            if first:
+                self._pace.requests.first(taken=1)
+            if part.tries:
+                for k in set(range(len(part.lines))) - again:
+                    self._forget(part.lines[k])
             self._note(None)
-        if not answer.retry:
+        if part.new:
+            numbers = self._pace.items.first(taken=len(part.lines) - len(again), failed=len(blamed))
+            self._own |= dict(zip((part.lines[k] for k in answer.suspect), numbers, strict=False))
+        if not again:
             return None, False, taken
-        blamed = set(answer.suspect)
         problem = UnavailableError(
             answer.problem or "not everything was taken",
             doubtful=answer.doubtful,
@@ -156,22 +201,18 @@ class Delivery:
         )
         waiting = [part.lines[k] for k in answer.retry if k not in blamed]
         if waiting:
-            self._todo.append(replace(part, lines=waiting, doubtful=answer.doubtful))
-        if not blamed:
-            return problem, False, taken
-        # The answer itself says that others were taken beside these, and each was answered by itself.
-        again = replace(
-            part,
-            lines=[part.lines[k] for k in answer.retry if k in blamed],
-            doubtful=answer.doubtful,
-            tries=part.tries + 1,
-            strikes=part.strikes + 1,
-        )
-        if self._is_spent(again):
-            self._set_aside(again, problem)
-            return (problem if waiting else None), False, taken
-        self._todo.append(again)
-        return problem, False, taken
+            self._todo.append(replace(part, lines=waiting, doubtful=answer.doubtful, new=False))
+        # Others were taken beside these, and each was answered by itself.
+        rest: list[int] = []
+        for k in (part.lines[k] for k in answer.retry if k in blamed):
+            tries = self._pace.items.failed(self._key(k), {self._own.get(k, -1)})
+            if tries is None:
+                rest.append(k)
+            else:
+                self._set_aside(k, problem, tries)
+        if rest:
+            self._todo.append(replace(part, lines=rest, doubtful=answer.doubtful, tries=part.tries + 1, new=False))
+        return (problem if waiting or rest else None), False, taken
 
     def _failed(self, part: _Part, problem: UnavailableError) -> UnavailableError | None:
         """A part failed as a whole: it is sent again, in halves or later; ``None`` where it was set aside."""
@@ -179,46 +220,37 @@ class Delivery:
         if not problem.suspect:
             self._todo.appendleft(part)
             return problem
-        part.strikes += part.seen is not None and self._pace.successes > part.seen
+        first = self._is_first(part)
+        self.suspected += 1
         part.tries += 1
-        part.seen = self._pace.successes
+        part.new = False
+        if first:
+            part.own += tuple(self._pace.requests.first(failed=1))
         if len(part.lines) > 1:
-            halve = part.strikes or part.tries >= HALVE_AFTER
-            self._todo.extendleft(reversed(part.halves()) if halve else [part])
-        elif self._is_spent(part):
-            self._set_aside(part, problem)
-            return None
-        else:
-            self._todo.insert(1, part)
-        return problem
+            self._todo.extend(part.halves() if part.tries >= HALVE_AFTER else [part])
+            return problem
+        tries = self._pace.requests.failed(self._key(part.lines[0]), part.own)
+        if tries is None:
+            self._todo.append(part)
+            return problem
+        self._set_aside(part.lines[0], problem, tries)
+        return None
 
-    def _is_spent(self, part: _Part) -> bool:
-        return part.tries >= TRIES and part.strikes >= STRIKES
+    def _is_first(self, part: _Part) -> bool:
+        """Whether what comes of a part says something about the server, and not about what failed before."""
+        if len(part.lines) > 1:
+            return part.new and not part.tries
+        return part.new and not self._pace.requests.knows(self._key(part.lines[0]))
 
-    def _set_aside(self, part: _Part, problem: UnavailableError) -> None:
-        reason = f"{problem}; set aside after {part.tries} tries, while other events were taken"
-        self.refused |= dict.fromkeys(part.lines, Refusal(reason, problem.status))
+    def _set_aside(self, k: int, problem: UnavailableError, tries: int) -> None:
+        reason = f"{problem}; set aside after {tries} tries, while other events were taken"
+        self.refused[k] = Refusal(reason, problem.status)
+        self._forget(k)
 
+    def _key(self, k: int) -> tuple[object, ...]:
+        line = self.batch.lines[k]
+        return self.batch.process, self.batch.segment, line.offset, line.id
 
-def deliver(batch: Batch, destination: Destination, pace: Pace, counts: Counts) -> dict[int, Refusal]:
-    """Send a batch in one turn.
-
-    Args:
-        batch: The lines; whether they may have arrived already.
-        destination: Who gets them.
-        pace: Says when to try again, and when to stop.
-        counts: Duplicates are counted here.
-
-    Returns:
-        By index, what was refused for good; everything else was taken.
-
-    Raises:
-        UnavailableError: Where the pace says to stop; some lines may have been taken.
-        OSError: Where the destination is this machine's disk.
-    """
-    delivery = Delivery(batch, destination, pace)
-    try:
-        delivery.run(turns=False)
-    finally:
-        counts.add(delivery.counts)
-    return delivery.refused
+    def _forget(self, k: int) -> None:
+        self._pace.requests.forget(self._key(k))
+        self._pace.items.forget(self._key(k))

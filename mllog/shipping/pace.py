@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from mllog import draws
+from mllog.shipping.blame import Blame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,8 @@ class Pace:
         told: Called with the first failure of an outage before the wait, and with ``None`` when it is over.
 
     Attributes:
+        requests: Whose fault it is that whole requests failed.
+        items: Whose fault it is that events failed beside others that were taken.
         successes: How often something was acknowledged.
         spent: Whether patience has ended.
     """
@@ -51,6 +54,8 @@ class Pace:
         self._failures = 0
         self._troubled: set[str] = set()
         self._since = time.monotonic()
+        self.requests = Blame()
+        self.items = Blame()
         self.successes = 0
         self.spent = False
 
@@ -67,6 +72,8 @@ class Pace:
             over: Whether nothing else of theirs is in trouble.
         """
         self.successes += 1
+        self.requests.succeeded()
+        self.items.succeeded()
         if over and who in self._troubled:
             self._troubled.discard(who)
             if not self._troubled:

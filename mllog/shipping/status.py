@@ -49,7 +49,7 @@ class ShipStatus:
         last_success: When something was last acknowledged, seconds since 1970.
         last_error: Why something last wasn't.
         last_error_at: When that was, seconds since 1970.
-        failing: Whether the last attempt failed.
+        failing: Whether the last attempt with one of its processes' folders failed.
         running: Whether somebody is shipping just now.
     """
 
@@ -110,7 +110,7 @@ def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
     oldest: float | None = None
     success, error_at = entry.last_success, None
     error: str | None = None
-    running = False
+    failing = running = False
     for process in processes(spool):
         segments = Segments(spool / process)
         checkpoint = Checkpoint.load(spool / process / f"{entry.key}{ENDING}", entry.name)
@@ -126,6 +126,7 @@ def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
             success = max(success or 0.0, checkpoint.last_success)
         if checkpoint.last_error_at is not None and checkpoint.last_error_at >= (error_at or 0.0):
             error, error_at = checkpoint.last_error, checkpoint.last_error_at
+        failing = failing or checkpoint.failing
         running = running or is_locked(spool / process / f"{entry.key}.lock")
     return ShipStatus(
         folder=str(spool),
@@ -145,7 +146,7 @@ def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
         last_success=success,
         last_error=error,
         last_error_at=error_at,
-        failing=error_at is not None and error_at > (success or 0.0),
+        failing=failing,
         running=running,
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import ssl
 import textwrap
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,11 +18,14 @@ from support import processes, receivers, spools
 from support.receivers import logstash
 
 from mllog import ModelLogger
+from mllog.delivery.locks import WRITER_LOCK, is_locked
 from mllog.delivery.sinks import SpoolSink, open_sink
 from mllog.errors import PlaceError, SettingError
 from mllog.places import parse
 from mllog.shipping import ShipStatus, inspect, ownership
+from mllog.shipping.destinations import open_destination
 from mllog.shipping.segments import processes as folders
+from mllog.shipping.shipper import Shipper
 
 if TYPE_CHECKING:
     import pathlib
@@ -461,3 +466,82 @@ def test_what_is_wrong_with_the_spools_own_files_is_told(
         with ModelLogger("m", version="1", sink=receiver.place(), spool=tmp_path, resources=0) as log:
             log.prediction({"a": 2})
     assert f"{registered} was damaged and is written anew" in caplog.text
+
+
+@pytest.mark.parametrize("end", ["log.close()", "", "log.close(); log.prediction({'k': 100}); log.close()"])
+def test_what_is_logged_behind_a_close_arrives_too(tmp_path: pathlib.Path, end: str) -> None:
+    """The next close, or the end of the process, delivers it and clears up as the first one did; nothing counts twice."""
+    with logstash() as receiver:
+        out = processes.run(
+            tmp_path / "spool",
+            script(f"""
+            import threading
+            log = shipping()
+            for k in range(50): log.prediction({{"k": k}})
+            assert log.close()
+            for k in range(50, 100): log.prediction({{"k": k}})
+            {end}
+            if {bool(end)}: assert not [t for t in threading.enumerate() if t.name == "mllog-shipper"]
+            status = log.status()
+            print(status.accepted - status.written, status.dropped)
+            """),
+            receiver.place(),
+        )
+        check(receiver, list(range(101 if "100" in end else 100)))
+    assert out == "0 0\n"
+    assert folders(tmp_path / "spool") == []
+    assert status(tmp_path / "spool").delivered == len(receiver.lines)
+
+
+def test_a_clock_that_goes_back_hides_no_failure(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came last says whether shipping fails, whatever the times beside it; a success behind that ends it."""
+    with logstash() as receiver:
+        spools.spool(tmp_path, "a", spools.lines("a", 5), closed=False)
+
+        def ship() -> ShipStatus:
+            Shipper(tmp_path, open_destination(receiver.place()), give_up=0.0).run()
+            return status(tmp_path)
+
+        assert not ship().failing
+        now = time.time()
+        monkeypatch.setattr(
+            "mllog.shipping.courier.time", SimpleNamespace(time=lambda: now - 3600, monotonic=time.monotonic)
+        )
+        with (tmp_path / "a" / "00000001.ndjson").open("ab") as file:
+            file.write(spools.line("late"))
+        receiver.always = 401
+        found = ship()
+        assert found.failing
+        assert found.pending_lines == 1
+        assert found.last_error_at is not None
+        assert found.last_success is not None
+        assert found.last_error_at < found.last_success
+        receiver.always = "ok"
+        monkeypatch.setattr(
+            "mllog.shipping.courier.time", SimpleNamespace(time=lambda: now - 7200, monotonic=time.monotonic)
+        )
+        assert not ship().failing
+
+
+@pytest.mark.parametrize("what", ["all", "process", "made again", "replaced"])
+def test_a_destination_that_is_removed_is_made_again(tmp_path: pathlib.Path, what: str) -> None:
+    """A second folder that goes while it is shipped to takes what comes then, locked as before; what went stays gone."""
+    spool, to = tmp_path / "spool", tmp_path / "to"
+    events = spools.lines("a", 20)
+    writer = spools.spool(spool, "a", events[:10], closed=False)
+    shipper = Shipper(spool, open_destination(f"file:{to}"), give_up=0.0)
+    shipper.round()
+    assert spools.read(to) == events[:10]
+    shutil.rmtree(to / "a" if what == "process" else to)
+    if what == "made again":
+        to.mkdir()
+    elif what == "replaced":
+        (to / "a").mkdir(parents=True)
+    for event in events[10:]:
+        writer.write(event)
+    shipper.round()
+    assert shipper.problem is None
+    assert spools.read(to) == events[10:]
+    assert is_locked(to / "a" / WRITER_LOCK)
+    shipper.close()
+    writer.close()

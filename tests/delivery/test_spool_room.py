@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -234,3 +235,47 @@ def test_a_spool_that_is_removed(
         dropped=counts.dropped,
         duplicates=copies(receiver),
     )
+
+
+@pytest.mark.parametrize(("before", "behind", "bound"), [(0, 30, 4 * 2**20), (20, 30, 4 * 2**20), (0, 300, BOUND)])
+def test_a_removed_spool_that_can_not_be_made_again(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    before: int,
+    behind: int,
+    bound: int,
+) -> None:
+    """Where closing can't write it again, what hadn't arrived of its open and finished segments is dropped, and said."""
+    monkeypatch.setattr("mllog.delivery.writer.TEND_SECONDS", 0.0)
+    folder = tmp_path / "spool"
+    with logstash(always="ok" if before else 503) as receiver:
+        log = make(folder, receiver, bound=bound)
+        sink = log._engine._writer._sink
+        assert isinstance(sink, SpoolSink)
+        arrived = 0
+        if before:
+            for k in range(before):
+                log.prediction({"k": k})
+            assert log.flush()
+            arrived = log.status().written
+            # What it knows of when the folder goes.
+            size = segments(folder)[0].stat().st_size
+            wait_until(lambda: sink._position == (1, size))
+            receiver.always = 503
+        for k in range(behind):
+            log.prediction({"k": k, "text": "x" * 300})
+            assert log.flush()
+        assert (len(segments(folder)) > 1) == (bound == BOUND)
+        folder.rename(tmp_path / "gone")
+        shutil.rmtree(tmp_path / "gone")
+        folder.write_text("in the way")
+        assert not log.close(timeout=2)
+    counts = log.status()
+    assert counts.accepted == counts.written + counts.dropped
+    assert counts.written == len(set(receiver.ids())) == arrived
+    told = [int(n) for n in re.findall(r"(\d+) events (?:were lost|in it)", caplog.text)]
+    assert sum(told) == counts.dropped >= behind
+    assert re.search(r"can't be written again: .*(directory|exists)", caplog.text)
+    assert log.close(timeout=2)
+    assert log.status() == counts

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# For host names; loaded by the first connection otherwise, which is made on a thread that mustn't import anything
+# (mllog.delivery.sinks.SpoolSink).
+import encodings.idna  # noqa: F401
 import importlib.util
 from typing import TYPE_CHECKING
 

@@ -35,6 +35,7 @@ from mllog.shipping.destinations.base import (
 from mllog.shipping.destinations.halves import Halves
 from mllog.shipping.destinations.http import Client, Response
 from mllog.shipping.destinations.verdicts import CLUSTER, types, verdict
+from mllog.shipping.destinations.waiting import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +75,7 @@ class ElasticsearchDestination:
         # By stream, when it last took an event; by id, when one first failed for what may be its own fault.
         self._worked: dict[str, float] = {}
         self._failed: dict[str, float] = {}
+        self._streams = Streams()
 
     def send(self, batch: Batch) -> Answer:
         """Create the events of a batch.
@@ -108,19 +110,26 @@ class ElasticsearchDestination:
         items = self._items(answer, len(body), len(wanted))
         verdicts = [verdict(item) for item in items]
         now = time.monotonic()
-        done = (batch.lines[k] for k, said in zip(wanted, verdicts, strict=True) if said == "done")
-        self._worked |= {streams.stream(line): now for line in done}
+        names = [streams.stream(batch.lines[k]) for k in wanted]
+        done = {name for name, said in zip(names, verdicts, strict=True) if said == "done"}
+        self._worked |= dict.fromkeys(done, now)
+        waiting = {name for name, said in zip(names, verdicts, strict=True) if said in {"wait", "failed", "unclear"}}
+        spent = self._streams.answered(done, waiting, now)
         retry: list[int] = []
         suspect: list[int] = []
         unclear = False
         problem: str | None = None
-        for k, item, said in zip(wanted, items, verdicts, strict=True):
+        for k, name, item, said in zip(wanted, names, items, verdicts, strict=True):
             if said == "done":
                 duplicates += item["status"] == 409
                 continue
             alone = said in {"failed", "unclear"} and self._is_alone(batch.lines[k], now)
             if said == "refused" or (said == "unclear" and alone):
                 refused[k] = Refusal(self._reason(item), item["status"])
+                continue
+            if name in spent:
+                reason = f"{self._reason(item)}; set aside, while {name} took nothing and other data streams did"
+                refused[k] = Refusal(reason, item["status"])
                 continue
             retry.append(k)
             problem = problem or f"Elasticsearch answered {item['status']} for some events: {self._reason(item)}"

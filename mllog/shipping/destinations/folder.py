@@ -38,7 +38,7 @@ class FolderDestination:
         self.folder = Path(place.location).absolute()
         self.name = canonical(place)
         self.key = key(place)
-        self._locks: dict[str, Lock] = {}
+        self._locks: dict[str, tuple[Lock, os.stat_result]] = {}
         self._copies: dict[str, tuple[int, Copy]] = {}
 
     def send(self, batch: Batch) -> Answer:
@@ -98,27 +98,43 @@ class FolderDestination:
 
     def close(self) -> None:
         """Say that nobody writes here any more."""
-        for lock in self._locks.values():
+        for lock, _ in self._locks.values():
             lock.release()
         self._locks.clear()
         self._copies.clear()
 
     def _path(self, process: str, segment: int) -> Path:
         folder = self.folder / process
+        if process in self._locks and not self._is_there(process):
+            # Somebody removed it, or put another one in its place: nothing that is known of it holds any more.
+            self._forget(process)
         if process not in self._locks:
             while len(self._locks) >= _LOCKS:
-                oldest = next(iter(self._locks))
-                self._copies.pop(oldest, None)
-                self._locks.pop(oldest).release()
+                self._forget(next(iter(self._locks)))
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True)
                 sync_folder(self.folder)
                 sync_folder(self.folder.parent)
-            lock = self._locks[process] = Lock(folder / WRITER_LOCK)
+            lock = Lock(folder / WRITER_LOCK)
             if not lock.acquire(timeout=1.0):
-                del self._locks[process]
                 raise OSError(f"somebody else writes to {folder}")
+            try:
+                self._locks[process] = lock, lock.path.stat()
+            except OSError:  # removed again
+                lock.release()
+                raise
         return folder / f"{segment:08d}.ndjson"
+
+    def _is_there(self, process: str) -> bool:
+        lock, known = self._locks[process]
+        try:
+            return os.path.samestat(known, lock.path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _forget(self, process: str) -> None:
+        self._copies.pop(process, None)
+        self._locks.pop(process)[0].release()
 
     def _copy(self, path: Path, batch: Batch) -> Copy:
         """What is known of a file; read anew where a batch comes that may have been added to it meanwhile."""

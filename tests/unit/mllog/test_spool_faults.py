@@ -305,3 +305,22 @@ def test_a_removed_segment_leaves_another_ones_name_alone(tmp_path: Path) -> Non
     spool.close()
     assert segments(tmp_path) == [b'{"n":0}\n', b'{"n":1}\n{"n":2}\n']
     assert spool.written == {2: 2}
+
+
+def test_a_refused_line_is_not_in_the_checksum(tmp_path: Path) -> None:
+    """A write that failed while the spool was moved away, and is done when it is back, counts once."""
+    spool = Spool(tmp_path / "s", "p", restore=int)
+    spool.write(b'{"n":1}\n')
+    (tmp_path / "s").rename(tmp_path / "moved")
+    (tmp_path / "s").write_text("in the way")
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"exists|directory"):
+            spool.write(b'{"n":2}\n')
+    (tmp_path / "s").unlink()
+    (tmp_path / "moved").rename(tmp_path / "s")
+    spool.write(b'{"n":2}\n')
+    spool.close()
+    content = b'{"n":1}\n{"n":2}\n'
+    assert segments(tmp_path / "s") == [content]
+    (path,) = (tmp_path / "s" / "p").glob("*.sha256")
+    assert path.read_text().split()[0] == hashlib.sha256(content).hexdigest()

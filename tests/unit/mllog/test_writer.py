@@ -249,6 +249,43 @@ def test_a_removed_folder_costs_no_event(tmp_path: Path) -> None:
     assert (status.accepted, status.written, status.dropped, status.sink_errors) == (52, 52, 0, 0)
 
 
+def test_what_is_logged_behind_a_close_is_sealed_by_the_next(tmp_path: Path) -> None:
+    """Every close leaves whole segments with their checksums, so that nobody takes the process for killed."""
+    log = ModelLogger("model", version="1", sink=tmp_path, flush_interval=0.01, resources=0)
+    for k in range(1, 4):
+        log.prediction({"k": k})
+        # The last one as the end of the process does.
+        assert log.close() if k < 3 else log._engine._writer._end()
+        assert log.close()
+        assert len(list(tmp_path.glob("*/*.sha256"))) == len(list(tmp_path.glob("*/*.ndjson"))) == k
+    status = log.status()
+    assert (status.accepted, status.written, status.dropped) == (4, 4, 0)
+
+
+def test_a_sink_is_closed_once_for_what_it_was_given() -> None:
+    """A close behind which nothing was logged isn't done again; what its sink then refuses is counted by the next."""
+    closed: list[int] = []
+
+    class Closing(FlakySink):
+        def close(self) -> None:
+            closed.append(len(self.lines))
+
+    sink = Closing()
+    log = ModelLogger("model", version="1", sink=sink, flush_interval=3600, resources=0)
+    assert log.close()
+    assert log.close()
+    assert closed == [1]
+    log.prediction({"k": 1})
+    assert log.close()
+    sink.broken = True
+    log.prediction({"k": 2})
+    assert not log.close(timeout=0.1)
+    lines = len(sink.lines)
+    assert closed[1:] == [lines, lines]
+    status = log.status()
+    assert (status.accepted, status.dropped) == (status.written + status.dropped, 1)
+
+
 @pytest.mark.parametrize("interval", [threading.TIMEOUT_MAX, 1e300])
 def test_an_interval_of_centuries(interval: float) -> None:
     """As long as a thread can wait, and no longer; a flush doesn't wait for it."""
