@@ -26,6 +26,8 @@ __all__ = ["FileSink", "MemorySink", "Sink", "SpoolSink", "StdoutSink", "open_si
 SPOOL_FOLDER: Final = "mllog-spool"
 SPOOL_BYTES: Final = 4 * 2**30
 """Holds what a thousand events a second come to in half an hour."""
+LEAST_SPOOL_BYTES: Final = 10_000
+"""Less is taken by the spool's own files."""
 CLOSE_SECONDS: Final = 5.0
 """How long :meth:`SpoolSink.close` tries to deliver what is left."""
 
@@ -142,12 +144,13 @@ class SpoolSink(FileSink):
         segment_bytes: Size of a segment; not more than a quarter of ``spool_bytes``.
         spool_bytes: Bound of what waits in the folder, dead letters included (they may take a quarter of it). What has
             been delivered of a process's open segment doesn't count, though it is on the disk until the segment is
-            full, an hour old, or delivered and idle for :data:`IDLE_SECONDS`.
+            full, an hour old, or delivered and idle for :data:`IDLE_SECONDS`. A single event that is larger than
+            half of it is taken where half is free.
         durable: Sync every write.
 
     Raises:
         PlaceError: Where the folder belongs to another destination, or a library is missing.
-        SettingError: Where a certificate can't be read or a variable is impossible.
+        SettingError: Where a certificate can't be read, a variable is impossible, or the bound too low.
     """
 
     def __init__(
@@ -165,6 +168,12 @@ class SpoolSink(FileSink):
         from mllog.shipping import background, ownership  # noqa: F401, PLC0415 - as said
         from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - as said
 
+        if spool_bytes < LEAST_SPOOL_BYTES:
+            raise SettingError(
+                f"spool_bytes {spool_bytes}: write a number of bytes, at least {LEAST_SPOOL_BYTES}",
+                field="spool_bytes",
+                value=spool_bytes,
+            )
         self._destination = open_destination(place)
         super().__init__(
             folder or Path(SPOOL_FOLDER) / self._destination.key,
@@ -287,7 +296,8 @@ class SpoolSink(FileSink):
             before, self._bytes, self._looked = self._bytes, needed_bytes(self.folder), now
             if self._bytes < before or not self._full:
                 self._less = now
-        return self._bytes + more > self._spool_bytes
+        # What is larger than half the bound is a single event, which would keep the others until nothing waits.
+        return self._bytes + min(more, self._spool_bytes // 2) > self._spool_bytes
 
     def _look_for_removed(self) -> None:
         """Count the lines of finished segments that are gone though nobody had passed them; and see how far it got.

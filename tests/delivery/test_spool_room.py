@@ -89,6 +89,18 @@ def test_what_idle_siblings_have_delivered_keeps_nothing_out(
     )
 
 
+def test_an_event_larger_than_the_bound_keeps_no_others(tmp_path: pathlib.Path) -> None:
+    """It is taken where half of the bound is free."""
+    with logstash() as receiver:
+        log = make(tmp_path, receiver, bound=sinks.LEAST_SPOOL_BYTES)
+        inputs = {f"text {k}": "word " * 40 for k in range(100)}
+        ids = [log.prediction(inputs if k % 2 else {}, 1, str(k)) for k in range(9)]
+        assert log.close(processes.SECONDS)
+        assert log.status().dropped == 0
+        assert set(ids) <= set(receiver.ids())
+        assert max(map(len, receiver.lines)) > sinks.LEAST_SPOOL_BYTES
+
+
 def test_what_any_destination_needs_counts(tmp_path: pathlib.Path) -> None:
     """Bytes count until the last registered destination has them; dead letters and odd files do too."""
     for process in ("a", "b"):

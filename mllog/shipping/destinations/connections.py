@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import http.client
 import io
-import os
-import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from mllog.shipping.destinations.deadlines import Deadline, send
+from mllog.shipping.destinations.inherited import close_in_children
 
 if TYPE_CHECKING:
     import socket
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 exchange: Final[ContextVar[Deadline]] = ContextVar("exchange")
 """The end of the exchange that this thread is in the middle of."""
-
-_open: Final[weakref.WeakSet[HTTPConnection]] = weakref.WeakSet()
 
 
 class _Bytes(io.RawIOBase):
@@ -64,14 +61,14 @@ class _Response(http.client.HTTPResponse):
 
 
 class Plain(HTTPConnection):
-    """Known to this module once it is connected, so that a forked child can close its copy."""
+    """Its exchanges have an end, and a forked child closes its copy."""
 
     response_class = _Response
 
     def connect(self) -> None:
         """Connect."""
         super().connect()
-        _open.add(self)
+        close_in_children(self.sock)
 
     def send(self, data: Any) -> None:
         """Send a part of a request.
@@ -88,19 +85,3 @@ class Plain(HTTPConnection):
 
 class Secure(Plain, HTTPSConnection):
     """The same over TLS."""
-
-
-def _after_fork() -> None:
-    # Closed as files: a TLS farewell on a socket that is the parent's would end the parent's connection.
-    for connection in list(_open):
-        sock = connection.sock
-        if sock is not None:
-            try:
-                os.close(sock.detach())
-            except OSError:
-                continue
-    _open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

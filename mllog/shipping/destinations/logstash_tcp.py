@@ -8,14 +8,13 @@ See https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-tcp.
 
 from __future__ import annotations
 
-import os
 import socket
-import weakref
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mllog.shipping.destinations.base import CHECK_SECONDS, Answer, Check, UnavailableError, canonical, key
 from mllog.shipping.destinations.deadlines import Deadlines, send
+from mllog.shipping.destinations.inherited import close_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 SECONDS: Final = 15.0
 """For writing a batch as a whole."""
 CONNECT_SECONDS: Final = 5.0
-
-_open: Final[weakref.WeakSet[socket.socket]] = weakref.WeakSet()
 
 
 class LogstashTcpDestination:
@@ -93,7 +90,6 @@ class LogstashTcpDestination:
         """Close the connection."""
         sock, self._socket = self._socket, None
         if sock is not None:
-            _open.discard(sock)
             sock.close()
 
     @property
@@ -110,7 +106,7 @@ class LogstashTcpDestination:
             raise UnavailableError(
                 f"{self._where} can't be reached: {error.strerror or error}", doubtful=False
             ) from None
-        _open.add(sock)
+        close_in_children(sock)
         self._socket = sock
         return sock
 
@@ -127,16 +123,3 @@ def _is_closed(sock: socket.socket) -> bool:
         return True
     finally:
         sock.settimeout(seconds)
-
-
-def _after_fork() -> None:
-    for sock in list(_open):
-        try:
-            os.close(sock.detach())
-        except OSError:
-            continue
-    _open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -177,6 +177,8 @@ def test_sinks_by_place(
         bounded = open_sink("logstash+http://host:8080", spool_bytes=given)
         assert isinstance(bounded, SpoolSink)
         assert bounded._spool_bytes == expected
+    with pytest.raises(SettingError, match=r"spool_bytes 4: write a number of bytes, at least 10000"):
+        open_sink("logstash+http://host:8080", spool_bytes=4)
     assert isinstance(open_sink("events/"), FileSink)
     with pytest.raises(SettingError, match="isn't a server"):
         open_sink("events/", spool=tmp_path)
