@@ -7,19 +7,19 @@ turns it into a line of JSON.
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import math
 import re
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast, get_args
 
 from mllog import values
 from mllog.attributions import attributions_of
+from mllog.delivery.loops import Fields
+from mllog.delivery.loops.plain import OUTPUT_SIZE
+from mllog.delivery.loops.plain import Fields as _Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from mllog.delivery.snapshot import Snapshot
     from mllog.environment import Manifest
@@ -28,18 +28,12 @@ Kind = Literal["prediction", "label", "deployment", "pipeline", "metric"]
 Outcome = Literal["success", "failure", "unknown"]
 OUTCOMES: Final = frozenset({"success", "failure", "unknown"})
 
-_OUTPUTS: Final = frozenset({"label", "score", "value"})
-
-RECORD_SIZE: Final = 512
-"""Bytes that a record is taken to need, inputs aside: the bound is about memory, not about JSON."""
-OUTPUT_SIZE: Final = 256
 TRACE_FRAMES: Final = 30
 
 _DATASET_LIMIT: Final = 60
 
 
-@dataclass(slots=True, eq=False)
-class Record:
+class Record(Fields):
     """One event on its way to the writer.
 
     Attributes:
@@ -71,29 +65,7 @@ class Record:
     rows: ClassVar[int] = 1
     """How many events it is; other entries of the queue are many (:class:`mllog.delivery.rows.Rows`)."""
 
-    kind: Kind
-    action: str
-    time: int
-    id: str
-    number: int
-    size: int = RECORD_SIZE
-    outcome: Outcome = "success"
-    duration: int | None = None
-    prediction_id: str | None = None
-    trace_id: str | None = None
-    error: dict[str, str] | None = None
-    labels: dict[str, Any] | None = None
-    body: dict[str, Any] | None = None
-    message: str | None = None
-    held: dict[str, Any] | None = None
-    plain: bool = False
-    output: Any = None
-    truncated: list[str] | None = None
-    replaced: list[str] | None = None
-    user: str | None = None
-    context: Mapping[str, Any] | None = None
-    sample: Literal["head", "tail"] | None = None
-    weight: float = 1.0
+    __slots__ = ()
 
     @property
     def inputs(self) -> dict[str, Any] | None:
@@ -108,9 +80,9 @@ class Record:
 
     def copy(self, **changes: Any) -> Record:
         """A record like this one, but for ``changes``."""
-        other = copy.copy(self)
-        for name, value in changes.items():
-            setattr(other, name, value)
+        other = Record(self.kind, self.action, self.time, self.id, self.number)
+        for name in FIELDS:
+            setattr(other, name, changes[name] if name in changes else getattr(self, name))
         return other
 
     def take(self, snapshot: Snapshot) -> None:
@@ -141,22 +113,11 @@ class Record:
             names: For the values of an explanation that is a vector.
         """
         kind = type(output)
-        if kind is dict:
-            output = output.copy()
-            for name, value in output.items():
-                kind = type(value)
-                if (
-                    type(name) is not str
-                    or (kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool)
-                    or (name not in _OUTPUTS and not values.is_usable(name))
-                ):
-                    output = self._typed_output(output, names)
-                    break
+        if kind is float or kind is bool:
+            self.output = output
+        elif kind is not dict or not self.hold_usual(output):
+            self.output = self._typed_output(output.copy() if kind is dict else output, names)
             self.size += OUTPUT_SIZE
-        elif kind is not float and kind is not bool:
-            output = self._typed_output(output, names)
-            self.size += OUTPUT_SIZE
-        self.output = output
 
     def _typed_output(self, output: Any, names: tuple[str, ...]) -> Any:
         attributions = None
@@ -204,6 +165,9 @@ def settled(inputs: dict[str, Any], record: Record) -> dict[str, Any]:
 
 TYPED: Final = values.SCALARS | {dict, list}
 """Types of typed values."""
+
+FIELDS: Final = _Fields.__slots__
+"""Names of what a record holds."""
 
 
 def dataset(kind: Kind, model: str) -> str:

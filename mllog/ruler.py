@@ -59,6 +59,8 @@ def tokenize(text: str) -> list[str]:
 
     Digits are folded because numbers would make every vocabulary grow for ever.
     """
+    if text.isascii() and text.isalnum():  # one word, as most parts of a text between white space are
+        return [text.lower() if text.isalpha() else _DIGITS.sub("0", text.lower())]
     return [_DIGITS.sub("0", word) for word in _WORD.findall(text.lower())]
 
 

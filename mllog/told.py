@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mllog import events, values
 from mllog.attributions import attributions_of
+from mllog.delivery.loops.plain import OUTPUT_SIZE
 from mllog.marking import named, typed
 from mllog.ruler import category_key
 
@@ -101,7 +102,7 @@ def add_step(record: Record, name: Any, rows_in: Any, rows_out: Any) -> None:
 def add_explanation(record: Record, attributions: Any, names: tuple[str, ...]) -> None:
     """What each feature contributed to a prediction; arguments as those of :func:`attributions_of`."""
     record.output = {"explanation": attributions_of(record, "@explanation", attributions, names)}
-    record.size += events.OUTPUT_SIZE
+    record.size += OUTPUT_SIZE
 
 
 def _truth(record: Record, mark: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -23,6 +24,7 @@ from mllog.stamps import Timestamps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mllog.delivery.loops.plain import Frame
     from mllog.events import Record
     from mllog.privacy import Guard
     from mllog.ruler import Ruler
@@ -88,14 +90,18 @@ class Encoder:
         self.rules = Rules(Router(ruler), ruler, regression, guard)
         self._card = None if ruler is None else ruler.hash
         self._plan: Plan = (
-            PlanWithoutCard(self.rules.router, typed_maps=guard is not None)
-            if ruler is None
-            else PlanOfCard(self.rules.router, ruler, typed_maps=guard is not None)
+            PlanWithoutCard(self.rules.router) if ruler is None else PlanOfCard(self.rules.router, ruler)
         )
         self._timestamps = Timestamps()
+        # A guard has to look at what is written.
+        self._press = (
+            None
+            if guard is not None
+            else self._plan.press(self._timestamps.text, partial(outputs_of, regression=regression), _beside)
+        )
         self._environment = constants.environment
         self._process = ""
-        self._frames: dict[tuple[str, str], tuple[str, bytes, bytes]] = {}
+        self._frames: dict[tuple[str, str], Frame] = {}
 
     def start(self, process: str) -> None:
         """Begin the sequence of events of one process."""
@@ -110,43 +116,47 @@ class Encoder:
 
     def line(self, record: Record) -> bytes:
         """The event as one line of strict JSON, line feed included."""
-        if self.rules.guard is not None:
-            self.rules.guard.prepare(record)
-        ml = self._ml(record)
-        top = self._top(record)
-        frame = self._frame(record)
-        try:
-            line = _joined(frame, ml, top)
-        except TypeError:
-            # Lone surrogates: rare, and only a look at every text finds them.
-            ml = {name: _opened(value) for name, value in ml.items()}
-            ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml, top)]
-            ml, top = values.strict(ml), values.strict(top)
-            line = _joined(frame, ml, top)
-        return line if len(line) <= EVENT_LIMIT else _shortened(line)
-
-    def _frame(self, record: Record) -> tuple[bytes, bytes, bytes]:
-        """What stands around ``ml``; all that varies of it is ours and needs no escapes."""
         frames = self._frames
         frame = frames.get((record.kind, record.action))
         if frame is None:
             frame = frames[record.kind, record.action] = self._new_frame(record)
+        if self.rules.guard is not None:
+            self.rules.guard.prepare(record)
+        elif self._press is not None and record.held is not None:
+            pressed = self._press.line(record, frame)
+            if pressed is not None and len(pressed) <= EVENT_LIMIT:
+                return pressed
+        return self._line(record, frame)
+
+    def _line(self, record: Record, frame: Frame) -> bytes:
+        """The same of any record."""
+        ml = self._ml(record)
+        top = _beside(record)
         event, begin, end = frame
+        # All that varies of it is ours and needs no escapes.
         duration = "" if record.duration is None else f'"duration":{record.duration},'
         head = (
             f'{{"@timestamp":"{self._timestamps.text(record.time)}","event":{{"id":"{record.id}",'
-            f'"outcome":"{record.outcome}",{duration}{event}{record.number},'
+            f'"outcome":"{record.outcome}",{duration}'
         )
-        return head.encode(), begin, end
+        begun = b"".join((head.encode(), event, b"%d," % record.number, begin))
+        try:
+            line = _joined(begun, ml, end, top)
+        except TypeError:
+            # Lone surrogates: rare, and only a look at every text finds them.
+            ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml, top)]
+            ml, top = values.strict(ml), values.strict(top)
+            line = _joined(begun, ml, end, top)
+        return line if len(line) <= EVENT_LIMIT else _shortened(line)
 
-    def _new_frame(self, record: Record) -> tuple[str, bytes, bytes]:
-        """What all events of one kind have in common: up to the sequence's number, behind it, and behind ``ml``."""
+    def _new_frame(self, record: Record) -> Frame:
+        """What all events of one kind have in common."""
         constants = self._constants
         name = dataset(record.kind, constants.model)
         model = {"name": constants.model, "version": constants.version, "role": constants.role}
         if constants.artifact_hash:
             model["artifact_hash"] = constants.artifact_hash
-        event = _members({"action": record.action, "dataset": name}).decode()
+        event = _members({"action": record.action, "dataset": name})
         ml = _members({"model": model, "environment": self._environment})
         rest: dict[str, Any] = {
             "data_stream": {"type": "logs", "dataset": name, "namespace": constants.namespace},
@@ -157,28 +167,10 @@ class Encoder:
         if constants.service:
             rest["service"] = dict(constants.service)
         return (
-            event + '},"ml":{"sequence":{"number":',
+            event + b'},"ml":{"sequence":{"number":',
             _members({"process": self._process}) + b"}," + ml + b",",
             b"," + _members(rest),
         )
-
-    @staticmethod
-    def _top(record: Record) -> dict[str, Any]:
-        """What only some events have beside ``ml``."""
-        top: dict[str, Any] = {}
-        if record.context is not None:
-            top.update(item for item in record.context.items() if item[0] not in _OWN)
-        if record.trace_id is not None:
-            top["trace"] = {"id": record.trace_id}
-        if record.user is not None:
-            top["user"] = {"id": record.user}
-        if record.error is not None:
-            top["error"] = record.error
-        if record.labels is not None:
-            top["labels"] = record.labels
-        if record.message is not None:
-            top["message"] = record.message
-        return top
 
     def _ml(self, record: Record) -> dict[str, Any]:
         """What varies of ``ml``, but for the sequence."""
@@ -213,15 +205,32 @@ class Encoder:
             ml["explanation"] = explanation
 
 
-def _joined(frame: tuple[bytes, bytes, bytes], ml: dict[str, Any], top: dict[str, Any]) -> bytes:
-    """One line of a frame, the rest of ``ml``, and what stands beside it."""
-    head, begin, end = frame
+def _beside(record: Record) -> dict[str, Any]:
+    """What only some events have beside ``ml``."""
+    top: dict[str, Any] = {}
+    if record.context is not None:
+        top.update(item for item in record.context.items() if item[0] not in _OWN)
+    if record.trace_id is not None:
+        top["trace"] = {"id": record.trace_id}
+    if record.user is not None:
+        top["user"] = {"id": record.user}
+    if record.error is not None:
+        top["error"] = record.error
+    if record.labels is not None:
+        top["labels"] = record.labels
+    if record.message is not None:
+        top["message"] = record.message
+    return top
+
+
+def _joined(begun: bytes, ml: dict[str, Any], end: bytes, top: dict[str, Any]) -> bytes:
+    """One line of its begin, the rest of ``ml``, what all have behind it, and what only this one has."""
     inner = orjson.dumps(ml)[1:]
     if not ml:
-        begin = begin[:-1]
+        begun = begun[:-1]
     if top:
-        return b"".join((head, begin, inner, end, b",", orjson.dumps(top)[1:], b"\n"))
-    return b"".join((head, begin, inner, end, b"}\n"))
+        return b"".join((begun, inner, end, b",", orjson.dumps(top)[1:], b"\n"))
+    return b"".join((begun, inner, end, b"}\n"))
 
 
 def _members(mapping: dict[str, Any]) -> bytes:
@@ -241,11 +250,6 @@ def _shortened(line: bytes) -> bytes:
         if document.pop(name, None) is not None:
             ml["truncated"] = [*ml.get("truncated", ()), name]
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _opened(value: Any) -> Any:
-    """A value that may have been written already."""
-    return orjson.loads(orjson.dumps(value)) if type(value) is orjson.Fragment else value
 
 
 def _with_surrogates(ml: dict[str, Any], top: dict[str, Any]) -> list[str]:

@@ -4,6 +4,9 @@ A plan says for each input what an ordinary value of it looks like, and what to 
 (a NaN, a number outside of the training range, a text for a number) goes one by one through
 :meth:`mllog.delivery.routing.Router.place` and :meth:`mllog.ruler.Ruler.measure_value`, which say the same of ordinary
 values: a property test holds plans and ruler together.
+
+Events of which all is ordinary are written by a press (:class:`mllog.delivery.loops.plain.Press`), where the loops are
+compiled; it knows the names that a plan has seen.
 """
 
 from __future__ import annotations
@@ -12,17 +15,18 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mllog import values
-from mllog.delivery.loops import Layout, Memory, Names, sort
+from mllog.delivery.loops import Layout, Memory, Names, Press, sort
+from mllog.delivery.loops.plain import named_tokens
 from mllog.delivery.ordinary import cells_of, ordinary_of
 from mllog.delivery.routing import MISSING
 from mllog.delivery.tokens import TokenCounter
 from mllog.events import TYPED, settled
-from mllog.ruler import LATENCY, SCORE, UNSEEN_TOKENS_PER_EVENT, VALUE, Measured
+from mllog.ruler import LATENCY, SCORE, VALUE, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from mllog.delivery.loops.plain import Written
+    from mllog.delivery.loops.plain import Beside, OutputsOf, TimeText
     from mllog.delivery.routing import Router
     from mllog.events import Record
     from mllog.ruler import Ruler
@@ -46,32 +50,27 @@ class Plan(Protocol):
             ml: What is filled.
         """
 
+    def press(self, time_text: TimeText, outputs_of: OutputsOf, beside: Beside) -> Press:
+        """What writes events at once that have nothing to fill in one by one, when it has seen their names here."""
+
 
 class PlanWithoutCard:
     """Types speak for themselves.
 
     Args:
         router: Says where what isn't ordinary goes.
-        typed_maps: Whether ``ml.inputs`` is looked at before it is written: then it is never JSON.
     """
 
-    def __init__(self, router: Router, *, typed_maps: bool = False) -> None:
+    def __init__(self, router: Router) -> None:
         self._router = router
-        self._typed_maps = typed_maps
-        self._known: Memory[Names] = Memory(REMEMBERED)
+        self.known: Memory[Names] = Memory(REMEMBERED)
 
     def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
         """Add ``ml.inputs`` and ``ml.missing``."""
         del outputs  # measured where there is a card
         surplus: dict[str, Any] = {}
-        names = self._known.get(inputs)
-        if names is None:
+        if self.known.get(inputs) is None:
             inputs, surplus = self._look(inputs, record)
-        elif not self._typed_maps and (written := names.write(inputs)) is not None:
-            ml["inputs"], missing, *_ = written
-            if missing:
-                ml["missing"] = missing
-            return
         numbers, texts, flags, missing, odd = sort(inputs, plain=record.plain)
         found: dict[str, dict[str, Any]] = {}
         if numbers:
@@ -86,6 +85,12 @@ class PlanWithoutCard:
         if missing:
             ml["missing"] = missing
 
+    def press(self, time_text: TimeText, outputs_of: OutputsOf, beside: Beside) -> Press:
+        """One that knows the names without a card."""
+        return Press(
+            self.known, time_text=time_text, outputs_of=outputs_of, beside=beside, card=None, outputs=(), latency=None
+        )
+
     def _look(self, inputs: dict[str, Any], record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
         """Inputs under names that have fields of their own, and all others."""
         before = inputs
@@ -94,7 +99,7 @@ class PlanWithoutCard:
         if surplus:
             return {name: value for name, value in inputs.items() if name not in surplus}, surplus
         if inputs is before:
-            self._known.put(tuple(inputs), Names(tuple(inputs)))
+            self.known.put(tuple(inputs), Names(tuple(inputs)))
         return inputs, {}
 
     def _place(
@@ -114,13 +119,11 @@ class PlanOfCard:
     Args:
         router: Says where what isn't ordinary goes.
         ruler: The card's.
-        typed_maps: As of :class:`PlanWithoutCard`.
     """
 
-    def __init__(self, router: Router, ruler: Ruler, *, typed_maps: bool = False) -> None:
+    def __init__(self, router: Router, ruler: Ruler) -> None:
         self._router = router
         self._ruler = ruler
-        self._typed_maps = typed_maps
         self._inputs = {feature.name: feature for feature in ruler.inputs}
         self._cells = {f.name: cells_of(f) for f in ruler.inputs if f.kind == "number"}
         self._ordinary = {f.name: ordinary_of(f) for f in ruler.inputs if f.kind in {"category", "boolean"}}
@@ -128,28 +131,22 @@ class PlanOfCard:
         edges = ruler.output_edges
         self._outputs = [(n.removeprefix("@"), edges[n], _bins(n, edges[n])) for n in (SCORE, VALUE) if n in edges]
         self._latency = (edges[LATENCY], _bins(LATENCY, edges[LATENCY])) if LATENCY in edges else None
-        self._layouts: Memory[Layout] = Memory(REMEMBERED)
+        self.known: Memory[Layout] = Memory(REMEMBERED)
 
     def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
         """Add everything that the card has to say."""
-        layout = self._layouts.get(inputs)
+        layout = self.known.get(inputs)
         if layout is None:
             inputs = settled(inputs, record)
             layout = self._lay(inputs)
-        more: list[str] = []
-        self._bin_outputs(record, outputs, more)
-        if not self._typed_maps and (written := layout.write(inputs, more)) is not None:
-            _keep(written, layout, ml)
-            return
         numbers, strings, flags, texts, counts, unseen, bins, odd = layout.measure(inputs)
-        bins += more
+        self._bin_outputs(record, outputs, bins)
         found = Measured(bins, {}, {}, {}, [])
         maps: dict[str, dict[str, Any]] = {"number": numbers, "keyword": strings, "boolean": flags}
         if counts:
             ml["text"] = counts
             maps["text"] = texts
-            for tokens in unseen:
-                _add_tokens(found.unseen_tokens, tokens)
+            found.unseen_tokens += named_tokens(unseen)
         if layout.unexpected:
             odd = self._set_aside(layout, odd, maps, found, record)
         if odd:
@@ -168,8 +165,20 @@ class PlanOfCard:
         if found.bins:
             ml["bins"] = found.bins
 
+    def press(self, time_text: TimeText, outputs_of: OutputsOf, beside: Beside) -> Press:
+        """One that knows the card's layouts."""
+        return Press(
+            self.known,
+            time_text=time_text,
+            outputs_of=outputs_of,
+            beside=beside,
+            card=self._ruler.hash,
+            outputs=self._outputs,
+            latency=self._latency,
+        )
+
     def _lay(self, inputs: dict[str, Any]) -> Layout:
-        layout = self._layouts.get(inputs)  # under other names than they were sent
+        layout = self.known.get(inputs)  # under other names than they were sent
         if layout is not None:
             return layout
         known = [self._inputs[name] for name in inputs if name in self._inputs]
@@ -183,7 +192,7 @@ class PlanOfCard:
             absent=[name for name in self._inputs if name not in inputs],
             unexpected=[name for name in inputs if name not in self._inputs],
         )
-        self._layouts.put(tuple(inputs), layout)
+        self.known.put(tuple(inputs), layout)
         return layout
 
     def _bin_outputs(self, record: Record, outputs: Mapping[str, Any], bins: list[str]) -> None:
@@ -229,34 +238,8 @@ class PlanOfCard:
                 maps.setdefault("other" if name in missing.get("sentinel", ()) else target, {})[name] = value
 
 
-def _keep(written: Written, layout: Layout, ml: dict[str, Any]) -> None:
-    """What was written at once, as parts of ``ml``."""
-    ml["inputs"], missing, bins, counts, strange = written
-    if layout.absent:
-        missing["absent"] = layout.absent
-    if missing:
-        ml["missing"] = missing
-    if counts is not None:
-        ml["text"] = counts
-    if strange:
-        unseen: list[str] = []
-        ml["unseen_tokens"] = unseen
-        for tokens in strange:
-            _add_tokens(unseen, tokens)
-    if bins is not None:
-        ml["bins"] = bins
-
-
 def _bins(name: str, edges: tuple[float, ...]) -> tuple[str, ...]:
     return tuple(f"{name}:{k}" for k in range(len(edges) + 1))
-
-
-def _add_tokens(named: list[str], unseen: Iterable[str]) -> None:
-    for token in dict.fromkeys(unseen):
-        if len(named) >= UNSEEN_TOKENS_PER_EVENT:
-            break
-        if token not in named:
-            named.append(token)
 
 
 def typed(value: Any) -> Any:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from mllog import structures, values
 from mllog.delivery.loops import size_of_scalars
 from mllog.delivery.loops.plain import VALUE_SIZE, is_numpy
-from mllog.events import RECORD_SIZE
 from mllog.notices import once
 
 if TYPE_CHECKING:
@@ -78,13 +77,9 @@ def hold(inputs: Any, names: tuple[str, ...], record: Record) -> None:
         record.mark_truncated(UNKNOWN)
         return
     if type(inputs) is dict:
-        copy = inputs.copy()
-        size = size_of_scalars(copy)
-        if size is not None:
-            record.held, record.plain = copy, True
-            record.size = RECORD_SIZE + size
+        if record.hold_scalars(inputs):
             return
-        inputs = _converted(copy)
+        inputs = _converted(inputs.copy())
     taken = snapshot(inputs, names)
     if not taken.values and WHOLE in (taken.replaced or ()):
         record.mark_truncated(UNKNOWN)

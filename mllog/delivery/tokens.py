@@ -38,7 +38,7 @@ class TokenCounter:
     def count(self, text: str) -> tuple[int, Sequence[str]]:
         """How many tokens ``text`` has, and those that aren't in the vocabulary, in order and with repetitions."""
         total, new = self.familiar.count(text)
-        return self._count(total, new) if new else (total, ())
+        return self.finish(total, new) if new else (total, ())
 
     def count_all(self, texts: Sequence[str]) -> tuple[list[int], dict[int, Sequence[str]]]:
         """How many tokens each of ``texts`` has, and by position those of a text that aren't in the vocabulary."""
@@ -46,13 +46,14 @@ class TokenCounter:
         strange: dict[int, Sequence[str]] = {}
         for total, new in map(self.familiar.count, texts):
             if new:
-                total, unseen = self._count(total, new)  # noqa: PLW2901 - the same, finished
+                total, unseen = self.finish(total, new)  # noqa: PLW2901 - the same, finished
                 if unseen:
                     strange[len(counts)] = unseen
             counts.append(total)
         return counts, strange
 
-    def _count(self, total: int, new: Iterable[str]) -> tuple[int, Sequence[str]]:
+    def finish(self, total: int, new: Iterable[str]) -> tuple[int, Sequence[str]]:
+        """Where ``total`` parts are familiar and those of ``new`` aren't: the same as of :meth:`count`."""
         familiar, vocabulary = self.familiar, self._vocabulary
         unseen: list[str] = []
         for part in new:

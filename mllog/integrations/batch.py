@@ -14,7 +14,8 @@ from functools import cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.events import RECORD_SIZE, prediction_key
+from mllog.delivery.loops.plain import RECORD_SIZE
+from mllog.events import prediction_key
 from mllog.integrations.tables import (
     Frame,
     UnreadableError,

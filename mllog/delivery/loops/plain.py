@@ -1,31 +1,46 @@
-"""The loops in Python: each does for a whole event in a few calls what would be dear value by value."""
+"""The loops in Python: each does for a whole event in a few calls what would be dear value by value.
+
+Beside them stand what the compiled ones need to be quick: the fields of a record, which they read without asking
+Python, and the press, which here leaves every event to the encoder.
+"""
 
 from __future__ import annotations
 
 import gc
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import orjson
 
 from mllog import values
 from mllog.fields import KEYWORD_LENGTH
-from mllog.ruler import category_key
+from mllog.ruler import UNSEEN_TOKENS_PER_EVENT, category_key
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from mllog.delivery.tokens import TokenCounter
+    from mllog.events import Kind, Outcome, Record
 
 T = TypeVar("T")
+
+TimeText = Callable[[int], str]
+OutputsOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any] | None, list[str]]]
+Beside = Callable[["Record"], dict[str, Any]]
 
 EXACT: Final = 2**53
 """Integers up to here are the same as floats; larger ones are never ordinary."""
 
 VALUE_SIZE: Final = 32
 """Bytes that a value is taken to need, beside its name and its text."""
+RECORD_SIZE: Final = 512
+"""Bytes that a record is taken to need, inputs aside: the bound is about memory, not about JSON."""
+OUTPUT_SIZE: Final = 256
+
+USUAL_OUTPUTS: Final = frozenset({"label", "score", "value"})
 
 _PLAIN: Final = (
     orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -93,22 +108,88 @@ class Taken(NamedTuple):
     odd: list[tuple[str, Any]]
 
 
-class Written(NamedTuple):
-    """Inputs that are all ordinary or missing.
+Frame = tuple[bytes, bytes, bytes]
+"""What stands around what varies of an event: up to the sequence's number, behind it, and behind ``ml``."""
 
-    Attributes:
-        inputs: ``ml.inputs``, as JSON.
-        missing: Names by kind of what is missing.
-        bins: ``ml.bins``, as JSON; None where there are none.
-        counts: As of :class:`Taken`; None where there are no texts.
-        unseen: As of :class:`Taken`.
-    """
 
-    inputs: orjson.Fragment
-    missing: dict[str, list[str]]
-    bins: orjson.Fragment | None
-    counts: dict[str, dict[str, int]] | None
-    unseen: Sequence[Sequence[str]]
+class Fields:
+    """What a record holds; :class:`mllog.events.Record` says what each of it is."""
+
+    __slots__ = (
+        "action",
+        "body",
+        "context",
+        "duration",
+        "error",
+        "held",
+        "id",
+        "kind",
+        "labels",
+        "message",
+        "number",
+        "outcome",
+        "output",
+        "plain",
+        "prediction_id",
+        "replaced",
+        "sample",
+        "size",
+        "time",
+        "trace_id",
+        "truncated",
+        "user",
+        "weight",
+    )  # fmt: skip
+
+    def __init__(self, kind: Kind, action: str, time: int, id: str, number: int) -> None:  # noqa: A002 - a field's name
+        self.kind: Kind = kind
+        self.action = action
+        self.time = time
+        self.id = id
+        self.number = number
+        self.size = RECORD_SIZE
+        self.outcome: Outcome = "success"
+        self.duration: int | None = None
+        self.prediction_id: str | None = None
+        self.trace_id: str | None = None
+        self.error: dict[str, str] | None = None
+        self.labels: dict[str, Any] | None = None
+        self.body: dict[str, Any] | None = None
+        self.message: str | None = None
+        self.held: dict[str, Any] | None = None
+        self.plain = False
+        self.output: Any = None
+        self.truncated: list[str] | None = None
+        self.replaced: list[str] | None = None
+        self.user: str | None = None
+        self.context: Mapping[str, Any] | None = None
+        self.sample: Literal["head", "tail"] | None = None
+        self.weight = 1.0
+
+    def hold_scalars(self, inputs: dict[Any, Any]) -> bool:
+        """Keep a copy of inputs, if they are all scalars; whether they are."""
+        copy = inputs.copy()
+        size = size_of_scalars(copy)
+        if size is None:
+            return False
+        self.held, self.plain = copy, True
+        self.size = RECORD_SIZE + size
+        return True
+
+    def hold_usual(self, output: dict[Any, Any]) -> bool:
+        """Keep a copy of an output, if it has usual names and nothing but scalars; whether it is such a one."""
+        copy = output.copy()
+        for name, value in copy.items():
+            kind = type(value)
+            if (
+                type(name) is not str
+                or (name not in USUAL_OUTPUTS and not values.is_usable(name))
+                or (kind is not float and (kind is not str or len(value) > values.NAME_LIMIT) and kind is not bool)
+            ):
+                return False
+        self.output = copy
+        self.size += OUTPUT_SIZE
+        return True
 
 
 class Words:
@@ -149,11 +230,6 @@ class Names:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-
-    def write(self, inputs: dict[str, Any]) -> Written | None:
-        """Write ordinary or missing inputs of these names at once; None where one is neither, and always here."""
-        del inputs
-        return None
 
 
 class Memory(Generic[T]):
@@ -217,11 +293,6 @@ class Layout:
         told = {step[0] for steps in (numbers, strings, flags, texts) for step in steps}
         self._rest = [name for name in names if name not in told]
 
-    def write(self, inputs: dict[str, Any], more: list[str]) -> Written | None:
-        """As :meth:`Names.write`; ``more`` are bins that aren't of inputs."""
-        del inputs, more
-        return None
-
     def measure(self, inputs: dict[str, Any]) -> Taken:
         """Take what is ordinary out of inputs of this layout's names; they are used up."""
         odd: list[tuple[str, Any]] = []
@@ -259,6 +330,40 @@ class Layout:
         return Taken(inputs, strings, flags, texts, counts, unseen, bins, odd)
 
 
+class Press:
+    """Writes whole lines of predictions whose inputs are all ordinary or missing, and whose names it has seen.
+
+    Most are, and then no dict is made only to be written.
+
+    Args:
+        memory: Layouts (or, without a card, :class:`Names`) by the inputs' names.
+        time_text: ``@timestamp`` of a moment.
+        outputs_of: As :func:`mllog.delivery.outputs.outputs_of`, of an output alone.
+        beside: What stands beside ``ml`` of a record that isn't in its frame.
+        card: Hash of the card's ruler.
+        outputs: Name of a number in ``ml.outputs``, edges of its bins, and what each is called.
+        latency: The same of durations in seconds.
+    """
+
+    def __init__(
+        self,
+        memory: Memory[Any],
+        *,
+        time_text: TimeText,
+        outputs_of: OutputsOf,
+        beside: Beside,
+        card: str | None,
+        outputs: Sequence[tuple[str, tuple[float, ...], tuple[str, ...]]],
+        latency: tuple[tuple[float, ...], tuple[str, ...]] | None,
+    ) -> None:
+        del memory, time_text, outputs_of, beside, card, outputs, latency
+
+    def line(self, record: Record, frame: Frame) -> bytes | None:
+        """The event of a prediction, line feed included; None where it needs the encoder's whole road."""
+        del record, frame
+        return None
+
+
 def _take(
     steps: list[tuple[str, Container[Any]]], inputs: dict[str, Any], kind: type, odd: list[tuple[str, Any]]
 ) -> dict[str, Any]:
@@ -271,6 +376,17 @@ def _take(
         else:
             odd.append((name, value))
     return found
+
+
+def named_tokens(strange: Sequence[Sequence[str]]) -> list[str]:
+    """The first different ones of tokens that aren't in a vocabulary; as many as an event names."""
+    named: dict[str, None] = {}
+    for tokens in strange:
+        for token in tokens:
+            if len(named) >= UNSEEN_TOKENS_PER_EVENT:
+                return list(named)
+            named[token] = None
+    return list(named)
 
 
 def size_of_scalars(inputs: dict[Any, Any]) -> int | None:

@@ -12,11 +12,12 @@ import orjson
 import pytest
 
 from mllog.delivery.ledger import identity
+from mllog.delivery.loops.plain import RECORD_SIZE
 from mllog.delivery.queue import Queue
 from mllog.delivery.sinks import FileSink, MemorySink, SpoolSink, StdoutSink, open_sink
 from mllog.delivery.spool import Spool
 from mllog.errors import SettingError
-from mllog.events import RECORD_SIZE, Record
+from mllog.events import Record
 from mllog.logger import ModelLogger
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ ROW = {"a": 1.5}
 
 
 def record(size: int = 10) -> Record:
-    return Record("metric", "kpi", 0, "id", 0, size=size)
+    record = Record("metric", "kpi", 0, "id", 0)
+    record.size = size
+    return record
 
 
 class Drops:

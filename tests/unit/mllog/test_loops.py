@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -146,25 +145,6 @@ def test_sorting(inputs: dict[str, Any]) -> None:
     assert unordered(compiled.sort(dict(inputs), plain=False)) == unordered(plain.sort(dict(inputs), plain=False))
 
 
-@settings(deadline=None, max_examples=300)
-@given(inputs=SCALARS)
-def test_writing_is_sorting(inputs: dict[str, Any]) -> None:
-    """What is written at once is what the sorted maps would be written as, and nothing odd is written."""
-    written = compiled.Names(tuple(inputs)).write(inputs)
-    numbers, texts, flags, missing, odd = plain.sort(dict(inputs), plain=False)
-    if written is None:
-        clean = not any("\ud800" <= char <= "\udfff" for item in inputs.items() for part in item for char in str(part))
-        assert odd or not clean or not FOUND
-        return
-    assert not odd
-    maps = {"number": numbers, "keyword": texts, "boolean": flags}
-    fragment, lacking, *rest = written
-    assert orjson.loads(orjson.dumps(fragment)) == {target: part for target, part in maps.items() if part}
-    assert repr(orjson.loads(orjson.dumps(fragment)).get("number", {})) == repr(numbers)
-    assert {kind: sorted(names) for kind, names in lacking.items()} == {k: sorted(n) for k, n in missing.items()}
-    assert rest == [None, None, ()]
-
-
 FEATURES = {
     "n": Feature("n", "number", edges=(0.0, 1.0, 2.0), low=-5.0, high=5.0, sentinels=frozenset({"-1"})),
     "m": Feature("m", "number"),
@@ -203,22 +183,11 @@ def layout_of(module: ModuleType, names: tuple[str, ...]) -> Any:
     )
 )
 def test_measuring(inputs: dict[str, Any]) -> None:
-    """Both find the same ordinary values, bins, words and odd ones; what is written at once says the same again."""
+    """Both find the same ordinary values, bins, words and odd ones."""
     one, other = layout_of(compiled, tuple(inputs)), layout_of(plain, tuple(inputs))
     for _ in range(2):  # a second time the words are familiar
         taken, wanted = one.measure(dict(inputs)), plain.Taken(*other.measure(dict(inputs)))
         assert unordered(taken) == unordered(wanted)
-        written = one.write(inputs, ["@score:1"])
-        if written is None:
-            continue
-        fragment, missing, bins, counts, unseen = written
-        maps = {"number": wanted.numbers, "keyword": wanted.strings, "boolean": wanted.flags, "text": wanted.texts}
-        assert orjson.loads(orjson.dumps(fragment)) == {target: part for target, part in maps.items() if part}
-        assert sorted(orjson.loads(orjson.dumps(bins))) == sorted([*wanted.bins, "@score:1"])
-        assert (counts or {}, list(map(list, unseen))) == (wanted.counts, list(map(list, wanted.unseen)))
-        lacking = {name: "null" if value is None else "nan" for name, value in wanted.odd}
-        assert {name: kind for kind, names in missing.items() for name in names} == lacking
-        assert all(inputs[name] is None or inputs[name] != inputs[name] for name in lacking)
 
 
 @settings(deadline=None, max_examples=200)
@@ -259,12 +228,48 @@ def test_memory(lists: list[list[str]], limit: int) -> None:
 def test_inputs_of_another_layout() -> None:
     """Nothing is read beyond what there is."""
     if FOUND:
-        with pytest.raises(ValueError, match="2 inputs for 1 names"):
-            compiled.Names(("a",)).write({"a": 1, "b": 2})
-        layout = layout_of(compiled, ("n", "m"))
-        for call in (lambda: layout.write({"n": 1.0}, []), lambda: layout.measure({"n": 1.0})):
-            with pytest.raises(ValueError, match="1 inputs for 2 names"):
-                call()
+        with pytest.raises(ValueError, match="1 inputs for 2 names"):
+            layout_of(compiled, ("n", "m")).measure({"n": 1.0})
+
+
+@pytest.mark.parametrize("module", [compiled, plain])
+def test_a_record_holds_the_same_fields(module: ModuleType) -> None:
+    """Whichever loops a record is made with, it has the same fields with the same values."""
+    fields, wanted = (m.Fields("prediction", "predict", 7, "id", 0) for m in (module, plain))
+    assert {name: getattr(fields, name) for name in plain.Fields.__slots__} == {
+        name: getattr(wanted, name) for name in plain.Fields.__slots__
+    }
+    with pytest.raises(AttributeError):
+        fields.other = 1
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.dictionaries(
+        st.one_of(st.sampled_from(["label", "score", "value", "", " ", "x" * 300, 1, None]), NAMES),
+        st.one_of(VALUES, st.text(min_size=255, max_size=258)),
+        max_size=4,
+    )
+)
+def test_usual_outputs(output: dict[Any, Any]) -> None:
+    """Both keep a copy of the same outputs, and leave the others alone."""
+    one, other = (m.Fields("prediction", "predict", 7, "id", 0) for m in (compiled, plain))
+    assert one.hold_usual(output) == other.hold_usual(output)
+    assert repr(one.output) == repr(other.output)
+    assert one.output is not output
+    assert one.size == other.size
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_scalars_are_held(inputs: dict[str, Any]) -> None:
+    """A record holds a copy of scalars and knows their size, and else holds nothing."""
+    fields = compiled.Fields("prediction", "predict", 7, "id", 0)
+    size = compiled.size_of_scalars(dict(inputs))
+    assert fields.hold_scalars(inputs) == (size is not None)
+    assert fields.size == plain.RECORD_SIZE + (size or 0)
+    assert repr(fields.held) == (repr(inputs) if size is not None else "None")
+    assert fields.held is not inputs
 
 
 def as_lists(counted: tuple[int, Any]) -> tuple[int, list[str]]:
