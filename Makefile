@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-out
 
 # Whatever of these changes, the project is installed anew.
-INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py mllog/delivery/loops/compiled.pyx
+INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench docs clean
