@@ -201,6 +201,29 @@ class View:
         """How often ``feature`` was missing, in any way."""
         return self.at(counts, *((feature, "missing", kind) for kind in MISSING_KINDS))
 
+    def lessons(self, feature: str) -> list[int]:
+        """Positions of the profiles of history that may teach what is normal of a feature."""
+        first, last = self.past
+        spans = [(start, end) for names, start, end in self.spans if feature in names]
+        starts = [self.history.profiles[k].window.start for k in range(first, last)]
+        return [
+            k
+            for k, start in enumerate(starts, first)
+            if start is None or not any(begin <= start and (end is None or start < end) for begin, end in spans)
+        ]
+
+    def window_counts(self, feature: str, cells: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Counts of some cells in each window of history that may teach what is normal of a feature.
+
+        Returns:
+            shape (windows, len(cells)); a window of which any profile must not teach is left out.
+        """
+        taught = set(self.lessons(feature))
+        begin = self.past[1] - self.windows * self.length
+        spans = [(k, k + self.length) for k in range(begin, self.past[1], self.length)]
+        kept = [self.history.total(*span)[list(cells)] for span in spans if taught.issuperset(range(*span))]
+        return np.array(kept, dtype=np.int64).reshape(len(kept), len(cells))
+
     @cached_property
     def _past_rows(self) -> tuple[slice, Index, list[tuple[frozenset[str], npt.NDArray[np.bool_]]]]:
         """Rows of history, the window that each belongs to, and what of them must not teach."""

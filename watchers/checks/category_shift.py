@@ -7,6 +7,7 @@ the world. Shares are of requests that carry a value, so missing values don't mo
 from __future__ import annotations
 
 from watchers.checks._rates import percent
+from watchers.checks._said import named, said
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
@@ -18,14 +19,13 @@ COMMON = 0.005
 
 
 def _run(view: View) -> list[Tests]:
-    ruler, index = view.ruler, view.ruler.index
+    ruler = view.ruler
 
     def build() -> Contrasts:
         features, labels, weights, base = [], [], [], []
         for feature in inputs_of(ruler, "category", "boolean"):
             name = feature.name
-            cells = [index[name, "category", value] for value in feature.categories]
-            whole = (*cells, index[name, "other", ""], index[name, "violation", "category"])
+            cells, whole = named(ruler, feature), tuple(said(ruler, feature))
             trained = view.training[list(whole)].sum()
             for value, cell in zip(feature.categories, cells, strict=True):
                 if trained and view.training[cell] < COMMON * trained:

@@ -125,18 +125,9 @@ def _run(view: View) -> list[Tests]:
 
 def _guess(view: View, feature: Feature, segment: Segment) -> tuple[float, str, float] | None:
     cells = [view.ruler.index[feature.name, "bin", str(k)] for k in range(len(feature.edges) + 1)]
-    first, last = view.past
     usual = np.zeros(len(cells))
-    for profile in view.history.profiles[first:last]:
-        if any(
-            feature.name in names
-            and profile.window.start
-            and start <= profile.window.start
-            and (end is None or profile.window.start < end)
-            for names, start, end in view.spans
-        ):
-            continue
-        for (_, held), counts in profile.cells.items():
+    for k in view.lessons(feature.name):
+        for (_, held), counts in view.history.profiles[k].cells.items():
             if held == segment:
                 usual += counts[cells]
     now = view.profile.total(segment)[cells].astype(np.float64)

@@ -15,7 +15,9 @@ import pytest
 
 import watchers.checks
 from mllog.card import ModelCard
+from mllog.ruler import Feature
 from watchers.checks import all_checks
+from watchers.checks.swapped import shares_elsewhere
 from watchers.compare import profile
 from watchers.finding import Window
 from watchers.history import History
@@ -89,6 +91,7 @@ class Planted:
     segment: dict[str, str] | None = None
     severity: str = "warning"
     n: int = N
+    also: str | None = None
 
 
 def where(data, name, value):
@@ -159,6 +162,24 @@ FAULTS = {
         "unseen_tokens", "remarks", ("of the words of `remarks` were not in training (0% expected)", "'verspätet'"),
         put("remarks", "gate held wegen wetter verspätet", every(3)),
     ),
+    "stuck": Planted(
+        "stuck", "age", ("`age` says the same in 100% of requests (", "% expected) since 2026-03-05 00:00 UTC: between "),
+        put("age", 41.0, lambda data: [k for k, age in enumerate(data["age"]) if age is not None]),
+    ),
+    "stuck-category": Planted("stuck", "carrier", ("`carrier` says the same in 100% of requests (", "'DL'"), put("carrier", "DL")),
+    "stuck-score": Planted("stuck", "@score", ("`@score` says the same",), put("@score", 0.5), severity="critical"),
+    "appeared": Planted(
+        "appeared", "fare", ("`fare` has appeared in 100% of requests (0% expected)", "the card doesn't know it"),
+        lambda data: data.update(fare=[1.0] * N), severity="info",
+    ),
+    "swapped": Planted(
+        "swapped", "age", ("`age` and `amount` look swapped: each says what the other used to say since",),
+        lambda data: data.update(age=data["amount"], amount=data["age"]), severity="critical", n=1000, also="amount",
+    ),
+    "swapped-category": Planted(
+        "swapped", "carrier", ("`carrier` and `origin` look swapped",),
+        lambda data: data.update(carrier=data["origin"], origin=data["carrier"]), severity="critical", also="origin",
+    ),
     "output_drift": Planted("output_drift", "@score", ("the model's scores are higher by ", " sd"), put("@score", lambda v: v + 0.2)),
     "output_class": Planted("output_drift", "@label", ("class '", "is predicted in ", "% of requests"), put("@label", "late", every(3))),
     "latency": Planted("latency", "@latency", ("requests take ", " ms expected, x2"), put("@latency", lambda v: 2 * v)),
@@ -228,7 +249,7 @@ def test_the_faulty_feature_is_found_by_all_checks_together(name):
     planted = FAULTS[name]
     findings = judge(view_of(planted))
     assert (planted.check, planted.feature) in {(finding.check, finding.feature) for finding in findings}
-    touched = {planted.feature, "@score", "@label"}
+    touched = {planted.feature, planted.also, "@score", "@label"}
     assert {finding.feature for finding in findings} <= touched | {None}
 
 
@@ -339,3 +360,60 @@ check = FunctionCheck("always", _run, immediate=True)
         ]
     finally:
         all_checks.cache_clear()
+
+
+def test_a_value_that_some_hours_say_alone_is_not_stuck():
+    """What was said by all in one window of history may be said by all again."""
+    history = list(HISTORY)
+    data = frame(0)
+    put("carrier", "DL")(data)
+    quiet = profile(data, CARD, time="time")
+    quiet.window, quiet.names = HISTORY[30].window, HISTORY[30].names
+    history[30] = quiet
+    planted = FAULTS["stuck-category"]
+    assert judge(view_of(planted, history=history), [CHECKS["stuck"]]) == []
+
+
+def test_hours_of_an_incident_do_not_teach_what_is_stuck():
+    """While an incident lasts, its hours are no reason to find a value usual."""
+    planted = FAULTS["stuck"]
+    history = list(HISTORY)
+    for k in (70, 71):
+        data = frame(k)
+        planted.change(data)
+        stuck = profile(data, CARD, time="time")
+        stuck.window, stuck.names = HISTORY[k].window, HISTORY[k].names
+        history[k] = stuck
+    view = view_of(planted, history=history)
+    assert judge(view, [CHECKS["stuck"]]) == []
+    view = view_of(planted, history=history)
+    view.spans = [(frozenset({"age"}), START + 70 * HOUR, None)]
+    assert [finding.feature for finding in judge(view, [CHECKS["stuck"]])] == ["age"]
+
+
+def test_a_feature_that_comes_again_has_appeared():
+    """Missing in all of history and there now: the model sees what it hadn't seen."""
+    history = []
+    for hour in range(HOURS):
+        data = frame(hour)
+        data.pop("age")
+        past = profile(data, CARD, time="time")
+        past.window, past.names = HISTORY[hour].window, HISTORY[hour].names
+        history.append(past)
+    (finding,) = judge(view_of(None, history=history), [CHECKS["appeared"]])
+    assert (finding.feature, finding.severity) == ("age", "warning")
+    assert "`age` has appeared in 9" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("edges", "counts", "target", "shares"),
+    [
+        ((0.0, 1.0), (0, 4, 0), (0.0, 0.5, 1.0), (0, 0.5, 0.5, 0)),
+        ((0.0, 10.0, 20.0), (0, 1, 3, 0), (5.0, 15.0), (0.125, 0.5, 0.375)),
+        ((0.0, 1.0), (0, 4, 0), (100.0,), (1, 0)),
+    ],
+)
+def test_shares_elsewhere(edges, counts, target, shares):
+    """Values are spread evenly in their bin, and none is lost."""
+    one, other = (Feature(name, "number", edges=part) for name, part in (("a", edges), ("b", target)))
+    assert shares_elsewhere(one, np.array(counts, dtype=float), other) == pytest.approx(shares)
