@@ -7,9 +7,11 @@ looking: see what came before.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from mllog.ruler import LATENCY, Feature
@@ -24,6 +26,53 @@ SAME: Final = 0.99
 
 VARIES: Final = 0.95
 """A window of history in which one value made up more than this is how things sometimes are."""
+
+KAPPA: Final = 1.75
+"""How much further from its usual share the value must be than it ever was, either way: weather is the same for all
+planes of an hour, and on a clear day for all of a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stuck:
+    """One feature that says the same."""
+
+    feature: Feature
+    cell: int
+    n: int
+    share: float
+    usual: float
+    p_value: float
+    passes: bool
+
+
+def _judge(view: View, feature: Feature) -> _Stuck | None:
+    """Whether a feature says the same, and whether that is new."""
+    # Values that are counted together may differ, so they say nothing but how many there are.
+    cells, every = named(view.ruler, feature), said(view.ruler, feature)
+    n = int(view.total[every].sum())
+    if len(cells) < 2 or n < MIN_EVENTS:
+        return None
+    cell = int(np.argmax(view.total[cells]))
+    x = int(view.total[cells[cell]])
+    if x < SAME * n:
+        return None
+    past = view.window_counts(feature.name, every)
+    past = past[past.sum(axis=1) >= MIN_EVENTS / 2]
+    if len(past) < 2:
+        return None
+    shares: npt.NDArray[np.float64] = past[:, cell] / past.sum(axis=1)
+    usual, share = float(shares.mean()), x / n
+    apart = float(np.abs(shares - usual).max())
+    return _Stuck(
+        feature,
+        cell,
+        n,
+        share,
+        usual,
+        # As often as in the very worst window of history: how probable is it that all say the same?
+        p_value=float(stats.binom.sf(x - 1, n, shares.max())),
+        passes=bool(shares.max() <= VARIES and share - usual > KAPPA * apart),
+    )
 
 
 def _value(feature: Feature, cell: int) -> str:
@@ -40,50 +89,32 @@ def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
     features = [f for f in view.ruler.features if f.kind in {"number", "category", "boolean"} and f.name != LATENCY]
-    names, p_values, found = [], [], []
-    for feature in features:
-        # Values that are counted together may differ, so they say nothing but how many there are.
-        cells, every = named(view.ruler, feature), said(view.ruler, feature)
-        if len(cells) < 2:
-            continue
-        n = int(view.total[every].sum())
-        cell = int(np.argmax(view.total[cells]))
-        x = int(view.total[cells[cell]])
-        if n < MIN_EVENTS or x < SAME * n:
-            continue
-        past = view.window_counts(feature.name, every)
-        whole = past.sum(axis=1)
-        past, whole = past[whole >= min(n, MIN_EVENTS)], whole[whole >= min(n, MIN_EVENTS)]
-        if not len(whole):
-            continue
-        usual = float(past[:, cell].sum() / whole.sum())
-        worst = float((past[:, cell] / whole).max())
-        # As often as in the very worst window of history: how probable is it that all say the same?
-        names.append(feature.name)
-        p_values.append(float(stats.binom.sf(x - 1, n, worst)))
-        found.append((feature, cell, n, x, usual, worst))
-    if not names:
-        return []
+    judged = [_judge(view, feature) for feature in features]
 
     def make(i: int) -> Finding:
-        feature, cell, n, x, usual, _ = found[i]
-        share = x / n
+        found = judged[i]
+        if found is None:
+            return view.finding("stuck", feature=features[i].name, n=view.n, p_value=1.0, message="varies")
         return view.finding(
             "stuck",
-            feature=feature.name,
-            n=n,
-            observed=share,
-            reference=usual,
-            p_value=p_values[i],
-            effect=Effect("difference in share", share - usual, SAME - usual, 1 - usual),
-            severity="critical" if not feature.is_input else "warning",
-            message=f"`{feature.name}` says the same in {percent(share)} of requests ({percent(usual)} expected)"
-            f"{view.since(view.profile.window.start)}: {_value(feature, cell)}",
-            evidence={"query": {"kind": "any", "feature": feature.name}},
+            feature=found.feature.name,
+            n=found.n,
+            observed=found.share,
+            reference=found.usual,
+            p_value=found.p_value,
+            effect=Effect("difference in share", found.share - found.usual, SAME - found.usual, 1 - found.usual),
+            severity="warning" if found.feature.is_input else "critical",
+            message=f"`{found.feature.name}` says the same in {percent(found.share)} of requests "
+            f"({percent(found.usual)} expected){view.since(view.profile.window.start)}: "
+            f"{_value(found.feature, found.cell)}",
+            evidence={"query": {"kind": "any", "feature": found.feature.name}},
         )
 
-    passes = np.array([worst <= VARIES for *_, worst in found])
-    return [Tests(names, np.array(p_values), passes, np.array([x / n - usual for _, _, n, x, usual, _ in found]), make)]
+    # All are tests of the window's family, so that those which vary aren't left out of its multiplicity.
+    p_values = np.array([1.0 if found is None else found.p_value for found in judged])
+    passes = np.array([found is not None and found.passes for found in judged], dtype=bool)
+    size = np.array([0.0 if found is None else found.share - found.usual for found in judged])
+    return [Tests([feature.name for feature in features], p_values, passes, size, make)]
 
 
 check = FunctionCheck("stuck", _run)
