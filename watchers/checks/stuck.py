@@ -25,11 +25,11 @@ SAME: Final = 0.99
 """Share of the requests with a value that must say the same."""
 
 VARIES: Final = 0.95
-"""A window of history in which one value made up more than this is how things sometimes are."""
+"""A window of history in which any one value made up more than this is how things sometimes are: planes of one hour
+share its weather."""
 
 KAPPA: Final = 1.75
-"""How much further from its usual share the value must be than it ever was, either way: weather is the same for all
-planes of an hour, and on a clear day for all of a day."""
+"""By how much the share must exceed its mean more than it ever did, either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ def _judge(view: View, feature: Feature) -> _Stuck | None:
     past = past[past.sum(axis=1) >= MIN_EVENTS / 2]
     if len(past) < 2:
         return None
-    shares: npt.NDArray[np.float64] = past[:, cell] / past.sum(axis=1)
+    # Of whichever value a window said most: a feature that is the same in many windows, and another in each, isn't stuck.
+    shares: npt.NDArray[np.float64] = past[:, : len(cells)].max(axis=1) / past.sum(axis=1)
     usual, share = float(shares.mean()), x / n
     apart = float(np.abs(shares - usual).max())
     return _Stuck(
@@ -69,7 +70,7 @@ def _judge(view: View, feature: Feature) -> _Stuck | None:
         n,
         share,
         usual,
-        # As often as in the very worst window of history: how probable is it that all say the same?
+        # As often as in the window of history that varied least: how probable is it that all say the same?
         p_value=float(stats.binom.sf(x - 1, n, shares.max())),
         passes=bool(shares.max() <= VARIES and share - usual > KAPPA * apart),
     )
