@@ -60,7 +60,7 @@ def _judge(view: View, feature: Feature) -> _Stuck | None:
     past = past[past.sum(axis=1) >= MIN_EVENTS / 2]
     if len(past) < 2:
         return None
-    # Of whichever value a window said most: a feature that is the same in many windows, and another in each, isn't stuck.
+    # Of whichever value a window said most: what is the same in many windows, and another in each, isn't stuck.
     shares: npt.NDArray[np.float64] = past[:, : len(cells)].max(axis=1) / past.sum(axis=1)
     usual, share = float(shares.mean()), x / n
     apart = float(np.abs(shares - usual).max())
