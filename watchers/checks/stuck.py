@@ -31,6 +31,9 @@ share its weather."""
 KAPPA: Final = 1.75
 """By how much the share must exceed its mean more than it ever did, either way."""
 
+ENOUGH: Final = 64
+"""Of so few windows none needs to have been as uniform as weather makes some."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Stuck:
@@ -58,7 +61,7 @@ def _judge(view: View, feature: Feature) -> _Stuck | None:
         return None
     past = view.window_counts(feature.name, every)
     past = past[past.sum(axis=1) >= MIN_EVENTS / 2]
-    if len(past) < 2:
+    if len(past) < ENOUGH:
         return None
     # Of whichever value a window said most: what is the same in many windows, and another in each, isn't stuck.
     shares: npt.NDArray[np.float64] = past[:, : len(cells)].max(axis=1) / past.sum(axis=1)
