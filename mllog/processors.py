@@ -117,10 +117,7 @@ def _arguments(event: MutableMapping[str, Any], call: tuple[WrappedLogger, str] 
         del given["stack_info"]
     if call is not None:
         given = {name: value for name, value in given.items() if not _is_added(name, value, *call)}
-    arguments = prediction_arguments(given, message, error)
-    if call is not None and error is None and issubclass(type(given.get("exception")), str | list):
-        arguments.setdefault("outcome", "failure")  # a processor has made text of it
-    return arguments
+    return prediction_arguments(given, message, error)
 
 
 def _is_added(name: str, value: Any, logger: WrappedLogger, method: str) -> bool:

@@ -17,6 +17,7 @@ from mllog.attributions import attributions_of
 from mllog.delivery.loops.plain import OUTPUT_SIZE
 from mllog.marking import named, typed
 from mllog.ruler import category_key
+from mllog.tracebacks import ToldError
 
 if TYPE_CHECKING:
     from mllog.events import Record
@@ -48,13 +49,13 @@ def add_message(record: Record, message: Any) -> None:
     text = values.text_of(typed(record, "@message", message))
     if len(text) > values.TEXT_LIMIT:
         record.mark_truncated("@message")
-    record.message = text
+    record.message = str(text)  # the compiled loops take nothing else
 
 
 def add_error(record: Record, error: Any) -> None:
-    """``error.*`` of an exception."""
-    fields = record.error = events.error_fields(error)
-    if len(fields["message"]) > values.TEXT_LIMIT or len(fields.get("stack_trace", "")) == values.TEXT_LIMIT:
+    """``error.*`` of an exception, or of what is told of one."""
+    fields = record.error = error.fields() if type(error) is ToldError else events.error_fields(error)
+    if len(fields.get("message", "")) > values.TEXT_LIMIT or len(fields.get("stack_trace", "")) == values.TEXT_LIMIT:
         record.mark_truncated("@error")
 
 
@@ -113,7 +114,7 @@ def _truth(record: Record, mark: str, value: Any) -> dict[str, Any]:
         record.mark_replaced(mark)
         return {}
     told: dict[str, Any] = {"value": category_key(truth)}
-    if type(truth) is str and told["value"] != truth:  # lone surrogates
+    if isinstance(truth, str) and told["value"] != truth:  # lone surrogates
         record.mark_replaced(mark)
     if isinstance(truth, int | float):
         told["number"] = float(truth)

@@ -35,18 +35,47 @@ TEXT_LIMIT: Final = 8_192
 NAME_LIMIT: Final = 256
 DEPTH_LIMIT: Final = 50
 NODE_LIMIT: Final = 2_000
+DIGEST: Final = 16
+"""Hexadecimal digits of a hash."""
 VECTOR_LIMIT: Final = 32
 """Longer vectors of numbers are summed up."""
 
 _FOREIGN_NODES: Final = 40  # what a ``__repr__`` may cost, in values
 
 INT64: Final = range(-(2**63), 2**63)
+_BEYOND: Final = 10**400
+"""Stands for what is finite, and no double holds: an integer of its size could take all memory."""
 
 _UNKNOWN_TYPES: Final = frozenset({"NAType", "NaTType"})
 _NUMBER_TYPES: Final = frozenset({int, float, bool, NoneType})
 _LISTS: Final = (list, tuple, deque)
 _type_name: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+_ENUMERATIONS: Final[dict[type[Enum], None]] = {}
+_ENUMERATIONS_LIMIT: Final = 256
 _ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")  # of an object in memory: another one in each event
+
+
+class Cut(str):
+    """A text that was cut: its head, and behind a mark a hash of all of it. It isn't cut again.
+
+    Attributes:
+        length: Of all of it.
+    """
+
+    __slots__ = ("length",)
+    length: int
+
+    @classmethod
+    def of(cls, head: str, length: int, digest: str) -> Cut:
+        """The head of a text of this length and this hash."""
+        made = cls(f"{head}… #{digest}")
+        made.length = length
+        return made
+
+    @property
+    def digest(self) -> str:
+        """Hash of all of it, as :func:`text_hash` gives it."""
+        return self[-DIGEST:]
 
 
 class Walk:
@@ -78,6 +107,9 @@ class Walk:
         kind = type(value)
         if kind in SCALARS:
             return self._scalar(value)
+        if kind is Cut:
+            self.truncated = True
+            return value
         if depth > DEPTH_LIMIT or self.nodes > self.limit:
             return self._left_out(value)
         if _type_name(kind) in _UNKNOWN_TYPES:
@@ -170,7 +202,9 @@ class Walk:
             return self._typed(value.item(), depth + 1)
         self.replaced = True
         self.nodes += _FOREIGN_NODES
-        return _text_of(value)
+        text = _text_of(value)
+        self.truncated = self.truncated or type(text) is Cut
+        return text
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -218,17 +252,24 @@ class Walk:
         if size > NODE_LIMIT:
             self.truncated = True
             return structures.array_summary(value, size, shape or ())
+        if structures.field_names(value):  # whose own list has lost the names
+            return self._typed(self._some(value), depth + 1)
         items = next(getattr(value, method) for method in _TO_LIST if hasattr(type(value), method))()
         return self._typed(items, depth + 1)
 
 
+def _number_of(value: Decimal) -> float | int:
+    number = math.nan if value.is_snan() else float(value)
+    return number if math.isfinite(number) or not value.is_finite() else int(math.copysign(1, number)) * _BEYOND
+
+
 _TO_LIST: Final = ("tolist", "to_list", "to_pylist")
 _SIMPLE: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
-    (Enum, lambda value: value.value),
+    (Enum, lambda value: _remembered(value).value),
     (str, str.__str__),
     (int, int.__int__),
     (float, float.__float__),
-    (Decimal, lambda value: math.nan if value.is_snan() else float(value)),
+    (Decimal, _number_of),
     ((dt.datetime, dt.date, dt.time), lambda value: value.isoformat()),
     (dt.timedelta, dt.timedelta.total_seconds),
     ((UUID, UserString), str),
@@ -241,14 +282,19 @@ def typed(value: object) -> Any:
     return Walk().typed(value)
 
 
-def cut(text: str) -> str:
-    """The head of a text that is too long, with a mark and a hash of all of it."""
-    return f"{text[:TEXT_LIMIT]}… #{text_hash(text)}"
+def cut(text: str, limit: int = TEXT_LIMIT) -> Cut:
+    """The head of a text that is too long, with a mark and a hash of all of it; one that was cut already as it is."""
+    return text if type(text) is Cut else Cut.of(text[:limit], len(text), text_hash(text))
 
 
 def text_hash(text: str) -> str:
     """16 hex digits that are the same for the same text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST]
+
+
+def enumerations() -> tuple[type[Enum], ...]:
+    """Types of the enumerations of which a member was typed in this process: who knows its value finds its name."""
+    return tuple(_ENUMERATIONS)
 
 
 def float_of(number: int) -> float:
@@ -270,7 +316,7 @@ def integer_text(number: int) -> str:
 def text_of(value: object) -> str:
     """What a field for texts says of any value; not longer than other texts."""
     text = Walk().typed(value)
-    text = text if type(text) is str else repr(text)
+    text = text if isinstance(text, str) else repr(text)
     return text if len(text) <= TEXT_LIMIT + NAME_LIMIT else cut(text)
 
 
@@ -283,7 +329,8 @@ def name_of(key: object) -> str:
     """A usable field name for any key: text, not blank, not too long, the same for the same key."""
     name = key if type(key) is str else text_of(key)
     if len(name) > NAME_LIMIT:
-        return f"{name[: NAME_LIMIT - 17]}#{text_hash(name)}"
+        digest = name.digest if type(name) is Cut else text_hash(name)
+        return f"{name[: NAME_LIMIT - DIGEST - 1]}#{digest}"
     return name if name.strip() else f"unnamed{len(name) or ''}"
 
 
@@ -299,11 +346,18 @@ def strict(value: Any) -> Any:
 
 
 def _text_of(value: object) -> str:
-    """What an object says of itself, without where it is in memory."""
+    """What an object says of itself, without where it is in memory; as much of it as a name may be long."""
     try:
-        return _ADDRESS.sub("", str.__str__(repr(value)))[:NAME_LIMIT]
+        text = _ADDRESS.sub("", str.__str__(repr(value)))
     except Exception:  # noqa: BLE001 - a __repr__ may do anything
         return _name_of(value)
+    return text if len(text) <= NAME_LIMIT else cut(text, NAME_LIMIT - DIGEST - len("… #"))
+
+
+def _remembered(member: Enum) -> Enum:
+    if len(_ENUMERATIONS) < _ENUMERATIONS_LIMIT:
+        _ENUMERATIONS[type(member)] = None
+    return member
 
 
 def type_name(value: object) -> str:

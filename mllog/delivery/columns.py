@@ -136,6 +136,8 @@ def output_typer(names: tuple[str, ...]) -> Convert:
 
 def of_array(array: npt.NDArray[Any], convert: Convert = typed_input) -> Source:
     """The source of a numpy array, whatever it holds."""
+    if array.dtype.names:  # whose own list has lost the names
+        return of_list(lambda start, stop: list(array[start:stop]), convert)
     plain = array.ndim == 1 and array.dtype.kind in "biuf" and array.dtype.itemsize <= np.dtype(np.int64).itemsize
     if not plain or isinstance(array, np.ma.MaskedArray):  # whose list has None where it is masked
         return of_list(lambda start, stop: array[start:stop].tolist(), convert)
@@ -152,7 +154,7 @@ def of_list(take: Callable[[int, int], list[Any]], convert: Convert = typed_inpu
 
     def snapshot(start: int, stop: int) -> Held:
         typed = typed_values(take(start, stop), convert)
-        size = VALUE_SIZE * len(typed.values) + sum(len(value) for value in typed.values if type(value) is str)
+        size = VALUE_SIZE * len(typed.values) + sum(len(value) for value in typed.values if isinstance(value, str))
         return Held(size, partial(narrowed, typed))
 
     return snapshot

@@ -110,8 +110,9 @@ class Router:
             return "text", value
         if kind == ANY and len(value) > KEYWORD_LENGTH:
             # Nobody has said that this text may be kept.
-            record.truncated = [*(record.truncated or ()), name]
-            return "other", {"length": len(value), "hash": values.text_hash(value)}
+            record.mark_truncated(name)
+            cut = values.cut(value)  # it may have been cut when it was taken
+            return "other", {"length": cut.length, "hash": cut.digest}
         return "keyword", value
 
 

@@ -123,7 +123,7 @@ def _converted(inputs: dict[Any, Any]) -> Snapshot:
         walk = values.Walk(min(left, values.NODE_LIMIT))
         typed = result.values[name] = walk.typed(value)
         left -= walk.nodes
-        size += VALUE_SIZE * walk.nodes + (len(typed) if type(typed) is str else 0)
+        size += VALUE_SIZE * walk.nodes + (len(typed) if isinstance(typed, str) else 0)
         if walk.truncated:
             truncated.append(name)
         if walk.replaced:
@@ -147,6 +147,12 @@ def _as_dict(inputs: Any, names: tuple[str, ...], walk: values.Walk) -> dict[Any
             # A Series iterates its values; and a mapping may never end.
             taken = {name: inputs[name] for name in islice(inputs.keys(), NAMES_LIMIT + 1)}
             walk.truncated = len(taken) > NAMES_LIMIT
+            return taken
+        named = structures.members(inputs)
+        if named is not None:
+            taken = dict(islice(named.items(), NAMES_LIMIT + 1))
+            walk.truncated = len(taken) > NAMES_LIMIT
+            walk.replaced = not walk.truncated and len(taken) < len(named)  # two columns of one name
             return taken
     except Exception:  # noqa: BLE001, S110 - foreign code; what it is, is marked below
         pass

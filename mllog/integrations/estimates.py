@@ -86,7 +86,7 @@ def outputs_of(
             answers = [[math.exp(x) for x in row] for row in answers]
         return [_scored(row, typed) for row in answers]
 
-    usual = all(type(one) is not str or len(one) <= values.NAME_LIMIT for one in typed)
+    usual = all(not isinstance(one, str) or len(one) <= values.NAME_LIMIT for one in typed)
     if usual and is_array(result) and result.dtype.kind == "f":
         return Scores(result, made)
     return made(plain_list(result))

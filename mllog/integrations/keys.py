@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog.told import LABEL_LIMIT
+from mllog.tracebacks import ToldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,9 @@ KEYS: Final = {
 def prediction_arguments(given: Mapping[str, Any], message: Any, error: Any = None) -> dict[str, Any]:
     """Arguments of :meth:`mllog.ModelLogger.prediction`.
 
-    An error makes it a failure, where no ``outcome`` is given. Keys that mean nothing here are labels, and so is what
-    isn't of its key's type, so that nothing that was logged is lost.
+    An error makes it a failure, where no ``outcome`` is given; texts of exceptions are part of it, whatever their key.
+    Keys that mean nothing here are labels, and so is what isn't of its key's type, so that nothing that was logged is
+    lost.
 
     Args:
         given: The keys that the caller gave; ``inputs`` among them.
@@ -38,23 +40,23 @@ def prediction_arguments(given: Mapping[str, Any], message: Any, error: Any = No
     """
     arguments: dict[str, Any] = {"inputs": None, "message": message}
     labels: dict[str, Any] = {}
+    told = ToldError(error)
     for key, value in given.items():
         if type(key) is str and key in KEYS:
             if value is not None:
                 arguments[KEYS[key]] = value
-        else:
+        elif not told.take(key, value):
             labels[key] = value
     if "labels" in arguments:
         labels = _with(labels, arguments.pop("labels"))
     said = arguments.pop("error", None)
     if said is not None:
         arguments.setdefault("outcome", "failure")
-        if error is None and issubclass(type(said), BaseException):
-            error = said
-        else:  # error="no such file", as people write it
+        if not told.take("error", said):
             labels[_free("error", labels)] = said
-    if error is not None:
-        arguments["error"] = error
+    if told.says_more or told.exception is not None:
+        arguments["error"] = told if told.says_more else told.exception
+    if told.is_failure:
         arguments.setdefault("outcome", "failure")
     outcome = arguments.get("outcome")
     if outcome is not None and type(outcome) is not str:

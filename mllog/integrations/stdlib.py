@@ -157,10 +157,9 @@ class EventFormatter(BaseJsonFormatter):  # type: ignore[misc, unused-ignore]
 def _arguments(record: logging.LogRecord) -> dict[str, Any]:
     raised = record.exc_info[1] if type(record.exc_info) is tuple else None
     given = {name: value for name, value in record.__dict__.items() if name not in _FRAMEWORK}
-    arguments = prediction_arguments(given, _message(record), raised)
     if raised is None and record.exc_text:  # a QueueHandler has made text of it
-        arguments.setdefault("outcome", "failure")
-    return arguments
+        given["exc_text"] = record.exc_text
+    return prediction_arguments(given, _message(record), raised)
 
 
 def _message(record: logging.LogRecord) -> Any:

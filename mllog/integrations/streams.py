@@ -32,6 +32,7 @@ class Items:
         self._texts = True
         self._length = 0
         self._hash = hashlib.sha256()
+        self._cut: values.Cut | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, item: Any) -> None:
@@ -44,6 +45,8 @@ class Items:
             return
         if self._texts:  # from here on a list
             self._texts = False
+            if self._cut is not None:
+                self._kept[-1] = self._cut
             del self._kept[ITEM_LIMIT:]
         if len(self._kept) < ITEM_LIMIT:
             self._kept.append(values.typed(item))
@@ -54,6 +57,7 @@ class Items:
         self._hash.update(text.encode("utf-8", "surrogatepass"))
         if room > 0:
             self._kept.append(text[:room])
+            self._cut = values.cut(text, room) if len(text) > room else None
 
     def output(self) -> Any:
         """The output of the prediction: a text, a list, or ``None`` where nothing came.
@@ -63,8 +67,9 @@ class Items:
         if not self.count:
             return None
         if self._texts:
-            mark = f"… #{self._hash.hexdigest()[:16]}" if self._length > CHARACTER_LIMIT else ""
-            return "".join(self._kept) + mark
+            text = "".join(self._kept)
+            digest = self._hash.hexdigest()[: values.DIGEST]
+            return values.Cut.of(text, self._length, digest) if self._length > CHARACTER_LIMIT else text
         more = self.count - len(self._kept)
         return [*self._kept, f"… {more} more"] if more else list(self._kept)
 

@@ -7,10 +7,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog.privacy.cleaning import Cleaner
+from mllog.privacy.cuts import pieces
 from mllog.privacy.echo import Echo
 from mllog.privacy.policy import Policy
 from mllog.privacy.protection import Protection, is_text, mask_of
+from mllog.privacy.spellings import HEAD, bytes_of
 from mllog.ruler import category_key
+from mllog.values import NAME_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +68,7 @@ def protect_columns(
     if not protection.policy.keeps_something_back:
         return {name: list(values) for name, values in data.items()}
     result: dict[str, list[Any]] = {}
-    for name, values in _without_echo(protection.policy, data, kinds, trained).items():
+    for name, values in _without_echo(protection, data, kinds, trained).items():
         kind = kinds.get(name)
         cache: dict[tuple[type, Any], Any] = {}
         column = []
@@ -81,12 +85,13 @@ def protect_columns(
 
 
 def _without_echo(
-    policy: Policy,
+    protection: Protection,
     data: Mapping[str, Sequence[Any]],
     kinds: Mapping[str, Kind],
     trained: Mapping[str, frozenset[str]] | None,
 ) -> dict[str, Sequence[Any]]:
     """The columns, with marks where a row's kept strings quote its protected values."""
+    policy = protection.policy
     result = dict(data)
     protected = {
         name
@@ -106,13 +111,15 @@ def _without_echo(
             continue
         lower = "\n".join(strings.values()).lower()
         values = {name: data[name][row] for name in protected}
-        if not any(_may_stand(value, lower) for value in values.values()):
+        was_cut = len(lower) >= NAME_LIMIT and any(pieces(text)[0] for text in strings.values())
+        if not was_cut and not any(_may_stand(value, lower) for value in values.values()):
             continue
         echo = Echo()
         for name, value in values.items():
             echo.add(name if name in kinds else "unexpected", value)
+        cleaner = Cleaner(echo, protection.scrubber)
         for name, text in strings.items():
-            cleaned = echo.text(text)
+            cleaned = cleaner.text(text)
             if cleaned != text:
                 column = result[name]
                 if column is data[name]:
@@ -125,9 +132,19 @@ def _may_stand(value: Any, lower: str) -> bool:
     """Whether it is worth a closer look if a value stands in a text: most don't, and rows are many."""
     if not isinstance(value, str):
         return value is not None
-    words = _WORD.findall(value[:64].lower())
-    # Of a moment the date is looked for too, so its first word counts.
-    return not words or (words[0] if value[:1].isdigit() else max(words[:-1] or words, key=len)) in lower
+    words = _words(value)
+    if not words or _telling(words, value) in lower:
+        return True
+    return any(_telling(_words(spelling), spelling) in lower for spelling in bytes_of(value))
+
+
+def _words(value: str) -> list[str]:
+    return _WORD.findall(value[:HEAD].lower())
+
+
+def _telling(words: list[str], value: str) -> str:
+    """A word that stands wherever the value does: of a moment the first one, since its date is looked for too."""
+    return (words[0] if value[:1].isdigit() else max(words[:-1] or words, key=len)) if words else "\0"
 
 
 def as_before(protection: Protection, previous: ModelCard, feature: Feature) -> bool:

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, quote_plus
 
-from mllog import values
+from mllog import stamps, values
+from mllog.privacy.cuts import was_cut
+from mllog.privacy.numerals import Numerals, is_telling, may_hold_numbers
+from mllog.privacy.spellings import ANYWHERE, HEAD, NO_DIGIT, REST, lowered, texts_of
+from mllog.privacy.views import (
+    View,
+    is_written_otherwise,
+    outdented,
+    undoubled,
+    undoubled_wide,
+    unescaped,
+    unmarked,
+    unquoted,
+    unquoted_form,
+    views,
+    without_margins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mllog.privacy.spellings import Ending
+
+    Form = tuple[str, Ending]
+    """Which feature is written so, and what goes with it."""
+
+    Span = tuple[int, int, str]
+    """From where to where a value stands, and which; of what may only be the beginning of one, no name."""
+
 SHORTEST: Final = 4
 """Shorter values stand in half of all sentences by chance, so they aren't looked for."""
 
-DIGITS: Final = 4
-"""Numbers of fewer digits (0, 1, 0.5, 120) are equal by chance; leading zeros don't count."""
-
-_HEAD: Final = 64
-"""Of a longer value its beginning is looked for, and everything behind it goes too: it may have been cut."""
-
-_SIMPLE: Final = re.compile(r"[\w.-]*", re.ASCII)
-"""Texts that are written alike in Python, JSON and URLs."""
-_NUMERAL: Final = re.compile(r"\s*[+-]?\d{1,30}(\.\d{0,30})?\s*", re.ASCII)
-_DIGIT: Final = re.compile(r"\d")
-_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ]", re.ASCII)
-_THOUSANDS: Final = (",", ".", " ", "'", "_", "\u00a0", "\u202f")
+_READERS_WITHIN_LINES: Final = (unescaped, unquoted, unquoted_form, unmarked, undoubled, undoubled_wide)
+_READERS: Final = (*_READERS_WITHIN_LINES, outdented)
+_DATE: Final = re.compile(r"\d{4}-?[\dW]\d")
+_PROBE: Final = 16
 
 
 class Echo:
     """The protected values of one event."""
 
-    __slots__ = ("_figures", "_forms", "_names", "_numerals")
+    __slots__ = ("_forms", "_lined", "_names", "_numerals")
 
     def __init__(self) -> None:
         self._names: dict[str | int | float, str] = {}
         # Made when they are needed: most events have no text with a digit, and no number beside their inputs.
-        self._forms: dict[str, str] | None = None
-        self._numerals: dict[str, str] | None = None
-        self._figures: dict[int | float, str] | None = None
+        self._forms: dict[str, Form] | None = None
+        self._numerals: Numerals | None = None
+        self._lined = False
 
     def __bool__(self) -> bool:
         return bool(self._names)
@@ -58,118 +73,148 @@ class Echo:
                 self._names.setdefault(values.integer_text(value), name)  # as digits; no number can be written so
             else:
                 self._names.setdefault(value, name)
+        elif hasattr(value, "isoformat"):  # a frame's times stay what they are
+            self.add(name, value.isoformat())
 
-    def text(self, text: str) -> str:
-        """A text with ``<feature>`` in place of each value of :data:`SHORTEST` characters or more."""
+    def text(self, text: str, *, was_cut: bool = False) -> str:
+        """A text with ``<feature>`` in place of each value of :data:`SHORTEST` characters or more.
+
+        Args:
+            text: The text.
+            was_cut: Whether the logger cut it at its end: then it also loses what may be the beginning of a value.
+        """
         if not self._names:
             return text
-        lower = text.lower()
-        forms = self._forms
-        if forms is None:
-            forms = self._forms = self._spelled(str)
-        found = {form: name for form, name in forms.items() if form in lower}
-        if _DIGIT.search(lower) is not None:
-            if self._numerals is None:
-                self._numerals = self._spelled((int, float))
-            found |= {form: name for form, name in self._numerals.items() if form not in found and form in lower}
-        if not found:
+        spans = self._spans(text, was_cut=was_cut)
+        if not spans:
             return text
-        longest_first = sorted(found, key=len, reverse=True)
-        if len(lower) != len(text):  # there are letters that become two
-            text = lower
+        spans.sort(key=lambda span: (span[0], -span[1]))
         parts: list[str] = []
         last = 0
-        for match in re.finditer("|".join(f"({_pattern(form)})" for form in longest_first), lower):
-            parts += text[last : match.start()], f"<{found[longest_first[(match.lastindex or 1) - 1]]}>"
-            last = match.end()
-        return "".join((*parts, text[last:])) if parts else text
+        for start, end, name in _joined(spans):
+            parts += text[last:start], f"<{name}>" if name else ""
+            last = end
+        return "".join((*parts, text[last:]))
 
     def number(self, number: float) -> float | str:
         """A number, or ``<feature>`` where it is a value of :data:`DIGITS` digits or more, whatever its sign."""
-        if not self._names or isinstance(number, bool):
+        if not self._names or isinstance(number, bool) or (self._numerals is None and not is_telling(number)):
             return number
-        if self._figures is None:
-            self._figures = {}
-            for value, given in self._names.items():
-                for figure in _figures(value):
-                    self._figures.setdefault(figure, given)
-        name = self._figures.get(abs(number))
+        name = self._known().by_value.get(abs(number))
         return number if name is None else f"<{name}>"
 
     def is_value(self, text: str) -> bool:
         """Whether all of a text is a value."""
-        if self.text(text) == text:
-            return False
-        return text.strip().lower()[:_HEAD] in {**(self._forms or {}), **(self._numerals or {})}
+        stripped = text.strip()
+        spans = self._spans(stripped) if self._names else []
+        return any(start == 0 and end == len(stripped) for start, end, _ in spans)
 
-    def _spelled(self, kind: type | tuple[type, ...]) -> dict[str, str]:
-        """Feature by what is looked for: every spelling of the values of one kind, in lower case."""
-        found: dict[str, str] = {}
+    def is_moment(self, time: int) -> bool:
+        """Whether a time (nanoseconds since 1970) is a value, to the microsecond, in which events have theirs."""
+        for value in self._names:
+            if _DATE.match(value) is not None if isinstance(value, str) else is_telling(value):
+                with contextlib.suppress(ValueError, OverflowError):
+                    if stamps.moment(value) // 1_000 == time // 1_000:
+                        return True
+        return False
+
+    def rest(self, trace: str) -> str:
+        """A text of which the logger cut off the beginning, without the rest of a value that began before."""
+        view = outdented(View(trace)) or View(trace)
+        read = lowered(view.text)
+        lost = 0
+        for value in self._names:
+            if isinstance(value, str) and "\n" in value:
+                if was_cut(value):  # nobody knows how it goes on
+                    return ""
+                lost = max(lost, _continued(lowered(without_margins(value)), read))
+        return trace[view.origin(lost) :]
+
+    def _spans(self, text: str, *, was_cut: bool = False) -> list[Span]:
+        if self._forms is None:
+            self._forms = self._spelled()
+            self._lined = any("\n" in form for form in self._forms)
+        if not was_cut and not self._lined and not is_written_otherwise(text):
+            return self._found(lowered(text))
+        spans: list[Span] = []
+        for view in views(text, _READERS if self._lined else _READERS_WITHIN_LINES):
+            lower = lowered(view.text)
+            found = self._found(lower)
+            if was_cut:
+                starts = (_overlap(lower, view.read, form) for form in self._forms)
+                begun = min((self._known().begun(lower, view.read), *starts))
+                if begun < view.read:
+                    found.append((begun, len(lower), ""))
+            spans += ((view.origin(start), view.origin(end), name) for start, end, name in found)
+        return spans
+
+    def _found(self, lower: str) -> list[Span]:
+        found: list[Span] = []
+        for form, (name, ending) in (self._forms or {}).items():
+            if form in lower:
+                found += ((start, end, name) for start, end in _places(form, ending, lower))
+        if self._numerals is not None or may_hold_numbers(lower):
+            found += self._known().spans(lower)
+        return found
+
+    def _known(self) -> Numerals:
+        if self._numerals is None:
+            self._numerals = Numerals(self._names)
+        return self._numerals
+
+    def _spelled(self) -> dict[str, Form]:
+        """Feature by what is looked for, in lower case."""
+        found: dict[str, Form] = {}
         for value, name in self._names.items():
-            for form in _spellings(value) if isinstance(value, kind) else ():
-                stripped = form.strip()
-                if len(stripped) >= SHORTEST:
-                    found.setdefault(stripped[:_HEAD].lower(), name)
+            for spelling, ending in texts_of(value):
+                stripped = spelling.strip()
+                if len(stripped) < SHORTEST:
+                    continue
+                for form in (stripped,) if stripped == spelling else (stripped, spelling):
+                    head = lowered(form[:HEAD])
+                    own = REST if len(head) == HEAD else NO_DIGIT if head[-1].isdigit() else ANYWHERE
+                    found.setdefault(head, (name, ending or own))
         return found
 
 
-def _pattern(form: str) -> str:
-    # A number isn't looked for within a longer one.
-    before = r"(?<!\d)" if form[0].isdigit() else ""
-    behind = "(?s:.*)" if len(form) == _HEAD else r"(?!\d)" if form[-1].isdigit() else ""
-    return f"{before}{re.escape(form)}{behind}"
+def _places(form: str, ending: Ending, lower: str) -> Iterator[tuple[int, int]]:
+    """Where a form stands, also where it overlaps itself; a number isn't found within a longer one."""
+    at = lower.find(form)
+    while at >= 0:
+        within = at > 0 and form[0].isdigit() and lower[at - 1].isdigit()
+        match = None if within else ending.match(lower, at + len(form))
+        if match is not None:
+            yield at, match.end()
+        at = -1 if match is not None and match.end() == len(lower) else lower.find(form, at + 1)
 
 
-def _spellings(value: str | float) -> Iterator[str]:
-    """How a value is written: by Python, in JSON and in URLs; a number with separators and with two decimals too."""
-    if isinstance(value, str):
-        yield value
-        if _SIMPLE.fullmatch(value) is None:
-            yield repr(value)[1:-1]
-            yield json.dumps(value)[1:-1]
-            yield quote(value, errors="replace")
-            yield quote(value, safe="", errors="replace")
-            yield quote_plus(value, errors="replace")
-            date = _DATE.match(value)
-            if date is not None:
-                yield date[1]
-                yield value.replace("T", " ", 1)
-        return
-    if not math.isfinite(value):
-        return
-    value = abs(value)
-    yield repr(value)
-    whole = int(value) if value == int(value) else None
-    if whole is not None:
-        yield str(whole)
-    if digits_of(value) < DIGITS:
-        return
-    rounded = f"{value:,.2f}"
-    if sum(map(str.isdigit, rounded.lstrip("0.,"))) >= DIGITS:
-        yield rounded
-        yield rounded.replace(",", "")
-        yield rounded.translate({44: 46, 46: 44})  # 54.321,25
-        yield rounded.replace(",", "").replace(".", ",")
-    if whole is not None:
-        for separator in _THOUSANDS:
-            yield f"{whole:,}".replace(",", separator)
+def _joined(spans: list[Span]) -> Iterator[Span]:
+    """Spans that increase, without what overlaps; the first, and longest, says whose value it is."""
+    start, end, name = spans[0]
+    for following in spans[1:]:
+        if following[0] < end:
+            end, name = max(end, following[1]), name or following[2]
+        else:
+            yield start, end, name
+            start, end, name = following
+    yield start, end, name
 
 
-def _figures(value: str | float) -> Iterator[int | float]:
-    """The numbers, without their sign, that are equal to a value of enough digits."""
-    if isinstance(value, str):
-        numeral = _NUMERAL.fullmatch(value)
-        if numeral is None:
-            return
-        value = int(value) if numeral[1] is None else float(value)
-    if digits_of(value) >= DIGITS:
-        yield abs(value)
-        yield abs(float(value))
+def _overlap(lower: str, end: int, form: str) -> int:
+    """The first place before ``end`` from which on a text is the beginning of a form; ``end`` where there is none."""
+    for start in range(max(end - len(form), 0), end):
+        if form.startswith(lower[start:end]):
+            return start
+    return end
 
 
-def digits_of(number: float) -> int:
-    """Digits of a number as Python writes it, leading zeros and exponent aside; 0 of what isn't finite."""
-    if not math.isfinite(number):
-        return 0
-    written = str(int(number)) if number == int(number) else repr(number)
-    return sum(map(str.isdigit, written.partition("e")[0].lstrip("-0.")))
+def _continued(value: str, text: str) -> int:
+    """How many characters at the beginning of a text may be the end of a value, or the middle of it."""
+    probe = text[:_PROBE]
+    at = value.find(probe) if len(probe) == _PROBE else -1
+    while at >= 0:
+        rest = value[at:]
+        if text.startswith(rest) or rest.startswith(text):
+            return min(len(rest), len(text))
+        at = value.find(probe, at + 1)
+    return next((n for n in range(min(_PROBE, len(value), len(text)), 0, -1) if text.startswith(value[-n:])), 0)

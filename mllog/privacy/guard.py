@@ -6,18 +6,18 @@ and what is written are of one piece, and bins, unseen categories and segments s
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from mllog.notices import once
 from mllog.privacy.cleaning import Cleaner
+from mllog.privacy.cuts import lost_its_front
 from mllog.privacy.echo import Echo
 from mllog.privacy.explaining import Attributions
 from mllog.privacy.outputs import Outputs
 from mllog.privacy.people import People
-from mllog.privacy.protection import Protection, is_missing, is_text, mask_of, named, rewrite
-from mllog.privacy.scrubbing import without_hash
+from mllog.privacy.protection import Protection, is_missing, is_text, mask_of
+from mllog.privacy.rewriting import named
 from mllog.ruler import LABEL, category_key
-from mllog.values import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from mllog.card import ModelCard
@@ -52,8 +52,6 @@ class Guard:
         }
         # What training had was scrubbed then; most categories need no second look.
         self._trained = {f.name: f.known for f in ruler.inputs if f.kind in {"category", "boolean"}}
-        # Without patterns only what may hold names of its own needs a look.
-        self._plain = frozenset(name for name, kind in self._kinds.items() if kind != "other")
         self._people = People(policy, protection.hasher)
         self._outputs = Outputs(
             self._without_protected,
@@ -101,12 +99,15 @@ class Guard:
             return  # names of packages and machines, none of them a person's
         echo = Echo()
         inputs = record.inputs
+        given = frozenset(inputs or ())
         if inputs is not None:
             self._protect_inputs(record, inputs, echo)
         self._people.collect(record, echo)
-        if inputs is not None:
-            self._clean_inputs(record, inputs, echo)
         cleaner = Cleaner(echo, self._protection.scrubber)
+        if inputs is not None:
+            self._clean_inputs(record, inputs, given, cleaner)
+        if echo:
+            _check_time(record, echo)
         self._people.write(record, cleaner)
         self._prepare_rest(record, cleaner)
 
@@ -131,57 +132,58 @@ class Guard:
                 if self._policy.unexpected == "drop":
                     del inputs[name]
 
-    def _clean_inputs(self, record: Record, inputs: dict[str, Any], echo: Echo) -> None:
+    def _clean_inputs(self, record: Record, inputs: dict[str, Any], given: frozenset[str], cleaner: Cleaner) -> None:
         """Marks in what is kept, names of unexpected inputs included."""
-        scrubber = self._protection.scrubber
         renamed: dict[str, str] = {}
-        for name in inputs if scrubber is not None or echo else inputs.keys() - self._plain:
+        for name, value in inputs.items():
             if name in self._words:
                 continue
-            kind, value = self._kinds.get(name), inputs[name]
+            kind = self._kinds.get(name)
             if kind == "number" and isinstance(value, int | float):
                 continue  # a kept number is kept
-            if isinstance(value, dict | list):
-                value = self._without_protected(value)
-            elif name in self._trained and category_key(value) in self._trained[name]:
+            if (
+                name in self._trained
+                and not isinstance(value, dict | list)
+                and category_key(value) in self._trained[name]
+            ):
                 continue  # it is in the card
-            if kind is None:
-                new = echo.text(name)
-                new = new if scrubber is None else scrubber.text(new)
-                if new != name:
-                    renamed[name] = new
-            value = rewrite(value, echo.text, echo.number) if echo else value
-            if kind is None or isinstance(value, dict | list):
-                inputs[name] = self._protection.scrubbed(value)
-            else:
-                inputs[name] = self._protection.feature(name, kind, value)
+            if kind is None and (new := cleaner.text(name)) != name:
+                renamed[name] = new
+            inputs[name] = cleaner.value(self._without_protected(value))
         if renamed:
             record.inputs = named((renamed.get(name, name), value) for name, value in inputs.items())
         if record.truncated or record.replaced:
             told = {renamed.get(name, name) for name in inputs if self._words.get(name) != "drop"}
-            record.truncated = [name for name in record.truncated or () if name in told] or None
-            record.replaced = [name for name in record.replaced or () if name in told or name[:1] == "@"] or None
+            for marks in ("truncated", "replaced"):
+                # The logger's own marks begin with an @, and so may the name of an input.
+                kept = [
+                    name
+                    for name in getattr(record, marks) or ()
+                    if name in told or (name[:1] == "@" and name not in given)
+                ]
+                setattr(record, marks, kept or None)
 
     def _prepare_rest(self, record: Record, cleaner: Cleaner) -> None:
         """Everything that may hold a string which nobody has declared."""
         policy = self._policy
         if policy.messages == "drop":
             record.message = None
-            record.error = {"type": record.error["type"]} if record.error else None
+            record.error = {name: told for name, told in (record.error or {}).items() if name == "type"} or None
         if policy.labels == "drop":
             record.labels = None
         if record.labels is not None:
             record.labels = cleaner.value(self._without_protected(record.labels))
         if record.output is not None:
             record.output = self._outputs.of(record, cleaner)
-        if not cleaner:
-            return
         for part in ("message", "trace_id"):
             value = getattr(record, part)
             if value is not None:
                 setattr(record, part, cleaner.text(value))
         if record.error is not None:
-            record.error = {name: cleaner.text(_whole_lines(value)) for name, value in record.error.items()}
+            record.error = {
+                name: cleaner.trace(value) if name == "stack_trace" and lost_its_front(value) else cleaner.text(value)
+                for name, value in record.error.items()
+            }
         if record.body is not None and record.kind != "prediction":
             record.body = {name: _fact(part, cleaner) for name, part in record.body.items()}
 
@@ -206,7 +208,7 @@ class Guard:
 def _fact(part: Any, cleaner: Cleaner) -> Any:
     """What is told of a label, a metric or a step; the names in it are ours, and a field of numbers holds no mark."""
     if not isinstance(part, dict):
-        return rewrite(part, cleaner.text, cleaner.figure)
+        return cleaner.figures(part)
     told = {name: _fact(value, cleaner) for name, value in part.items()}
     same = told.get("value") == part.get("value")
     return {
@@ -217,8 +219,16 @@ def _fact(part: Any, cleaner: Cleaner) -> Any:
     }
 
 
-def _whole_lines(text: str) -> str:
-    """A stack trace that was cut at its front, from its first whole line on."""
-    if len(text) == TEXT_LIMIT:
-        return text[re.search(r"\n|\Z", text).end() :]  # type: ignore[union-attr]
-    return without_hash(text)
+def _check_time(record: Record, echo: Echo) -> None:
+    """A time that is a protected value isn't written either: the event has the one at which it was made, of its id."""
+    try:
+        made = int(record.id.replace("-", "")[:12], 16) * 1_000_000
+    except ValueError:
+        return
+    if abs(record.time - made) < 1_000_000 or not echo.is_moment(record.time):
+        return
+    once(
+        "the card's policy keeps back what was given as the time of events: they have the one at which they were logged"
+    )
+    record.time = made
+    record.mark_replaced("@timestamp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.privacy.protection import named, rewrite
+from mllog.privacy.rewriting import named
 from mllog.ruler import category_key
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Outputs:
                 result[name] = cleaner.figure(value)
             elif name == "explanation" and isinstance(value, dict):
                 fit = value if self._attributions is None else self._attributions.of(value)
-                result[name] = rewrite(fit, cleaner.text, cleaner.figure) if cleaner else fit
+                result[name] = cleaner.figures(fit)
             elif name == "label" and not isinstance(value, dict | list):
                 result[name] = self._class(value, cleaner)
             elif name == "top_k" and isinstance(value, list):
@@ -79,10 +79,10 @@ class Outputs:
     def _scores(self, scores: dict[str, Any] | list[Any], cleaner: Cleaner) -> dict[str, Any] | list[Any]:
         """Scores by class, or all of them, without those that are protected values."""
         if isinstance(scores, dict):
-            told = {name: rewrite(score, cleaner.text, cleaner.figure) for name, score in scores.items()}
+            told = {name: cleaner.figures(score) for name, score in scores.items()}
             left = [name for name, score in told.items() if not _became_text(score, scores[name])]
             return named((self._class(name, cleaner), told[name]) for name in left)
-        found = [rewrite(score, cleaner.text, cleaner.figure) for score in scores]
+        found = [cleaner.figures(score) for score in scores]
         return [] if any(map(_became_text, found, scores)) else found
 
 

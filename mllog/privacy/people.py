@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mllog.fields import EVENT
 from mllog.privacy.hashing import PREDICTION_ID, USER
-from mllog.privacy.protection import named, rewrite
+from mllog.privacy.rewriting import named
 from mllog.values import name_of
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class People:
             context = {
                 name: part for name, part in record.context.items() if name != "user" or self._policy.user == "keep"
             }
-            told = _cleaned(context, cleaner) if cleaner else context
-            record.context = self._request(told, record.context, protected, cleaner) or None
+            record.context = self._request(_cleaned(context, cleaner), record.context, protected, cleaner) or None
         if self._policy.user == "keep":
             record.user = None if record.user is None else cleaner.text(record.user)
         else:
@@ -88,7 +87,7 @@ class People:
 
     def _id(self, given: str, cleaner: Cleaner) -> str | None:
         """An id by the policy's word; a kept one that holds what is protected is hashed, or dropped without a salt."""
-        if self._policy.ids == "keep" and (not cleaner or cleaner.text(given) == given):
+        if self._policy.ids == "keep" and cleaner.text(given) == given:
             return given
         if self._policy.ids == "drop" or self._hasher is None:
             return None
@@ -126,7 +125,7 @@ def _request_id(context: Mapping[str, Any] | None) -> str | None:
 
 def _cleaned(part: Any, cleaner: Cleaner) -> Any:
     if not isinstance(part, dict):
-        return rewrite(part, cleaner.text, cleaner.number)
+        return cleaner.value(part)
     return named(
         (name if name in _OURS else cleaner.text(name), _cleaned(item, cleaner)) for name, item in part.items()
     )

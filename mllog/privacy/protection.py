@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from mllog.privacy.cleaning import Cleaner
 from mllog.privacy.hashing import hasher_of, salt_of
 from mllog.privacy.scrubbing import Scrubber, without_hash
 from mllog.ruler import Feature, category_key, missing_kind, tokenize
@@ -74,7 +75,7 @@ class Protection:
 
     def scrubbed(self, value: Any) -> Any:
         """A typed value with marks instead of what the patterns find in its strings and keys."""
-        return value if self.scrubber is None else rewrite(value, self.scrubber.text, self.scrubber.number)
+        return value if self.scrubber is None else Cleaner(None, self.scrubber).value(value)
 
     def feature(self, name: str, kind: Kind | None, value: Any) -> Any:
         """What is measured instead of a feature's value; :class:`mllog.privacy.Guard` sees to what is written."""
@@ -86,7 +87,7 @@ class Protection:
         if isinstance(value, str):
             if word == "redact":
                 value = without_hash(value)
-            return value if self.scrubber is None else self.scrubber.text(value)
+            return Cleaner(None, self.scrubber).text(value)
         return value if kind == "number" else self.scrubbed(value)
 
 
@@ -111,28 +112,3 @@ def mask_of(vocabulary: frozenset[str]) -> Callable[[str], str]:
         return " ".join(token if token in vocabulary else stand_in for token in tokenize(text)) or "…"
 
     return masked
-
-
-def rewrite(value: Any, text: Callable[[str], str], number: Callable[[float], float | str]) -> Any:
-    """A typed value with every string, key and number passed through a function; nothing that was given is changed."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, dict):
-        return named(((text(key), rewrite(item, text, number)) for key, item in value.items()))
-    if isinstance(value, list):
-        return [rewrite(item, text, number) for item in value]
-    if isinstance(value, int | float):
-        return number(value)
-    return value
-
-
-def named(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict of all items; where two keys became the same mark, the later ones are numbered."""
-    result: dict[str, Any] = {}
-    for key, item in items:
-        free, n = key, 1
-        while free in result:
-            n += 1
-            free = f"{key}{n}"
-        result[free] = item
-    return result

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from mllog.errors import SettingError
-from mllog.values import NAME_LIMIT, TEXT_LIMIT
+from mllog.privacy.cuts import ELLIPSIS, pieces
+from mllog.privacy.views import unquoted, views
 
 PATTERNS: Final = ("email", "iban", "card_number", "ip", "phone")
 """In the order in which they are looked for: what is found by one is out of the next one's way."""
@@ -41,8 +42,6 @@ _IBAN_LONGEST: Final = 34
 _IPV4: Final = re.compile(r"(?<!\d)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?!\d)(?!\.\d)")
 _IPV6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f]{0,4}(?:(?:\.\d{1,3}){3})?(?![\w:])")
 _SUSPECT: Final = re.compile(r"[@\d]|::")
-_CUT: Final = re.compile(r"(?:… )?#[0-9a-f]{16}\Z")
-"""How :mod:`mllog.values` marks a text, or a name, that it cut."""
 _LONGEST: Final = 320
 _PHONE_TRIES: Final = 1_000
 
@@ -73,12 +72,22 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """``text`` with marks instead of what is found in it; a text that was cut also loses its cut end."""
-        if len(text) > TEXT_LIMIT or len(text) == NAME_LIMIT:
+        cut, rest = pieces(text)
+        return ELLIPSIS.join((*(self.piece(piece, was_cut=True) for piece in cut), self.piece(rest)))
+
+    def piece(self, text: str, *, was_cut: bool = False) -> str:
+        """The same of a text that isn't cut within.
+
+        Args:
+            text: The text, without a mark of a cut.
+            was_cut: Whether its end is where it was cut.
+        """
+        if was_cut:
             text = _without_cut_end(text)
         if _SUSPECT.search(text) is None:
             return text
         for mark, find in self._finders:
-            text = _replaced(text, find(text), mark)
+            text = _replaced(text, _spans(text, find), mark)
         return text
 
     def number(self, value: float) -> float | str:
@@ -91,20 +100,30 @@ class Scrubber:
 
 
 def _without_cut_end(text: str) -> str:
-    """Where a text was cut, half of something may stand, which no pattern knows; its hash could be tried out."""
-    match = _CUT.search(text)
-    if match is None:
-        return text
-    head = text[: match.start()]
-    words = head[-_LONGEST:].split(" ")[:-1]
+    """Where a text was cut, half of something may stand, which no pattern knows."""
+    words = text[-_LONGEST:].split(" ")[:-1]
     while words and any(letter.isdigit() for letter in words[-1]):
         words.pop()
-    return f"{head[:-_LONGEST]}{' '.join(words)}…"
+    return f"{text[:-_LONGEST]}{' '.join(words)}"
 
 
 def without_hash(text: str) -> str:
-    """A text that was cut, without the hash of all of it: who knows the rest could try out what it was."""
-    return _CUT.sub("…", text) if len(text) > TEXT_LIMIT else text
+    """A text that was cut, without the hash of all of it."""
+    cut, rest = pieces(text)
+    return ELLIPSIS.join((*cut, rest))
+
+
+def _spans(text: str, find: Finder) -> Iterator[tuple[int, int]]:
+    """What is found in the text as it is, and as it is read without the percent signs of URLs."""
+    if "%" not in text:
+        yield from find(text)
+        return
+    found = [(view, span) for view in views(text, (unquoted,)) for span in find(view.text)]
+    reached = 0
+    for start, end in sorted((view.origin(start), view.origin(end)) for view, (start, end) in found):
+        if end > reached:
+            yield max(start, reached), end
+            reached = end
 
 
 def _replaced(text: str, spans: Iterator[tuple[int, int]], mark: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import string
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ import mllog
 from mllog import context
 from mllog.card import ModelCard
 from mllog.events import error_fields
+from mllog.integrations.stdlib import EventHandler
 from mllog.privacy import pseudonym
 from mllog.testing import capture_events
 from mllog.values import TEXT_LIMIT, text_hash
@@ -483,3 +486,48 @@ def test_no_event_is_lost_to_the_policy(inputs: Any, output: Any, labels: Any, n
         captured.log.label("a", output)
         assert len(captured.events()) == 4
         assert captured.log.status().rejected == 0
+
+
+BORN = {"born": [f"19{60 + k % 40}-0{1 + k % 9}-1{k % 9}" for k in range(N)], "amount": [float(k) for k in range(N)]}
+
+
+@pytest.mark.parametrize("word", ["drop", "hash", "keep"])
+@pytest.mark.parametrize(
+    "born",
+    ["1971-03-19", dt.date(1971, 3, 19), dt.datetime(1971, 3, 19, 8, 9, 10, 5, tzinfo=dt.UTC), pd.Timestamp("1971-03-19 08:09:10.123456789")],
+)  # fmt: skip
+def test_a_time_that_is_a_protected_value(word: str, born: Any) -> None:
+    """Whoever gives one as the time of an event has the event, marked, with the time at which it was made."""
+    card = ModelCard.from_frame(BORN, "m", "1", policy={"features": {"born": word}}, salt=SALT)
+    row = {"born": born, "amount": 1.5}
+    with capture_events("m", card=card, salt=SALT) as captured:
+        log = captured.log
+        log.prediction(row, 0.5, time=born)
+        log.batch({name: [value] for name, value in row.items()}, [0.5], time="born")
+        log.batch(pd.DataFrame({name: [value, value] for name, value in row.items()}), [0.5, 0.5], time="born")
+        log.batch([row], [0.5], time="born")
+        EventHandler(log).handle(logging.makeLogRecord({"inputs": row, "time": born}))
+        log.prediction(row, 0.5, time=dt.datetime(1971, 3, 20, tzinfo=dt.UTC))
+        *events, other = captured.predictions()
+        assert log.status().rejected == 0
+    assert len(events) == 6
+    for event in events:
+        assert (event["@timestamp"][:4] == "1971") == (word == "keep")
+        assert event["ml"].get("replaced") == (None if word == "keep" else ["@timestamp"])
+    assert other["@timestamp"] == "1971-03-20T00:00:00.000000Z"
+    assert "replaced" not in other["ml"]
+
+
+@pytest.mark.parametrize("unexpected", ["drop", "redact", "keep"])
+def test_names_among_the_marks(unexpected: str) -> None:
+    """Of an input that nobody expected the name is told as the policy says, though it looks like a mark of the logger's."""
+    inputs = {**ROW, f"@{SECRET}": {1, 2, SECRET}, "@odd": object(), "person": SECRET}
+    ml = line_of(make({**POLICY, "unexpected": unexpected}), inputs, labels={"a": object()})["ml"]
+    assert SECRET not in json.dumps(ml)
+    assert ml["replaced"] == (["@labels"] if unexpected == "drop" else ["@odd", "@labels"])
+
+
+def test_marks_of_what_was_cut_stay() -> None:
+    """That a message, a label or an output was cut is told under a policy too."""
+    event = line_of(CARD, output={"why": "k" * 9000}, labels={"a": "k" * 9000}, message="k" * 9000, error=ValueError("k" * 9000))
+    assert sorted(event["ml"]["truncated"]) == ["@error", "@labels", "@message", "@output"]

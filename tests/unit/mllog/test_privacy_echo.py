@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mllog import context
 from mllog.card import ModelCard
 from mllog.privacy import protect_frame, pseudonym
-from mllog.privacy.echo import Echo, digits_of
+from mllog.privacy.echo import Echo
+from mllog.privacy.numerals import digits_of
 from mllog.testing import assert_valid, capture_events
 
 if TYPE_CHECKING:
@@ -428,10 +429,10 @@ def test_what_is_no_value_stays(values: list[Any], text: str) -> None:
 
 
 def test_letters_that_become_two() -> None:
-    """Where lower case is longer than the text, the value is still cut out where it stands."""
+    """Where lower case is longer than the text, the value is still cut out where it stands, and the rest stays."""
     echo = Echo()
     echo.add("customer", SECRET)
-    assert echo.text(f"İİİ: {SECRET} is") == "İİİ: ".lower() + "<customer> is"
+    assert echo.text(f"İİİ: {SECRET} is") == "İİİ: <customer> is"
 
 
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000, 2**1024], ids=["large", "small", "endless", "next"])

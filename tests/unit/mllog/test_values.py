@@ -8,7 +8,8 @@ import enum
 import json
 import math
 import uuid
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, UserString, namedtuple
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,10 +19,11 @@ import polars as pl
 import pyarrow as pa
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mllog import values
+from mllog.testing import capture_events
 
 
 class Colour(enum.Enum):
@@ -135,6 +137,35 @@ def test_nan_stays_nan(value: object) -> None:
     assert math.isnan(values.typed(value))
 
 
+@given(
+    st.decimals()
+    | st.builds(lambda n, power: decimal.Decimal(f"{n}e{power}"), st.integers(-9, 9), st.integers(-10_000, 10_000))
+)
+@example(decimal.Decimal("1e999999999999"))
+def test_a_decimal_that_no_double_holds_is_replaced(value: decimal.Decimal) -> None:
+    """It becomes an infinity, as an integer does, and that is marked; an infinity that was passed is no replacement."""
+    walk = values.Walk()
+    typed = walk.typed(value)
+    finite = not value.is_nan() and not value.is_infinite()
+    assert walk.replaced == (finite and math.isinf(typed))
+    if finite:
+        assert typed == float(value)
+
+
+@pytest.mark.parametrize(
+    "value", [decimal.Decimal("1e400"), decimal.Decimal("-1e400"), 10**400], ids=["decimal", "negative", "integer"]
+)
+def test_numbers_beyond_all_doubles_are_marked_at_every_door(value: Any) -> None:
+    """Alone, in a row of a frame, as an output and as a label."""
+    with capture_events() as captured:
+        captured.log.prediction({"a": value}, {"value": value}, labels={"b": value})
+        captured.log.batch({"a": [value]})
+        alone, row = captured.predictions()
+    assert sorted(alone["ml"]["replaced"]) == ["@labels", "@output", "@value", "a"]
+    assert row["ml"]["replaced"] == ["a"]
+    assert alone["ml"]["missing"] == row["ml"]["missing"] == {"infinite": ["a"]}
+
+
 def test_long_vectors_are_summed_up() -> None:
     """An embedding becomes its length, mean and norm, whatever it is made of."""
     expected: dict[str, Any] = {
@@ -161,6 +192,72 @@ def test_cuts_are_marked_and_hashed() -> None:
     assert a != b
     assert len(a) < values.TEXT_LIMIT + 30
     assert values.typed(b"x" * 10_000).startswith("<10000 bytes #")
+
+
+@pytest.mark.parametrize("length", [257, 8_192, 8_193, 9_000, 20_000])
+def test_long_texts_without_a_card(length: int) -> None:
+    """Length and hash are those of the text, however often it was cut, and it is marked once."""
+    text = "k" * (length - 1) + "z"
+    expected = {"t": {"length": length, "hash": values.text_hash(text)}}
+    with capture_events() as captured:
+        captured.log.prediction({"t": text}, 0.5)
+        captured.log.prediction({"t": UserString(text)}, 0.5)
+        captured.log.prediction(SimpleNamespace(t=text), 0.5)
+        captured.log.batch({"t": [text, text, "short"]}, [0.5, 0.5, 0.5])
+        captured.log.batch(pd.DataFrame({"t": pd.Series([text], dtype="category")}), [0.5])
+        events = captured.predictions()
+    assert [event["ml"]["inputs"] for event in events if event["ml"]["inputs"] != {"keyword": {"t": "short"}}] == [
+        {"other": expected}
+    ] * 6
+    assert [event["ml"]["truncated"] for event in events if "other" in event["ml"]["inputs"]] == [["t"]] * 6
+
+
+def test_a_text_is_cut_once() -> None:
+    """The hash behind a text that was cut is that of all of it, in whatever part of an event it stands."""
+    text = "k" * 9_000
+    digest = f"… #{values.text_hash(text)}"
+
+    def answer(features: dict[str, Any]) -> Any:
+        del features
+        yield text[:5]
+        yield text[5:]
+
+    with capture_events() as captured:
+        error = ValueError(text)
+        captured.log.prediction({"a": 1}, {"label": text, "b": [text]}, message=text, labels={"q": text}, error=error)
+        captured.log.prediction({"a": 1}, text, message=UserString(text), id=text)
+        captured.log.prediction({"a": 1}, 0.5, id=UserString(text))
+        list(captured.log.monitor(answer)({"a": 1}))
+        first, second, third, streamed = captured.predictions()
+    outputs = first["ml"]["outputs"]
+    told = [first["message"], first["error"]["message"], first["labels"]["q"], outputs["label"], *outputs["other"]["b"]]
+    told += [second["message"], second["ml"]["outputs"]["label"], streamed["ml"]["outputs"]["label"]]
+    assert [one[-len(digest) :] for one in told] == [digest] * len(told)
+    assert second["ml"]["prediction_id"] == third["ml"]["prediction_id"] == values.name_of(text)
+    assert streamed["ml"]["truncated"] == ["@output"]
+
+
+def test_what_an_object_says_is_cut_with_a_mark() -> None:
+    """A long repr ends in a mark and a hash of all of it, so that two with one head stay apart, and the event says so."""
+
+    class Shown:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def __repr__(self) -> str:
+            return self.text
+
+    short, long, other = "k" * 256, "k" * 257, "k" * 258
+    assert values.typed(Shown(short)) == short
+    assert values.typed(Shown(long)) == f"{'k' * 237}… #{values.text_hash(long)}"
+    assert len(values.typed(Shown(long))) == values.NAME_LIMIT
+    assert values.typed(Shown(long)) != values.typed(Shown(other))
+    with capture_events() as captured:
+        captured.log.prediction({"o": Shown(long), "s": Shown(short)}, Shown(long), labels={"a": Shown(long)}, message=Shown(long))
+        (event,) = captured.predictions()
+    assert event["ml"]["truncated"] == ["o", "@output", "@labels", "@message"]
+    assert event["ml"]["replaced"] == ["o", "s", "@output", "@labels", "@message"]
+    assert event["message"] == event["labels"]["a"] == event["ml"]["inputs"]["keyword"]["o"]
 
 
 def test_cycles_and_depth_end() -> None:
