@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mllog.events import Record
+    from mllog.facts import FactLogger
 
 _log: Final = logging.getLogger("mllog")
 
@@ -36,13 +37,12 @@ class Bound:
         outer: What was bound before; its fields are kept where these don't replace them.
     """
 
-    __slots__ = ("_fields", "_outer", "_user", "predicted")
+    __slots__ = ("_fields", "_outer", "_user")
 
     def __init__(self, fields: Mapping[str, Any], user: str | None = None, outer: Bound | None = None) -> None:
         self._fields = fields
         self._user = user
         self._outer = outer
-        self.predicted = False
 
     def fields(self) -> Mapping[str, Any]:
         """The fields as they are known now."""
@@ -56,19 +56,26 @@ class Bound:
         """Put on a new ``record`` what is known now; what the caller says is put over it."""
         record.context = self.fields()
         record.user = self.user()
-        if record.action == "predict":
-            self.mark()
 
     def fail(self, error: BaseException) -> None:
         """Hear of an exception that a framework answers itself; whoever serves the request remembers it."""
         if self._outer is not None:
             self._outer.fail(error)
 
-    def mark(self) -> None:
-        """Remember that a prediction was logged here; a middleware needn't log the request then."""
-        self.predicted = True
+    def predicted(self, log: FactLogger, key: str | None, *, failed: bool) -> None:
+        """Hear of a prediction that was logged here; a middleware of the same logger needn't log the request then.
+
+        Args:
+            log: Who logged it.
+            key: The caller's id of it, else the event's; ``None`` where there are many.
+            failed: Whether it is told as a failure.
+        """
         if self._outer is not None:
-            self._outer.mark()
+            self._outer.predicted(log, key, failed=failed)
+
+    def serving(self, request: object) -> Bound | None:
+        """Who serves a request, where that is bound around here; ``None`` where nobody does."""
+        return self._outer.serving(request) if self._outer is not None else None
 
 
 current: Final[ContextVar[Bound | None]] = ContextVar("mllog_context", default=None)

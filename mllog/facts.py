@@ -42,6 +42,39 @@ class FactLogger:
             "prediction", "output", lambda record: record.give(output, names), at=at, prediction_id=prediction_id
         )
 
+    def failure(
+        self,
+        prediction_id: str,
+        error: BaseException | None = None,
+        *,
+        duration: float | None = None,
+        at: Any = None,
+    ) -> str:
+        """Log that a prediction which was logged before came to nothing: its answer failed, say.
+
+        An output without any: profiles count predictions, and this is none. Nothing is known here of what went in, so
+        where a policy keeps something back nobody could find it in the exception's text, and only its type is told.
+
+        Args:
+            prediction_id: The ``id`` that the prediction is logged with.
+            error: What was raised.
+            duration: Seconds from ``at`` until then.
+            at: When it began, where that isn't now.
+
+        Returns:
+            The event's id.
+        """
+
+        def fill(record: Record) -> None:
+            if error is not None:
+                told.add_error(record, error)
+                if record.error is not None and self._engine.guarded:
+                    record.error = {"type": record.error["type"]}
+
+        return self._log(
+            "prediction", "output", fill, at=at, prediction_id=prediction_id, duration=duration, outcome="failure"
+        )
+
     def explanation(
         self, prediction_id: str, attributions: Mapping[str, float] | Sequence[float] | Any, at: Any = None
     ) -> str:

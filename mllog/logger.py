@@ -62,7 +62,7 @@ class ModelLogger(FactLogger):
         flush_interval: Seconds after which an event is on disk.
         max_bytes: Bound of the queue's memory.
         overflow: What happens at that bound: ``drop_new``, ``drop_old`` or ``block`` (for 5 s at most).
-        durable: ``each`` writes every event before the call returns.
+        durable: ``each`` writes every event before the call returns, while there is room for it.
         segment_bytes: Size of the spool's files.
         spool: Folder of what isn't delivered yet, where the sink is a server.
         spool_bytes: Its bound; what comes when it is full is dropped by the rule ``overflow`` and counted.
@@ -338,7 +338,7 @@ class ModelLogger(FactLogger):
 
         if self._sampler is not None:
             return None
-        return Whole(self._engine, partial(self._prediction, {}, None), self.feature_names)
+        return Whole(self._engine, partial(self._prediction, {}, None, rows=True), self.feature_names)
 
     def refuse(self, problem: Exception) -> None:
         """Count an event that a front door could not make."""
@@ -357,6 +357,8 @@ class ModelLogger(FactLogger):
         error: BaseException | None = None,
         message: str | None = None,
         user: Any = None,
+        *,
+        rows: bool = False,
     ) -> Record:
         record = self._engine.record("prediction", "predict", time)
         bound = context.current.get()
@@ -388,4 +390,8 @@ class ModelLogger(FactLogger):
                 told.add_message(record, message)
         if user is not None:
             record.user = events.prediction_key(user) or record.user
+        if bound is not None:
+            # The rows of a frame have ids of their own.
+            key = None if rows else record.prediction_id or record.id
+            bound.predicted(self, key, failed=record.outcome == "failure" or record.error is not None)
         return record

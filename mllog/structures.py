@@ -6,7 +6,8 @@ Vectors that are too long to be kept (embeddings, pixels) become a few figures t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,14 +44,57 @@ def _first(column: Any) -> Any:
 
 
 def members(value: Any) -> Mapping[Any, Any] | None:
-    """Values by name, of the types that are made of such."""
+    """Values by name, of the types that are made of such.
+
+    Raises:
+        Exception: Foreign code may raise anything, and so does what has names that don't fit.
+    """
     kind = type(value)
     if isinstance(value, Mapping) or kind is SimpleNamespace:
         return vars(value) if kind is SimpleNamespace else value  # type: ignore[no-any-return]
     if issubclass(kind, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_asdict"):
         return dict(zip(kind._fields, value, strict=True))
+    fields = field_names(value)
+    if fields:
+        return _record(value, fields) if value.size == 1 else None
+    if issubclass(kind, Sequence) and (hasattr(kind, "_mapping") or hasattr(kind, "_asdict")):
+        return _by_its_names(value)
     names = getattr(kind, "__dataclass_fields__", None) or [a.name for a in getattr(kind, "__attrs_attrs__", ())]
     return {name: getattr(value, name) for name in names} if names else None
+
+
+def field_names(value: Any) -> tuple[str, ...]:
+    """Names of the fields of a structured array or record (numpy's); none of anything else."""
+    with suppress(Exception):  # arrays of other libraries may say of their type what they like
+        names = value.dtype.names if hasattr(type(value), "dtype") else None
+        return names if type(names) is tuple else ()
+    return ()
+
+
+def _record(value: Any, fields: tuple[str, ...]) -> dict[str, Any]:
+    """A structured record, or the only one of an array, by the names of its fields."""
+    only = value[(0,) * len(value.shape)]
+    record = only if field_names(only) else value  # a masked record has its fields and nothing else
+    return {name: record[name] for name in fields}
+
+
+def _by_its_names(row: Any) -> Mapping[Any, Any] | None:
+    """A row of a result that knows the names of its columns though it is a sequence (SQLAlchemy's, say).
+
+    Raises:
+        ValueError: Where two columns have one name: by order they would get others' names.
+    """
+    for name in ("_mapping", "_asdict"):
+        with suppress(Exception):  # then it is the sequence that it says it is
+            given = getattr(row, name)
+            found = given() if name == "_asdict" else given
+            if isinstance(found, Mapping):
+                break
+    else:
+        return None
+    if len(found) != len(row):
+        raise ValueError("there isn't a name for each value")
+    return found
 
 
 def summary(numbers: list[float], length: int) -> dict[str, Any]:

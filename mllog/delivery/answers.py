@@ -5,7 +5,8 @@ Numbers, labels, and frames of label, score and value are treated by the column;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,13 +15,12 @@ import numpy.typing as npt
 import orjson
 
 from mllog.delivery.columns import Codes, Column, Convert, Numbers, Values, typed_output
-from mllog.delivery.outputs import outputs_of
+from mllog.delivery.outputs import class_key, outputs_of
 from mllog.delivery.strands import Strand, Texts, members_of
-from mllog.ruler import SCORE, VALUE, Ruler, category_key
+from mllog.ruler import SCORE, VALUE, Ruler
+from mllog.values import INT64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mllog.delivery.strands import Mask
 
 _NAMED: Final = frozenset({"label", "score", "value"})
@@ -90,9 +90,9 @@ def answers_of(
         if feature in edges:
             answers.bins.append(_bins(feature, edges[feature], array, kept))
     if "label" in parts:
-        strand, changed = _labels(parts["label"][0])
+        strand, without_class = _labels(parts["label"][0])
         answers.outputs.append(strand)
-        answers.odd += changed
+        answers.odd += without_class
     return answers
 
 
@@ -124,12 +124,15 @@ def _is_label(column: Column) -> bool:
     if isinstance(column, Numbers):
         return True
     if isinstance(column, Values):
-        return not column.cut and not column.replaced and column.kinds <= _LABELS and _has_utf8(column.values)
-    return all(type(value) in _LABELS for value in column.values) and _has_utf8(column.values)
+        fits = not column.cut and not column.replaced and column.kinds <= _LABELS
+        return fits and _is_writable(column.values)
+    return all(type(value) in _LABELS for value in column.values) and _is_writable(column.values)
 
 
-def _has_utf8(labels: Iterable[Any]) -> bool:
-    """Whether there are no lone surrogates, which are marked row by row."""
+def _is_writable(labels: Sequence[Any]) -> bool:
+    """Whether there are no lone surrogates and no integers of more than 64 bits, which are marked row by row."""
+    if any(type(label) is int and label not in INT64 for label in labels):
+        return False
     try:
         "".join(label for label in labels if type(label) is str).encode()
     except UnicodeEncodeError:
@@ -157,7 +160,7 @@ def _bins(name: str, edges: tuple[float, ...], array: npt.NDArray[np.float64], h
 
 
 def _labels(column: Column) -> tuple[Strand, list[int]]:
-    """Members of the labels, and the rows of those that UTF-8 can't hold."""
+    """Members of the labels, and the rows of those that name no class."""
     if isinstance(column, Codes):
         codes, values = column.codes, column.values
     else:
@@ -166,14 +169,15 @@ def _labels(column: Column) -> tuple[Strand, list[int]]:
         else:
             keys = column.values
         if not isinstance(column, Values) or not column.kinds <= {str, type(None)}:
-            # Equal values need not have equal keys: 1 and True.
-            keys = [key if key is None or type(key) is str else category_key(key) for key in keys]
+            # Equal values need not have equal keys: 1 and True. What names no class is one and the same NaN.
+            keys = [key if key is None or type(key) is str else class_key(key) or math.nan for key in keys]
         values = list(dict.fromkeys(keys))
         places = dict(zip(values, range(len(values)), strict=True))
         codes = np.fromiter(map(places.__getitem__, keys), np.intp, len(keys))
-    texts = [b"" if value is None else b'"label":' + orjson.dumps(category_key(value)) for value in values]
-    changed = [code for code, value in enumerate(values) if type(value) is str and category_key(value) != value]
-    return Texts(texts).strand(codes), np.flatnonzero(np.isin(codes, changed)).tolist() if changed else []
+    classes = list(map(class_key, values))
+    texts = [b"" if key is None else b'"label":' + orjson.dumps(key) for key in classes]
+    none = [k for k, value in enumerate(values) if value is not None and classes[k] is None]
+    return Texts(texts).strand(codes), np.flatnonzero(np.isin(codes, none)).tolist() if none else []
 
 
 def _each(

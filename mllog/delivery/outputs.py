@@ -41,21 +41,56 @@ def outputs_of(output: Any, *, regression: bool | None) -> tuple[dict[str, Any],
             replaced.append(f"@{key}")
     other = {name: value for name, value in given.items() if name not in _KNOWN}
     replaced += [f"@{name}" for name, value in other.items() if isinstance(value, float) and not math.isfinite(value)]
-    label, scores, top = given.get("label"), given.get("scores"), given.get("top_k")
-    if isinstance(label, str | float | int):
-        outputs["label"] = category_key(label)
-        if type(label) is str and outputs["label"] != label:  # lone surrogates
-            replaced.append("@label")
-    elif label is not None:
-        other["label"] = label
-    if scores is not None:
+    scores, explanation = given.get("scores"), given.get("explanation")
+    _add_label(given.get("label"), outputs, other, replaced)
+    if isinstance(scores, float) and not math.isfinite(scores):
+        replaced.append("@scores")
+    elif scores is not None:
         outputs["scores"] = scores if isinstance(scores, dict) else {"all": scores}
-    if isinstance(top, list):
-        outputs["top_k"] = [category_key(item) for item in top if isinstance(item, str | float | int)]
+    _add_top_k(given.get("top_k"), outputs, other, replaced)
     if other:
         outputs["other"] = other
-    explanation = given.get("explanation")
-    return outputs, _explanation(explanation) if isinstance(explanation, dict) else None, replaced
+    attributions = _explanation(explanation, replaced) if isinstance(explanation, dict) else None
+    if explanation is not None and attributions is None:
+        replaced.append("@explanation")
+    return outputs, attributions, replaced
+
+
+def _add_label(label: Any, outputs: dict[str, Any], other: dict[str, Any], replaced: list[str]) -> None:
+    if isinstance(label, dict | list):
+        other["label"] = label
+    elif label is not None:
+        key = class_key(label)
+        if key is not None:
+            outputs["label"] = key
+        if not _is_kept(label, key):
+            replaced.append("@label")
+
+
+def _add_top_k(top: Any, outputs: dict[str, Any], other: dict[str, Any], replaced: list[str]) -> None:
+    """One class alone is a list of one; what holds more than classes is kept as it came."""
+    ranked = top if isinstance(top, list) else [top]
+    if any(isinstance(item, dict | list) for item in ranked):
+        other["top_k"] = top
+    elif top is not None:
+        keys = list(map(class_key, ranked))
+        if not all(map(_is_kept, ranked, keys)):
+            replaced.append("@top_k")
+        classes = [key for key in keys if key is not None]
+        if classes or not ranked:
+            outputs["top_k"] = classes
+
+
+def class_key(value: Any) -> str | None:
+    """A class as it is counted; ``None`` where a typed value names none: NaN is no class, nor is an infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return category_key(value) if isinstance(value, str | float | int) else None
+
+
+def _is_kept(value: Any, key: str | None) -> bool:
+    """Whether a class is written as it came: of lone surrogates UTF-8 knows nothing."""
+    return key is not None and (type(value) is not str or key == value)
 
 
 def _named(output: Any, *, regression: bool | None) -> dict[str, Any]:
@@ -75,11 +110,13 @@ def _named(output: Any, *, regression: bool | None) -> dict[str, Any]:
     return {"output": output}
 
 
-def _explanation(attributions: dict[str, Any]) -> dict[str, Any]:
+def _explanation(attributions: dict[str, Any], replaced: list[str]) -> dict[str, Any]:
     numbers = {
         name: float(value)
         for name, value in attributions.items()
         if isinstance(value, float | int) and math.isfinite(value)
     }
+    if len(numbers) < len(attributions):
+        replaced.append("@explanation")
     top = sorted(numbers, key=lambda name: -abs(numbers[name]))[:TOP_ATTRIBUTIONS]
     return {"features": top, "values": {name: numbers[name] for name in top}}

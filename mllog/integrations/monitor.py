@@ -13,6 +13,7 @@ from mllog.delivery.snapshot import WHOLE, Snapshot
 from mllog.errors import SettingError
 from mllog.integrations.calls import Request
 from mllog.integrations.streams import streamed, streamed_async
+from mllog.structures import field_names
 
 if TYPE_CHECKING:
     from mllog.logger import ModelLogger
@@ -27,8 +28,8 @@ _log: Final = logging.getLogger("mllog")
 _NAMED: Final = (
     "keys", "model_dump", "__dataclass_fields__", "__attrs_attrs__", "_asdict", "to_pydict", "iter_columns",
 )  # fmt: skip
-"""What types have that hold values by name: mappings, a Series, pydantic's, dataclasses, attrs', named tuples and
-frames."""
+"""What types have that hold values by name: mappings, a Series, pydantic's, dataclasses, attrs', named tuples, rows of
+databases and frames."""
 
 
 def monitor(
@@ -37,13 +38,16 @@ def monitor(
     """``function`` with an event for each call; :meth:`mllog.ModelLogger.monitor` documents the arguments.
 
     Raises:
-        SettingError: Where ``function`` is none, or has no argument of a name that was given.
+        SettingError: Where ``function`` is none, or a class, or has no argument of a name that was given.
     """
     if isinstance(function, classmethod | staticmethod):
         inner = monitor(log, function.__func__, inputs=inputs, id_=id_, user=user)
         return cast("Callable[P, R]", type(function)(inner))
-    if not callable(function):
-        raise SettingError(f"monitor {function!r}: give a function", field="function", value=function)
+    if not callable(function) or isinstance(function, type):
+        # A class would be a function from then on, which isinstance() and its subclasses could make nothing of.
+        raise SettingError(
+            f"monitor {function!r}: give a function; of a class, one of its methods", field="function", value=function
+        )
     request_of = _Requests(log, function, inputs, id_, user).request
     if _is(inspect.isasyncgenfunction, function):
         return streamed_async(cast("Any", function), request_of)
@@ -181,9 +185,9 @@ class _Requests:
 
 
 def _holds_names(value: Any) -> bool:
-    """Whether a value's type is one of those that hold values by name."""
+    """Whether a value's type is one of those that hold values by name; numpy's records say so themselves."""
     try:
-        return any(hasattr(type(value), name) for name in _NAMED)
+        return any(hasattr(type(value), name) for name in _NAMED) or bool(field_names(value))
     except Exception:  # noqa: BLE001 - a class of classes may raise anything
         return False
 

@@ -27,11 +27,11 @@ class HttpMiddleware(Generic[Application, Source]):
 
     The request id is that of ``x-request-id`` where it is sane (up to 128 visible ASCII characters), else a new
     one; the answer carries it. With ``log`` a request is an event too, unless its handler logged a prediction
-    itself: the JSON body is the inputs, the JSON answer the output, the request id the prediction's, and it carries
-    the status. 5xx and exceptions are failures; of 4xx the model is taken to know nothing. A body that is a list of
-    objects gives one event for each. Where inputs can't be known (no body, or one that is too long, packed or no JSON)
-    the event says so in ``ml.truncated``, and no feature is counted as missing. A GET is no prediction, unless it has
-    a body.
+    itself, with the same logger; of an answer that failed behind that there is an event ``output``. The JSON body is
+    the inputs, the JSON answer the output, the request id the prediction's, and it carries the status. 5xx and
+    exceptions are failures; of 4xx the model is taken to know nothing. A body that is a list of objects gives one
+    event for each. Where inputs can't be known (no body, or one that is too long, packed or no JSON) the event says
+    so in ``ml.truncated``, and no feature is counted as missing. A GET is no prediction, unless it has a body.
 
     Bodies pass through as they come. What is logged inside of a handler carries the route, but not the status, which
     nobody knows yet.

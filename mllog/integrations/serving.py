@@ -20,10 +20,13 @@ from mllog.integrations.tracing import new_span_id, new_trace_id, parse_tracepar
 
 if TYPE_CHECKING:
     from mllog.events import Outcome, Record
+    from mllog.facts import FactLogger
     from mllog.integrations.options import HttpMiddleware
     from mllog.logger import ModelLogger
 
 REQUEST_ID: Final = "x-request-id"
+REQUEST: Final = "mllog.request"
+"""Where in the scope or environ it stands which request it is: one that a handler makes itself is another one."""
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _PLAIN: Final = frozenset({None, "", "identity"})
@@ -43,14 +46,19 @@ class Serving(Bound):
     """
 
     __slots__ = (
+        "_around",
         "_done",
         "_error",
+        "_key",
         "_length",
+        "_logged",
         "_notes",
         "_options",
+        "_request",
         "_route",
         "_source",
         "_start",
+        "_told",
         "_wanted",
         "answer",
         "body",
@@ -67,24 +75,36 @@ class Serving(Bound):
         path: str,
         header: Callable[[str], str | None],
     ) -> None:
-        given = header(REQUEST_ID)
-        self.request_id = given if given is not None and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
-        parent = parse_traceparent(header("traceparent"))
-        span = new_span_id()
-        fields: dict[str, Any] = {
-            "trace": {"id": parent.trace_id if parent is not None else new_trace_id()},
+        outer, request = current.get(), source.get(REQUEST)
+        around = None if outer is None or request is None else outer.serving(request)
+        self._around = around if isinstance(around, Serving) else None
+        self.request_id: str
+        fields: dict[str, Any] = {}
+        if self._around is not None:  # of an application that holds this one: a request has one id and one trace
+            self._request, self.request_id = request, self._around.request_id
+        else:
+            self._request = source[REQUEST] = object()
+            given = header(REQUEST_ID)
+            self.request_id = given if given is not None and _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+            parent = parse_traceparent(header("traceparent"))
+            span = new_span_id()
             # To Elastic's APM the work of one service on one request is a transaction; to W3C it is a span.
-            "span": {"id": span},
-            "transaction": {"id": span},
-            "http": {"request": {"id": self.request_id, "method": values.name_of(method)}},
-            "url": {"path": values.name_of(path)},
-        }
-        super().__init__(fields, outer=current.get())
+            fields = {
+                "trace": {"id": parent.trace_id if parent is not None else new_trace_id()},
+                "span": {"id": span},
+                "transaction": {"id": span},
+            }
+        fields["http"] = {"request": {"id": self.request_id, "method": values.name_of(method)}}
+        fields["url"] = {"path": values.name_of(path)}
+        super().__init__(fields, outer=outer)
         self._options = options
         self._source = source
         self._route: str | None = None
         self._done = False
         self._error: BaseException | None = None
+        self._logged = 0
+        self._key: str | None = None
+        self._told = False
         self.status: int | None = None
         self.body: Body | None = None
         self.answer: Body | None = None
@@ -93,11 +113,13 @@ class Serving(Bound):
         self._length: int | None = None
         self._wanted = False
         log = options.log
-        if log is None or not options.wants(path, header("content-type")):
+        if log is None:
+            return
+        self._start = log.now()
+        if not options.wants(path, header("content-type")):
             return
         has_body = (header("content-length") or "0") != "0" or header("transfer-encoding") is not None
         self._wanted = has_body or method not in _BODILESS
-        self._start = log.now()
         coding = header("content-encoding")
         if coding in _PLAIN:
             self.body = Body(options.body_bytes)
@@ -138,9 +160,30 @@ class Serving(Bound):
         self.answer.add(chunk)
         return self._length is not None and self.answer.size >= self._length
 
+    def predicted(self, log: FactLogger, key: str | None, *, failed: bool) -> None:
+        """Remember that the handler logs what it does itself; what another logger takes is another model's."""
+        if log is self._options.log:
+            self._logged += 1
+            self._key = key if self._logged == 1 else None
+            self._told = failed
+        super().predicted(log, key, failed=failed)
+
+    def logged_within(self, log: FactLogger, *, failed: bool) -> None:
+        """Hear that a middleware within this one has logged this very request, which knows more of it."""
+        if log is self._options.log:
+            self._logged += 1
+            self._told = failed
+        if self._around is not None:
+            self._around.logged_within(log, failed=failed)
+
+    def serving(self, request: object) -> Bound | None:
+        """This, where it is that request."""
+        return self if self._request is request else super().serving(request)
+
     def fail(self, error: BaseException) -> None:
         """Remember an exception that the framework answers itself."""
         self._error = error
+        super().fail(error)
 
     def end(self) -> None:
         """The last piece of the answer is about to go out: whoever has the answer finds the event.
@@ -151,29 +194,43 @@ class Serving(Bound):
             self.finish()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """The answer is complete, or there will be none: write the event, where one is wanted and nobody did yet.
+        """The answer is complete, or there will be none: write what nobody wrote yet.
+
+        That is the event, where one is wanted; where the handler wrote it, that the answer failed, if the last
+        prediction doesn't say so.
 
         Args:
             error: What the application raised.
         """
         log = self._options.log
-        if self._done or not self._wanted or log is None:
+        if self._done or log is None:
             return
         self._done = True
-        if self.predicted:  # the handler logs what it does itself, and knows better
-            return
         try:
-            self._log_to(log, error)
+            if self._logged and not self._told:
+                self._log_failure(log, error)
+            elif self._wanted and not self._logged:
+                self._log_to(log, error)
         except Exception as problem:  # noqa: BLE001 - never into the application; counted
             log.refuse(problem)
 
+    def _log_failure(self, log: ModelLogger, error: BaseException | None) -> None:
+        outcome, error = self._judged(error)
+        if outcome != "failure":
+            return
+        # Several predictions have the request in common.
+        key = self.request_id if self._key is None else self._key
+        token = current.set(Bound(self._answered_by(), self.user()))
+        try:
+            log.failure(key, error, duration=(log.now() - self._start) / 1e9, at=self._start)
+        finally:
+            current.reset(token)
+        # Another middleware of this logger, around this one, needn't tell it again.
+        super().predicted(log, None, failed=True)
+
     def _log_to(self, log: ModelLogger, error: BaseException | None) -> None:
         latency = (log.now() - self._start) / 1e9
-        if self.status is None and isinstance(error, Exception):
-            self.status = 500  # what every server makes of it
-        outcome = self._outcome(error)
-        if error is None and outcome == "failure":
-            error = self._error
+        outcome, error = self._judged(error)
         inputs = self._read("request", self.body, self._options.inputs)
         refused = self.status is not None and 400 <= self.status < 500
         known = inputs is not None and inputs != []  # no rows are no inputs
@@ -182,10 +239,7 @@ class Serving(Bound):
         # What is said together with an error isn't the model's output.
         answered = outcome == "success"
         output = self._read("response", self.answer, self._options.output) if answered else None
-        fields = self.fields()
-        status = {} if self.status is None else {"response": {"status_code": self.status}}
-        answered_by = {**fields, "http": {**fields["http"], **status}}
-        token = current.set((Bound if known else _WithoutInputs)(answered_by, self.user()))
+        token = current.set((Bound if known else _WithoutInputs)(self._answered_by(), self.user()))
         try:
             for row, one, suffix in _predictions(inputs if known else None, output):
                 log.prediction(
@@ -200,13 +254,24 @@ class Serving(Bound):
                 )
         finally:
             current.reset(token)
+        if self._around is not None:
+            self._around.logged_within(log, failed=outcome == "failure")
 
-    def _outcome(self, error: BaseException | None) -> Outcome:
+    def _answered_by(self) -> dict[str, Any]:
+        """What is known of the request, with the status of its answer."""
+        fields = self.fields()
+        status = {} if self.status is None else {"response": {"status_code": self.status}}
+        return {**fields, "http": {**fields["http"], **status}}
+
+    def _judged(self, error: BaseException | None) -> tuple[Outcome, BaseException | None]:
+        """How the request went, and the exception to tell of; the status is known from then on."""
+        if self.status is None and isinstance(error, Exception):
+            self.status = 500  # what every server makes of it
         if error is not None:
-            return outcome_of(error)
+            return outcome_of(error), error
         if self.status is None or 400 <= self.status < 500:
-            return "unknown"  # whatever the client did wrong, or whoever hung up, the model didn't fail
-        return "failure" if self.status >= 500 else "success"
+            return "unknown", None  # whatever the client did wrong, or whoever hung up, the model didn't fail
+        return ("failure", self._error) if self.status >= 500 else ("success", None)
 
     def _read(self, what: str, body: Body | None, pick: Callable[[Any], Any] | None) -> Any:
         if body is None or not body.size:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mllog.notices import once
-from mllog.structures import is_frame, named_columns
+from mllog.structures import field_names, is_frame, named_columns
 from mllog.values import name_of, type_name
 
 _log: Final = logging.getLogger("mllog")
@@ -102,6 +102,8 @@ def are_mappings(frame: Any) -> bool:
 
 def listed_of(column: Any) -> Sequence[Any]:
     """A column's values as Python objects."""
+    if field_names(column):  # a structured array's own list has lost the names
+        return list(column)
     for method in ("tolist", "to_list", "to_pylist"):
         if hasattr(type(column), method):
             listed: Sequence[Any] = getattr(column, method)()

@@ -1,5 +1,6 @@
 """The examples run, as their pages say."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
+from support import servers
 from support.servers import Place
 
-from mllog.testing import assert_valid
+from mllog.testing import assert_valid, redirect
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -92,6 +94,29 @@ def test_fastapi(folder):
     assert added == 5
     run(folder, "train.py")
     assert [answer.body for answer in serve(folder, ask)] == [answer.body for answer in answers]
+
+
+@pytest.mark.parametrize("folder", ["fastapi"], indirect=True)
+def test_fastapi_in_the_tests_of_its_owner(folder, monkeypatch):
+    """An application whose logger is made when it is imported is tested with that logger, one test after the other."""
+    run(folder, "train.py")
+    monkeypatch.chdir(folder)
+    spec = importlib.util.spec_from_file_location("example_app", folder / "app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    wine = load_wine(as_frame=True).data.iloc[0].to_dict()
+    with servers.asgi(module.app) as place:
+        for k in range(2):
+            with redirect(module.log) as captured:
+                answer = place.ask("/predict", wine, {"x-request-id": f"r{k}"})
+                (event,) = captured.predictions()
+                assert_valid(captured.events())
+            assert event["ml"]["prediction_id"] == f"r{k}"
+            assert event["ml"]["outputs"]["label"] == answer.json()["label"]
+            assert event["ml"]["card"]
+        assert place.ask("/predict", wine, {"x-request-id": "r2"}).status == 200
+    module.log.close()
+    assert [event["ml"]["prediction_id"] for event in events(folder)] == ["r2"]
 
 
 @pytest.mark.parametrize("folder", ["batch"], indirect=True)

@@ -1,12 +1,16 @@
-"""The pages on privacy and sampling run."""
+"""The pages on privacy, sampling and front doors run."""
 
 import json
+import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import structlog
 
 import mllog
 
@@ -57,6 +61,35 @@ def test_privacy(folder):
     assert names["pseudonym"](SALT, "@user", "jane") in written
     assert "'<customer>'" in written
     assert "a car, mail <email>" in written
+
+
+def test_front_doors(folder):
+    """Every way in of the page logs, and its fixture works in pytest, for an application with a logger of its own."""
+    page = (ROOT / "docs/how-to/front-doors.md").read_text(encoding="utf-8")
+    (*ways, fixture) = PYTHON.findall(page)
+    (folder / "test_page.py").write_text(fixture)
+    (folder / "app.py").write_text(
+        'import mllog\nlog = mllog.ModelLogger("flight-delay", version="7", sink="events/")\n'
+        "@log.monitor\ndef predict(features):\n    return features['distance'] / 10_000\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"],
+        check=False, cwd=folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert b'"predict"' not in b"".join(path.read_bytes() for path in folder.glob("events/*/*.ndjson"))
+    names = {}
+    try:
+        for way in ways:
+            exec(compile(way, "front-doors.md", "exec"), names)
+    finally:
+        structlog.reset_defaults()
+        for handler in list(logging.getLogger("model").handlers):
+            logging.getLogger("model").removeHandler(handler)
+            handler.close()
+    lines = [json.loads(line) for path in folder.glob("events/*/*.ndjson") for line in path.read_text().splitlines()]
+    ids = {event["ml"].get("prediction_id") for event in lines}
+    assert {"p1", "p2", "p3", "p4", "p6", "p7"} <= ids
 
 
 def test_sampling(folder):

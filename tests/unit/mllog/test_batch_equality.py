@@ -37,7 +37,7 @@ OUTPUTS = {
     "labels": st.sampled_from(["late", "on time", "", "\ud800"]),
     "flags": st.booleans(),
     "anything": OBJECTS,
-    "dicts": st.fixed_dictionaries({"label": or_null(TEXTS), "score": or_null(FLOATS), "value": INTEGERS}),
+    "dicts": st.fixed_dictionaries({"label": or_null(TEXTS | FLOATS), "score": or_null(FLOATS), "value": INTEGERS}),
     "whole": st.fixed_dictionaries(
         {
             "scores": st.lists(PROBABILITIES, max_size=3),
@@ -132,18 +132,21 @@ def test_outputs_are_written_as_by_a_call_of_its_own(kind: str, card: str, data:
     check(CARDS[card], frame, [{"distance": value} for value in frame["distance"]], outputs, outputs)
 
 
+CLASSES = TEXTS | FLOATS | st.sampled_from([math.nan, "nan", math.inf, "inf", 1, 1.0, True, 2**53 + 1, 2**64])
 PARTS = {
-    "label": or_null(TEXTS),
+    "label": or_null(CLASSES),
     "score": or_null(FLOATS),
     "value": st.integers(-3, 2**64),
     "scores": st.lists(PROBABILITIES, max_size=3),
+    "top_k": or_null(CLASSES) | st.lists(or_null(CLASSES), max_size=3) | st.just([{"label": "late"}]),
+    "explanation": or_null(FLOATS) | st.sampled_from(["late", True]) | st.dictionaries(st.sampled_from("ab"), or_null(FLOATS)),
     "extra": OBJECTS,
 }
 
 
 @pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize(
-    "names", [("label",), ("score",), ("label", "score"), ("label", "score", "value"), tuple(PARTS)]
+    "names", [("label",), ("score",), ("label", "score"), ("label", "score", "value"), ("top_k",), tuple(PARTS)]
 )
 @RELAXED
 @given(data=st.data())

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mllog.card import ModelCard
 from mllog.fields import EVENT
 from mllog.testing import Captured, capture_events
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mllog.logger import ModelLogger
     from mllog.ruler import Ruler
 
 ROW = {
@@ -29,6 +34,13 @@ def ml_of(captured: Captured, inputs: Any, output: Any = None, **options: Any) -
     captured.log.prediction(inputs, output, **options)
     ml: dict[str, Any] = captured.events("prediction")[-1]["ml"]
     return ml
+
+
+@pytest.fixture
+def slow() -> Iterator[Captured]:
+    """A logger that writes when it is asked to, so that events wait in the queue until then."""
+    with capture_events(flush_interval=60.0) as capture:
+        yield capture
 
 
 def test_a_good_row_with_a_card(carded: Captured, ruler: Ruler) -> None:
@@ -195,6 +207,16 @@ def test_events_have_a_bound(carded: Captured) -> None:
         ({"scores": {"a": 0.5}, "top_k": ["a", 2]}, {"scores": {"a": 0.5}, "top_k": ["a", "2"]}),
         ({"scores": [0.5]}, {"scores": {"all": [0.5]}}),
         ({"label": {"a": 1}}, {"other": {"label": {"a": 1}}}),
+        ({"label": "nan"}, {"label": "nan"}),
+        ({"label": None, "score": 0.5}, {"score": 0.5}),
+        ({"top_k": "a"}, {"top_k": ["a"]}),
+        ({"top_k": 5}, {"top_k": ["5"]}),
+        ({"top_k": True}, {"top_k": ["true"]}),
+        ({"top_k": b"x"}, {"top_k": ["eA=="]}),
+        ({"top_k": ("a", 2)}, {"top_k": ["a", "2"]}),
+        ({"top_k": []}, {"top_k": []}),
+        ({"top_k": {"a": 1}}, {"other": {"top_k": {"a": 1}}}),
+        ({"top_k": [{"label": "a", "score": 0.5}]}, {"other": {"top_k": [{"label": "a", "score": 0.5}]}}),
         ([1, 2], {"other": {"output": [1, 2]}}),
     ],
 )
@@ -211,6 +233,59 @@ def test_no_output(captured: Captured) -> None:
     assert ml["replaced"] == ["@score"]
 
 
+@pytest.mark.parametrize(
+    ("output", "outputs", "replaced"),
+    [
+        ({"label": math.nan, "score": 0.5}, {"score": 0.5}, ["@label"]),
+        ({"label": -math.inf}, None, ["@label"]),
+        ({"label": "a\ud800"}, {"label": "a?"}, ["@label"]),
+        ({"scores": math.nan}, None, ["@scores"]),
+        ({"top_k": math.inf}, None, ["@top_k"]),
+        ({"top_k": [None]}, None, ["@top_k"]),
+        ({"top_k": ["a", None, "b"]}, {"top_k": ["a", "b"]}, ["@top_k"]),
+        ({"top_k": [math.nan, "a"]}, {"top_k": ["a"]}, ["@output", "@top_k"]),
+        ({"top_k": ["a\ud800"]}, {"top_k": ["a?"]}, ["@top_k"]),
+        ({"label": "a", "explanation": "b"}, {"label": "a"}, ["@explanation"]),
+        ({"explanation": True}, None, ["@explanation"]),
+        ({"explanation": math.nan}, None, ["@explanation"]),
+        ({"explanation": 5}, None, ["@output"]),
+    ],
+)
+def test_what_cannot_be_written_of_an_output_is_marked(
+    captured: Captured, output: Any, outputs: dict[str, Any] | None, replaced: list[str]
+) -> None:
+    """By its part: NaN is no class, and what isn't there isn't gone in silence. A batch says the same."""
+    ml = ml_of(captured, {"x": 1}, output)
+    assert ml.get("outputs") == outputs
+    assert sorted(ml["replaced"]) == replaced
+    captured.log.batch({"x": [1, 1]}, [output, output])
+    captured.log.batch({"x": [1, 1]}, {name: [part, part] for name, part in output.items()})
+    for event in captured.predictions()[1:]:
+        assert event["ml"].get("outputs") == outputs
+        assert sorted(event["ml"]["replaced"]) == replaced
+
+
+def test_a_label_that_is_no_class(captured: Captured) -> None:
+    """A prediction, a row of a frame and a truth agree: None is absent, NaN is marked and no class is called so."""
+    labels = ["late", None, math.nan, math.inf, "nan"]
+    for label in labels:
+        captured.log.prediction({}, {"label": label})
+        captured.log.label("p", label)
+    captured.log.batch({"x": range(5)}, {"label": labels})
+    captured.log.batch({"x": range(5)}, {"label": np.array(labels, dtype=object)})
+    predicted = [event["ml"] for event in captured.predictions()]
+    told = [(ml.get("outputs", {}).get("label"), ml.get("replaced")) for ml in predicted]
+    truths = [(e["ml"].get("label", {}).get("value"), e["ml"].get("replaced")) for e in captured.events("label")]
+    expected = [("late", None), (None, None), (None, ["@label"]), (None, ["@label"]), ("nan", None)]
+    assert [told[k : k + 5] for k in (0, 5, 10)] == [expected] * 3
+    assert truths == expected
+    captured.log.batch({"x": [1, 2]}, {"label": np.array([1.0, math.nan])})
+    first, second = (event["ml"] for event in captured.predictions()[-2:])
+    assert first["outputs"] == {"label": "1"}
+    assert "outputs" not in second
+    assert second["replaced"] == ["@label"]
+
+
 def test_a_regression_has_values(card: ModelCard) -> None:
     """For a regression a number in [0, 1] is a value like any other."""
     regression = ModelCard(model="model", version="1", ruler=card.ruler, task="regression")
@@ -224,6 +299,75 @@ def test_explanations_keep_the_greatest(captured: Captured) -> None:
     assert ml["explanation"]["features"][:2] == ["f19", "f18"]
     assert ml["explanation"]["values"]["f19"] == 12.5
     assert len(ml["explanation"]["features"]) == 10
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text("ab", max_size=3)
+ROWS = st.dictionaries(st.sampled_from(["distance", "carrier", "night", "new"]), SCALARS, min_size=1)
+CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "other values": lambda row: row.update(dict.fromkeys(row, "changed")),
+    "another name": lambda row: row.update(changed="changed"),
+    "one name less": lambda row: row.popitem(),
+    "none left": lambda row: row.clear(),
+    "a list for a value": lambda row: row.update({name: ["changed"] for name in row}),
+}
+
+
+def in_a_block(log: ModelLogger, row: dict[str, Any], output: Any) -> None:
+    with log.request(row) as request:
+        request.output = output
+
+
+DOORS: dict[str, Callable[[ModelLogger, dict[str, Any], Any], object]] = {
+    "prediction": lambda log, row, output: log.prediction(row, output),
+    "labels": lambda log, row, output: log.prediction({"x": 1.0}, output, labels=row),
+    "hand_over": lambda log, row, output: log.hand_over(row, output, "p1", "predicted"),
+    "snapshot": lambda log, row, output: log.prediction(log.snapshot(row), output),
+    "request": in_a_block,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("door", DOORS)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=ROWS, label=st.sampled_from(["late", "on time"]), score=st.floats(0, 1))
+def test_what_the_caller_changes_afterwards_is_not_logged(
+    slow: Captured, door: str, change: str, row: dict[str, Any], label: str, score: float
+) -> None:
+    """A dict of scalars, which most inputs are: it is the caller's own again as soon as the call has returned."""
+    output = {"label": label, "score": score}
+    DOORS[door](slow.log, {**row}, {**output})
+    DOORS[door](slow.log, row, output)
+    CHANGES[change](row)
+    CHANGES[change](output)
+    before, after = slow.predictions()[-2:]
+    for event in (before, after):
+        del event["@timestamp"], event["event"]["id"], event["ml"]["sequence"]
+        event["event"].pop("duration", None)
+    assert b"changed" not in slow.lines[-1]
+    assert before == after
+
+
+class Meddling:
+    """Changes the row that it stands in when it is looked at."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.row = row
+
+    def __repr__(self) -> str:
+        self.row.clear()
+        self.row.update(changed="changed", more="changed")
+        return "meddling"
+
+
+def test_what_is_changed_while_it_is_read_is_not_logged(captured: Captured) -> None:
+    """By a value's own code, or by another thread at that moment: the copy was taken before."""
+    for take in (lambda row: row, captured.log.snapshot):
+        row: dict[str, Any] = {"a": 1.0}
+        row |= {"b": Meddling(row), "c": 2.0}
+        ml = ml_of(captured, take(row), dict(row))
+        assert ml["inputs"] == {"number": {"a": 1.0, "c": 2.0}, "keyword": {"b": "meddling"}}
+        assert row == {"changed": "changed", "more": "changed"}
+    assert captured.log.status().rejected == 0
 
 
 def paths(value: Any, prefix: str = "") -> set[str]:

@@ -325,7 +325,8 @@ def test_wrong_keys_lose_no_prediction() -> None:
         stdlib_logger(EventHandler(captured.log)).info("%d", "x", extra={"inputs": {"a": 1}})
         first, second, third, fourth = captured.predictions()
         assert captured.log.status().rejected == 0
-    assert (first["event"]["outcome"], first["labels"]) == ("failure", {"error": "no such file"})
+    assert (first["event"]["outcome"], first["error"]) == ("failure", {"message": "no such file"})
+    assert "labels" not in first
     assert (second["event"]["outcome"], second["labels"]) == ("unknown", {"labels": [1, 2], "outcome": ["odd"]})
     assert third["event"]["outcome"] == "success"
     assert fourth["message"] == "%d"

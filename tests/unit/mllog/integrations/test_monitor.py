@@ -109,6 +109,13 @@ def test_id_user_and_inputs_are_named_or_computed(captured: Captured) -> None:
     assert captured.log.status().rejected == 0
 
 
+class _Model:
+    """A model as a class, which a decorator has to leave one."""
+
+    def __init__(self, row: dict[str, float]) -> None:
+        self.row = row
+
+
 @pytest.mark.parametrize("option", ["id", "user", "inputs"])
 def test_an_argument_that_is_not_there_is_refused(captured: Captured, option: str) -> None:
     """While decorating, with the names that there are."""
@@ -120,6 +127,9 @@ def test_an_argument_that_is_not_there_is_refused(captured: Captured, option: st
     assert (caught.value.field, caught.value.value) == (option, 5)
     with pytest.raises(mllog.SettingError, match="give a function"):
         captured.log.monitor(5)  # type: ignore[call-overload]
+    with pytest.raises(mllog.SettingError, match="_Model'>: give a function; of a class, one of its methods") as caught:
+        captured.log.monitor(_Model)
+    assert (caught.value.field, caught.value.value) == ("function", _Model)
     with pytest.raises(mllog.SettingError, match="nobody knows its arguments; put a function of your own around it"):
         captured.log.monitor(max)
 

@@ -32,7 +32,8 @@ HEADERS = {"x-request-id": "r-1", "traceparent": f"00-{TRACE}-{PARENT}-01"}
 
 def predictions(captured: Captured) -> list[dict[str, Any]]:
     events = captured.predictions()
-    assert_valid(events)
+    if events:
+        assert_valid(events)
     assert captured.log.status().rejected == 0
     return events
 
