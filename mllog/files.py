@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+NOT_ALLOWED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""Errors of a disk that somebody has to do something about: trying again won't help."""
 
 CHECKSUM: Final = ".sha256"
 """What the checksum of a file is called, behind the file's name."""

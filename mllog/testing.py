@@ -12,13 +12,12 @@
         (event,) = captured.predictions()
         assert event["ml"]["outputs"]["label"] == "late"
         assert_valid(captured.events())
+
+An application that has a logger of its own already is tested with that one: :func:`redirect`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,15 +26,19 @@ import orjson
 from mllog.delivery import settings
 from mllog.delivery.sinks import MemorySink
 from mllog.environment import Manifest
-from mllog.events import OUTCOMES
-from mllog.fields import EVENT, Field
+from mllog.integrations.loggers import check_logger
 from mllog.logger import ModelLogger
-from mllog.values import INT64
+from mllog.validity import assert_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from mllog.events import Kind
+
+
+__all__ = ["Captured", "assert_valid", "capture_events", "redirect"]
+
+_FLUSH_SECONDS: Final = 10.0
 
 
 class Captured:
@@ -45,14 +48,15 @@ class Captured:
         log: The logger.
     """
 
-    def __init__(self, log: ModelLogger, sink: MemorySink) -> None:
+    def __init__(self, log: ModelLogger, sink: MemorySink, flush: Callable[[], bool]) -> None:
         self.log = log
         self._sink = sink
+        self._flush = flush
 
     @property
     def lines(self) -> list[bytes]:
         """Every line that a real sink would have got."""
-        self.log.flush()
+        self._flush()
         return list(self._sink.lines)
 
     def events(self, kind: Kind | None = None) -> list[dict[str, Any]]:
@@ -86,113 +90,38 @@ def capture_events(model: str = "model", *, version: str = "1", **options: Any) 
     finally:
         settings.alone.reset(token)
     try:
-        yield Captured(log, sink)
+        yield Captured(log, sink, log.flush)
     finally:
         log.close()
 
 
-_FIELDS: Final = {field.name: field for field in EVENT}
-_REQUIRED: Final = (
-    "@timestamp",
-    "data_stream.dataset",
-    "event.id",
-    "event.action",
-    "ml.model.name",
-    "ml.model.version",
-)
-_JSON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "keyword": (str,),
-    "text": (str,),
-    "date": (str,),
-    "boolean": (bool,),
-    "double": (int, float),
-    "float": (int, float),
-    "long": (int,),
-    "integer": (int,),
-    "flattened": (dict,),
-    "object": (dict,),
-}
-_BITS: Final = {"long": 64, "integer": 32}
-_MANY: Final = re.compile(
-    r"ml\.((missing|violations)\..*|(outputs\.top_k|explanation\.features|bins|unseen_tokens|truncated|replaced|withheld))"
-)
-"""Fields that hold a list; Elasticsearch's types don't say so."""
-_CHOICES: Final[Mapping[str, frozenset[str]]] = {
-    "event.outcome": OUTCOMES,
-    "event.action": frozenset(_FIELDS["event.action"].meaning.split(", ")),
-    "ml.model.role": frozenset(settings.ROLES),
-    "ml.sample": frozenset({"head", "tail"}),
-    "data_stream.type": frozenset({"logs"}),
-}
+@contextmanager
+def redirect(log: ModelLogger) -> Iterator[Captured]:
+    """The events of a logger that an application has made, in memory instead of where it writes, within a block.
 
+    For what holds its logger in a variable of a module: front doors and middlewares need not know. What was logged
+    before goes where the logger writes, what is logged behind the block too; closing the logger within it (as a
+    server does at its end) closes nothing that is needed behind it. Card, policy, clock and names are the logger's own.
+    Sampling is off, so that no test depends on a draw, and the process's resources aren't looked at.
 
-def assert_valid(events: Iterable[Mapping[str, Any]]) -> None:
-    """Assert that events hold no field that isn't in the table of fields, and each of its type.
+    Any thread may log meanwhile. Blocks around one logger may stand within each other, and must not overlap otherwise.
 
     Args:
-        events: As :meth:`Captured.events` gives them.
+        log: The logger.
 
     Raises:
-        AssertionError: Names the field and the value.
+        SettingError: Where it is none.
     """
-    for event in events:
-        found = dict(_leaves(event))
-        for name in _REQUIRED:
-            if name not in found:
-                raise AssertionError(f"an event has no {name}: {event}")
-        for name, value in found.items():
-            problem = _problem(name, value)
-            if problem:
-                raise AssertionError(f"{name} {problem}: {value!r}")
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Values by dotted names, down to the names that the table has or that hold whatever they hold."""
-    for key, inner in value.items():
-        name = f"{prefix}{key}"
-        field = _field(name)
-        if isinstance(inner, dict) and (field is None or field.type == "integer"):
-            yield from _leaves(inner, f"{name}.")
-        else:
-            yield name, inner
-
-
-def _field(name: str) -> Field | None:
-    """The field of a name; ``ml.inputs.number.*`` is that of each name below it, dots included."""
-    if name in _FIELDS:
-        return _FIELDS[name]
-    parts = name.split(".")
-    maps = (".".join([*parts[:k], "*"]) for k in range(len(parts) - 1, 0, -1))
-    return next((_FIELDS[path] for path in maps if path in _FIELDS), None)
-
-
-def _problem(name: str, value: Any) -> str | None:
-    field = _field(name)
-    if field is None:
-        return "is in no table"
-    if bool(_MANY.fullmatch(name)) != isinstance(value, list):
-        return "is a list" if isinstance(value, list) else "is no list"
-    for item in value if isinstance(value, list) else [value]:
-        if not isinstance(item, _JSON_TYPES[field.type]) or (type(item) is bool and field.type != "boolean"):
-            return f"is no {field.type}"
-        if field.type in _BITS and not -(2 ** (_BITS[field.type] - 1)) <= item < 2 ** (_BITS[field.type] - 1):
-            return f"is no {field.type}"
-        if name in _CHOICES and item not in _CHOICES[name]:
-            return f"is none of {', '.join(sorted(_CHOICES[name]))}"
-        if field.type == "date":
-            try:
-                dt.datetime.fromisoformat(str(item))
-            except ValueError:
-                return "is no date"
-    return None if _is_json(value) else "is nothing that JSON can hold"
-
-
-def _is_json(value: Any) -> bool:
-    """Whether it is a value that Elasticsearch reads from JSON: finite numbers, integers of 64 bits, names of text."""
-    if isinstance(value, dict):
-        return all(type(name) is str and _is_json(inner) for name, inner in value.items())
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    if type(value) is int:
-        return value in INT64
-    return value is None or type(value) in (bool, str) or (type(value) is float and math.isfinite(value))
+    check_logger(log)
+    sink = MemorySink()
+    before, sampler = log._engine, log._sampler  # noqa: SLF001 - of this package
+    before.flush(_FLUSH_SECONDS)
+    engine = before.beside(sink)
+    # One assignment: a thread that logs meanwhile has the one or the other.
+    log._engine, log._sampler = engine, None  # noqa: SLF001 - of this package
+    try:
+        engine.start()
+        yield Captured(log, sink, engine.flush)
+    finally:
+        log._engine, log._sampler = before, sampler  # noqa: SLF001 - of this package
+        engine.close()

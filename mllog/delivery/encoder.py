@@ -103,6 +103,13 @@ class Encoder:
         self._process = ""
         self._frames: dict[tuple[str, str], Frame] = {}
 
+    def copy(self) -> Encoder:
+        """One that makes the same lines, for another sequence of events."""
+        rules = self.rules
+        other = Encoder(self._constants, ruler=rules.ruler, regression=rules.regression, guard=rules.guard)
+        other.set_environment(self._environment)
+        return other
+
     def start(self, process: str) -> None:
         """Begin the sequence of events of one process."""
         self._process = process

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from mllog.delivery.queue import OVERFLOWS, Overflow
 from mllog.delivery.spool import SEGMENT_BYTES
@@ -56,20 +56,22 @@ def resolve(
     Raises:
         SettingError: Where a value is impossible.
     """
-    chosen = _choice("overflow", overflow, OVERFLOWS, "drop_new")
+    given = {
+        "role": role,
+        "service": service,
+        "namespace": namespace,
+        "flush_interval": flush_interval,
+        "max_bytes": max_bytes,
+        "overflow": overflow,
+        "durable": durable,
+        "segment_bytes": segment_bytes,
+        "resources": resources,
+    }
     return Settings(
-        role=_choice("role", role, ROLES, "champion"),
-        service=_service(service),
-        namespace=_namespace(namespace),
-        # As long as a thread can wait: centuries.
-        flush_interval=min(number("flush_interval", flush_interval, FLUSH_INTERVAL), threading.TIMEOUT_MAX),
-        max_bytes=int(number("max_bytes", max_bytes, MAX_BYTES)),
-        overflow=next(name for name in get_args(Overflow) if name == chosen),
-        durable=_choice("durable", durable, ("each", "interval"), "interval") == "each",
-        segment_bytes=int(number("segment_bytes", segment_bytes, SEGMENT_BYTES)),
+        **{name: READERS[name](value) for name, value in given.items()},
         spool=spool,
+        # The sink's business, and only that of one that ships.
         spool_bytes=None if spool_bytes is None else int(number("spool_bytes", spool_bytes, 1)),
-        resources=number("resources", resources, RESOURCE_SECONDS, zero=True),
     )
 
 
@@ -168,3 +170,21 @@ def _service(value: str | Mapping[str, str] | None) -> dict[str, str]:
         "environment": variable("service_environment"),
     }
     return {name: text for name, text in found.items() if text}
+
+
+READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "role": lambda value: _choice("role", value, ROLES, "champion"),
+    "service": _service,
+    "namespace": _namespace,
+    # As long as a thread can wait: centuries.
+    "flush_interval": lambda value: min(number("flush_interval", value, FLUSH_INTERVAL), threading.TIMEOUT_MAX),
+    "max_bytes": lambda value: int(number("max_bytes", value, MAX_BYTES)),
+    "overflow": lambda value: _choice("overflow", value, OVERFLOWS, "drop_new"),
+    "durable": lambda value: _choice("durable", value, ("each", "interval"), "interval") == "each",
+    "segment_bytes": lambda value: int(number("segment_bytes", value, SEGMENT_BYTES)),
+    "resources": lambda value: number("resources", value, RESOURCE_SECONDS, zero=True),
+}
+"""What reads each setting: from what was given (``None``: nothing), else its variable, else the default.
+
+Raises :class:`mllog.errors.SettingError` where that is impossible.
+"""

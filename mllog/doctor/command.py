@@ -98,14 +98,11 @@ def subject_of(folders: Sequence[Path], places: Sequence[Place], variables: Mapp
     Args:
         folders: Folders that were named.
         places: Places that were named; folders among them count as such.
-        variables: The environment.
-
-    Raises:
-        PlaceError: Where ``MLLOG_SINK`` isn't a place.
+        variables: The environment; where its ``MLLOG_SINK`` isn't a place, only what was named is looked at.
     """
-    usual = parse(variables.get("MLLOG_SINK") or DEFAULT_SINK)
+    usual = _usual(variables)
     # Beside a server that was named, the usual folder is looked at where there is one.
-    if not folders and (not places or (usual.kind == "file" and Path(usual.location).is_dir())):
+    if not folders and usual and (not places or (usual.kind == "file" and Path(usual.location).is_dir())):
         places = [usual, *places]
     wanted = [*folders, *(Path(place.location) for place in places if place.kind == "file")]
     servers = [place for place in places if place.kind not in {"file", "stdout"}]
@@ -113,6 +110,14 @@ def subject_of(folders: Sequence[Path], places: Sequence[Place], variables: Mapp
         wanted += [spool for place in servers if (spool := _spool_of(place, variables)).is_dir()]
     servers += _shipped_to(wanted, servers)
     return Subject(tuple(dict.fromkeys(wanted)), tuple(servers), dict(variables), time.time())
+
+
+def _usual(variables: Mapping[str, str]) -> Place | None:
+    """Where a logger would write that is told nothing."""
+    try:
+        return parse(variables.get("MLLOG_SINK") or DEFAULT_SINK)
+    except PlaceError:
+        return None  # the check of settings says so
 
 
 def _spool_of(place: Place, variables: Mapping[str, str]) -> Path:

@@ -14,9 +14,10 @@ import os
 import platform
 import stat
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -24,7 +25,7 @@ import orjson
 from mllog.environment import hardware, installed, revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 FLAGS: Final = (
     "BLIS_NUM_THREADS",
@@ -171,6 +172,9 @@ def refresh() -> Manifest:
 def artifact_hash(path: str | os.PathLike[str]) -> str:
     """sha256 of a file, or of the names and contents of all files in a folder.
 
+    Links are followed, to files and to folders (``current -> ../v2``), and what they lead to stands under the link's
+    name. A folder to which several names lead is read once; of the others it is hashed that they lead to it.
+
     It has to be known before the first event, so this waits for it: about a second for each 1.3 GB on a present
     server. A process that asks again gets the same answer at once, as long as no file has changed its size, inode or
     time of change.
@@ -179,18 +183,22 @@ def artifact_hash(path: str | os.PathLike[str]) -> str:
         OSError: Where it can't be read.
     """
     root = Path(path)
-    files = list(_files(root))
-    key = tuple((name, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, _, s in files)
+    mode = root.stat().st_mode
+    alone = stat.S_ISREG(mode)
+    if not alone and not stat.S_ISDIR(mode):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(root))
+    files: dict[str, Path | str] = {"": root} if alone else _files(root)
+    key = tuple((name, found if isinstance(found, str) else _state(found)) for name, found in files.items())
     known = _hashes.get(key)
     if known is not None:
         return known
-    if root.is_file():
+    if alone:
         result = _sha256(root).hex()
     else:
         digest = hashlib.sha256()
-        for name, file_path, _ in files:
-            digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
-            digest.update(_sha256(file_path))
+        for name, found in files.items():
+            digest.update(_bytes(name) + b"\0")
+            digest.update(hashlib.sha256(_bytes(found)).digest() if isinstance(found, str) else _sha256(found))
         result = digest.hexdigest()
     _hashes[key] = result
     return result
@@ -202,17 +210,39 @@ def _settled(signature: installed.Signature) -> installed.Signature:
     return signature if time.time_ns() - newest > _TICK_NS else ()
 
 
-def _files(root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
-    """Relative name, path and state of each regular file, in the order of their names; a file alone has none."""
-    state = root.stat()
-    if stat.S_ISREG(state.st_mode):
-        yield "", root, state
-        return
-    if not stat.S_ISDIR(state.st_mode):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(root))
-    for path in sorted(root.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(root).as_posix(), path, path.stat()
+def _files(root: Path) -> dict[str, Path | str]:
+    """Regular files by relative name, in the order of their names.
+
+    A folder that was read under another name is there too: its name ends in ``/``, which no file's does, and leads to
+    that other name. So there is an end to links that lead back, and yet it shows where each of them leads.
+    """
+    found: dict[str, Path | str] = {}
+    read: dict[str, str] = {}
+    # Folders before links: what has a name of its own is read under that.
+    folders, links = deque([root]), deque[Path]()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()
+        name = folder.relative_to(root).as_posix()
+        first = read.setdefault(os.path.realpath(folder), name)
+        if first != name:
+            found[f"{name}/"] = first
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                (links if path.is_symlink() else folders).append(path)
+            elif path.is_file():
+                found[path.relative_to(root).as_posix()] = path
+    return dict(sorted(found.items(), key=lambda item: PurePosixPath(item[0]).parts))
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file does."""
+    state = path.stat()
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _sha256(path: Path) -> bytes:

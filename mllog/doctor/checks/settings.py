@@ -1,14 +1,24 @@
-"""Settings: the ``MLLOG_*`` variables that are set, whether anybody reads them, and whether they are possible."""
+"""Settings: the ``MLLOG_*`` variables that are set, whether anybody reads them, and whether they are possible.
+
+Whether they are is asked of those who read them, in the environment of this process.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import os
+import ssl
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from mllog.delivery import settings
+from mllog.delivery import settings, setup
+from mllog.delivery.sinks import spool_bound
 from mllog.doctor.base import Diagnosis
 from mllog.errors import MllogError
 from mllog.places import parse, without_password
+from mllog.shipping.destinations import credentials, tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,43 +29,79 @@ SECRET: Final = frozenset(
     {
         "MLLOG_API_KEY",
         "MLLOG_BEARER_TOKEN",
+        "MLLOG_CLIENT_KEY_PASSWORD",
         "MLLOG_NOTIFY",  # URLs of notification services hold their tokens
         "MLLOG_PASSWORD",
         "MLLOG_SALT",
     }
 )
-KNOWN: Final = SECRET | {
-    "MLLOG_CARD",
-    "MLLOG_CA_CERTS",
-    "MLLOG_CLIENT_CERT",
-    "MLLOG_CLIENT_KEY",
-    "MLLOG_COMMIT",
-    "MLLOG_DURABLE",
-    "MLLOG_FLUSH_INTERVAL",
-    "MLLOG_IMAGE",
-    "MLLOG_MAX_BYTES",
-    "MLLOG_MODEL",
-    "MLLOG_NAMESPACE",
-    "MLLOG_OVERFLOW",
-    "MLLOG_PURE_PYTHON",
-    "MLLOG_RESOURCES",
-    "MLLOG_ROLE",
-    "MLLOG_SAMPLING",
-    "MLLOG_SEGMENT_BYTES",
-    "MLLOG_SERVICE",
-    "MLLOG_SERVICE_ENVIRONMENT",
-    "MLLOG_SERVICE_VERSION",
-    "MLLOG_SINK",
-    "MLLOG_SPOOL",
-    "MLLOG_SPOOL_BYTES",
-    "MLLOG_TIMEOUT",
-    "MLLOG_USERNAME",
-    "MLLOG_VERSION",
-}
-"""Every variable that something of this project reads."""
 
 _PREFIX: Final = "MLLOG_"
 _TESTS: Final = "MLLOG_TEST_"
+
+_ANYTHING: Final = None
+"""Any text is possible."""
+
+
+def _timeout() -> None:
+    if importlib.util.find_spec("urllib3") is not None:  # without it nobody reads it, and the check of versions says so
+        from mllog.shipping.destinations.http import answer_seconds  # noqa: PLC0415 - an extra
+
+        answer_seconds()
+
+
+def _salt() -> None:
+    from mllog.privacy.hashing import salt_of  # noqa: PLC0415 - most have none
+
+    salt_of(None)
+
+
+def _present() -> None:
+    tls.present(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def _basic() -> None:
+    credentials.user_and_password(os.environ)
+
+
+def _named(**given: str) -> None:
+    named = {"model": "model", "version": "1", **given}
+    setup.check(**named, artifact=None, card=None, environment=None, salt=None)
+
+
+LOGGERS: Final[Mapping[str, Callable[[], object] | None]] = {
+    **{f"{_PREFIX}{name.upper()}": partial(read, None) for name, read in settings.READERS.items()},
+    "MLLOG_CARD": _ANYTHING,  # the check of cards reads it
+    "MLLOG_MODEL": lambda: _named(model=os.environ["MLLOG_MODEL"]),
+    "MLLOG_SALT": _salt,
+    "MLLOG_SAMPLING": lambda: setup.sampler(None),
+    "MLLOG_SERVICE_ENVIRONMENT": _ANYTHING,
+    "MLLOG_SERVICE_VERSION": _ANYTHING,
+    "MLLOG_SINK": lambda: parse(os.environ["MLLOG_SINK"]),
+    "MLLOG_SPOOL": _ANYTHING,
+    "MLLOG_SPOOL_BYTES": spool_bound,
+    "MLLOG_VERSION": lambda: _named(version=os.environ["MLLOG_VERSION"]),
+}
+"""Variables that an argument of a logger replaces, and who reads each; that raises where it is impossible."""
+
+OTHERS: Final[Mapping[str, Callable[[], object] | None]] = {
+    "MLLOG_API_KEY": lambda: credentials.api_key(os.environ),
+    "MLLOG_BEARER_TOKEN": lambda: credentials.bearer_token(os.environ),
+    "MLLOG_CA_CERTS": tls.trusting,
+    "MLLOG_CLIENT_CERT": _present,
+    "MLLOG_CLIENT_KEY": _present,
+    "MLLOG_CLIENT_KEY_PASSWORD": _ANYTHING,  # read with the key
+    "MLLOG_COMMIT": _ANYTHING,
+    "MLLOG_IMAGE": _ANYTHING,
+    "MLLOG_NOTIFY": _ANYTHING,  # the watchers', who say what is wrong with it
+    "MLLOG_PASSWORD": _basic,
+    "MLLOG_PURE_PYTHON": _ANYTHING,
+    "MLLOG_TIMEOUT": _timeout,
+    "MLLOG_USERNAME": _basic,
+}
+"""The same of all other variables that something of this project reads."""
+
+KNOWN: Final = LOGGERS.keys() | OTHERS.keys()
 
 
 class Settings:
@@ -84,28 +130,41 @@ class Settings:
                     f"write {meant[0]}, if that was meant" if meant else "unset it",
                     {"variable": name},
                 )
-        yield from self._impossible()
+        yield from self._impossible(name for name in given if os.environ.get(name))
+        yield from self._useless(subject)
 
-    def _impossible(self) -> Iterator[Diagnosis]:
-        # By what a logger does itself, in the environment of this process.
-        options = dict.fromkeys(
-            (
-                "role", "service", "namespace", "flush_interval", "max_bytes", "overflow", "durable", "segment_bytes",
-                "spool", "spool_bytes", "resources",
-            )
-        )  # fmt: skip
-        try:
-            settings.resolve(**options)
-            sink = settings.variable("sink")
-            if sink:
-                parse(sink)
-        except MllogError as error:
+    def _impossible(self, given: Iterator[str]) -> Iterator[Diagnosis]:
+        told = set()
+        for name in given:
+            read = {**LOGGERS, **OTHERS}.get(name)
+            if read is None:
+                continue
+            try:
+                read()
+            except MllogError as error:
+                if str(error) in told:  # a certificate and its key are read together
+                    continue
+                told.add(str(error))
+                argument = "; a logger that is given the argument instead isn't concerned" if name in LOGGERS else ""
+                yield Diagnosis(
+                    self.name,
+                    "problem",
+                    f"{name} can't be used: {error}",
+                    f"mend the variable{argument}",
+                    {"variable": name, "field": error.field},
+                )
+
+    def _useless(self, subject: Subject) -> Iterator[Diagnosis]:
+        variables = subject.variables
+        if not variables.get("MLLOG_PASSWORD") or variables.get("MLLOG_USERNAME"):
+            return
+        if all(place.user is None for place in subject.places):
             yield Diagnosis(
                 self.name,
-                "problem",
-                f"no logger can be made here: {error}",
-                "mend the variable; a logger that is given the argument instead isn't concerned",
-                {"field": error.field},
+                "warning",
+                "MLLOG_PASSWORD is set, and nothing here says whose it is",
+                "set MLLOG_USERNAME; where a logger's own place names the user, name that place (--sink)",
+                {"variable": "MLLOG_PASSWORD"},
             )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mllog.errors import PlaceError
 from mllog.places import Place, parse
+from mllog.values import strict
 
 if TYPE_CHECKING:
     from mllog.shipping.destinations.base import Destination
@@ -31,6 +32,12 @@ def open_destination(place: str | Place, *, parallel: bool = False) -> Destinati
     """
     if isinstance(place, str):
         place = parse(place)
+    if str(place) != strict(str(place)):
+        raise PlaceError(
+            f"place {str(place)!r}: its name isn't UTF-8, and the spool's files couldn't tell it; name another",
+            field="place",
+            value=str(place),
+        )
     if place.kind == "file":
         from mllog.shipping.destinations.folder import FolderDestination  # noqa: PLC0415 - one of five
 

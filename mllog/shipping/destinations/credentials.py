@@ -11,7 +11,8 @@ import base64
 import binascii
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from unicodedata import category
 
 from mllog.errors import SettingError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mllog.places import Place
 
 HIDDEN = "***"
+_UNSENDABLE: Final = frozenset({"Cc", "Cs"})
+"""What basic authentication can't say: control characters, and surrogates, which stand for bytes that aren't UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +59,22 @@ def credentials(place: Place, environment: Mapping[str, str] | None = None) -> C
     """
     found = os.environ if environment is None else environment
     if place.user is not None:
-        return _basic(place.user, place.password if place.password is not None else found.get("MLLOG_PASSWORD", ""))
-    if place.kind == "elasticsearch" and (key := _variable(found, "MLLOG_API_KEY")):
-        return _api_key(key)
-    if token := _variable(found, "MLLOG_BEARER_TOKEN"):
-        return Credentials("Bearer", f"Bearer {token}", (token,))
-    if user := _variable(found, "MLLOG_USERNAME"):
-        return _basic(user, found.get("MLLOG_PASSWORD", ""))
-    return Credentials()
+        if place.password is not None:
+            return _basic(place.user, place.password, "place", "place")
+        return _basic(place.user, found.get("MLLOG_PASSWORD", ""), "place", "MLLOG_PASSWORD")
+    held = api_key(found) if place.kind == "elasticsearch" else None
+    return held or bearer_token(found) or user_and_password(found) or Credentials()
 
 
-def _variable(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name, "").strip()
-    if not value.isascii() or not value.isprintable():
-        raise SettingError(f"{name} holds characters that no header can hold: write it again", field=name)
-    return value or None
+def api_key(environment: Mapping[str, str]) -> Credentials | None:
+    """What ``MLLOG_API_KEY`` says: ``id:key``, or what Elasticsearch calls ``encoded``, the base64 of that.
 
-
-def _basic(user: str, password: str) -> Credentials:
-    if ":" in user:
-        raise SettingError("a user name can't hold a colon (RFC 7617): choose another user", field="username")
-    pair = f"{user}:{password}".encode()
-    encoded = base64.b64encode(pair).decode()
-    return Credentials("Basic", f"Basic {encoded}", tuple(text for text in (encoded, password) if text))
-
-
-def _api_key(key: str) -> Credentials:
-    """``id:key``, or what Elasticsearch calls ``encoded``: the base64 of that."""
+    Raises:
+        SettingError: Where it is neither.
+    """
+    key = _variable(environment, "MLLOG_API_KEY")
+    if key is None:
+        return None
     if ":" in key:
         encoded = base64.b64encode(key.encode()).decode()
         return Credentials("ApiKey", f"ApiKey {encoded}", (encoded, key, key.partition(":")[2]))
@@ -96,3 +88,59 @@ def _api_key(key: str) -> Credentials:
             field="MLLOG_API_KEY",
         )
     return Credentials("ApiKey", f"ApiKey {key}", (key, pair, pair.partition(":")[2]))
+
+
+def bearer_token(environment: Mapping[str, str]) -> Credentials | None:
+    """What ``MLLOG_BEARER_TOKEN`` says.
+
+    Raises:
+        SettingError: Where no header can hold it.
+    """
+    token = _variable(environment, "MLLOG_BEARER_TOKEN")
+    return None if token is None else Credentials("Bearer", f"Bearer {token}", (token,))
+
+
+def user_and_password(environment: Mapping[str, str]) -> Credentials | None:
+    """What ``MLLOG_USERNAME`` and ``MLLOG_PASSWORD`` say.
+
+    Raises:
+        SettingError: Where basic authentication has no way to say them.
+    """
+    user = environment.get("MLLOG_USERNAME", "").strip()
+    if not user:
+        return None
+    return _basic(user, environment.get("MLLOG_PASSWORD", ""), "MLLOG_USERNAME", "MLLOG_PASSWORD")
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str | None:
+    value = environment.get(name, "").strip()
+    if not value.isascii() or not value.isprintable():
+        raise SettingError(f"{name} holds characters that no header can hold: write it again", field=name)
+    return value or None
+
+
+def _basic(user: str, password: str, user_field: str, password_field: str) -> Credentials:
+    """Basic authentication (RFC 7617): any letters, since what is sent is the base64 of their UTF-8.
+
+    Args:
+        user: The user.
+        password: The password.
+        user_field: What named the user.
+        password_field: What said the password.
+
+    Raises:
+        SettingError: Where one of them has a control character or isn't UTF-8, or the user has a colon.
+    """
+    for name, text in ((user_field, user), (password_field, password)):
+        if any(category(letter) in _UNSENDABLE for letter in text):
+            raise SettingError(
+                f"{name} holds a control character, such as a line feed, or what isn't UTF-8: write it again",
+                field=name,
+            )
+    if ":" in user:
+        raise SettingError(
+            f"{user_field}: a user name can't hold a colon (RFC 7617); choose another user", field=user_field
+        )
+    pair = f"{user}:{password}".encode()
+    encoded = base64.b64encode(pair).decode()
+    return Credentials("Basic", f"Basic {encoded}", tuple(text for text in (encoded, password) if text))

@@ -89,7 +89,7 @@ class Client:
 
     def __init__(self, place: Place, *, most: int = 1) -> None:
         parts = urlsplit(place.location)
-        self.answer_seconds = _answer_seconds()
+        self.answer_seconds = answer_seconds()
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._base = parts.path.rstrip("/")
@@ -273,7 +273,12 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _answer_seconds() -> float:
+def answer_seconds() -> float:
+    """Seconds that an exchange may take: ``MLLOG_TIMEOUT``, else :data:`ANSWER_SECONDS`.
+
+    Raises:
+        SettingError: Where it is no number, or one in which Logstash can't say 429.
+    """
     value = os.environ.get("MLLOG_TIMEOUT")
     if not value:
         return ANSWER_SECONDS

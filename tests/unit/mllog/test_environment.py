@@ -224,6 +224,77 @@ def test_artifact_hash(tmp_path: Path) -> None:
         environment.artifact_hash(tmp_path / "absent")
 
 
+def test_artifact_behind_a_link_to_a_folder(tmp_path: Path) -> None:
+    """What `current` leads to is hashed under that name: the same as a copy there, and another when it leads elsewhere."""
+    model, copy = tmp_path / "model", tmp_path / "copy" / "current"
+    for version in ("v1", "v2"):
+        (tmp_path / "releases" / version / "deep").mkdir(parents=True)
+        (tmp_path / "releases" / version / "deep" / "model.bin").write_text(version)
+    copy.parent.mkdir()
+    (tmp_path / "releases" / "v1").rename(copy)
+    copied = environment.artifact_hash(copy.parent)
+    copy.rename(tmp_path / "releases" / "v1")
+    model.mkdir()
+    (model / "current").symlink_to("../releases/v1")
+    assert environment.artifact_hash(model) == copied
+    (model / "current").unlink()
+    (model / "current").symlink_to("../releases/v2")
+    assert environment.artifact_hash(model) != copied
+    (tmp_path / "releases" / "v2" / "deep" / "model.bin").write_text("v1")
+    assert environment.artifact_hash(model) == copied
+
+
+@pytest.mark.parametrize("name", ["current", "z"])
+def test_artifact_with_links_within_it(tmp_path: Path, name: str) -> None:
+    """Each folder is read once, and yet it shows to which of them a link leads, before or behind it."""
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "model.bin").write_text(version)
+    hashes = {environment.artifact_hash(tmp_path)}
+    for version in ("v1", "v2"):
+        (tmp_path / name).symlink_to(version)
+        hashes.add(environment.artifact_hash(tmp_path))
+        (tmp_path / name).unlink()
+    assert len(hashes) == 3
+
+
+def test_artifact_with_links_that_lead_back(tmp_path: Path, opened: list[str]) -> None:
+    """A folder that holds itself, two that hold each other, a link to itself, one to nothing: there is an end."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, other in ((first, second), (second, first)):
+        (folder / "deep").mkdir(parents=True)
+        (folder / "model.bin").write_text(folder.name)
+        for number in range(12):
+            (folder / f"back{number}").symlink_to(other)
+            (folder / "deep" / f"up{number}").symlink_to("..")
+    (first / "itself").symlink_to("itself")
+    (first / "nothing").symlink_to("absent")
+    opened.clear()
+    found = environment.artifact_hash(first)
+    assert sorted(path for path in opened if path.endswith("model.bin")) == [
+        str(first / "back0" / "model.bin"),
+        str(first / "model.bin"),
+    ]
+    (second / "model.bin").write_text("another")
+    assert environment.artifact_hash(first) != found
+
+
+def test_artifact_that_can_not_all_be_read(tmp_path: Path) -> None:
+    """A folder that is left out would leave the hash the same, whatever is in it."""
+    (tmp_path / "hidden").mkdir(mode=0)
+    root = os.geteuid() == 0
+    if root:  # who may read everything
+        for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
+            folder.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError):
+            environment.artifact_hash(tmp_path)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
 def test_artifact_is_read_once(tmp_path: Path, opened: list[str]) -> None:
     """A second logger of a process doesn't read it again, unless it was changed, even to the same size and time."""
     path = tmp_path / "model.bin"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
+import logging
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import mllog
 from mllog.delivery import settings
-from mllog.testing import assert_valid, capture_events
+from mllog.environment import Manifest
+from mllog.errors import SettingError
+from mllog.testing import assert_valid, capture_events, redirect
 
 
 def test_predictions_are_whole_ones() -> None:
@@ -29,7 +39,14 @@ def test_every_kind_of_event_is_valid(card: Any) -> None:
     with capture_events(card=card) as captured:
         log = captured.log
         log.prediction(
-            {"distance": 1e9, "carrier": "ZZ", "night": "x", "remarks": "late zebra", "embedding": [1, 2], "new.name": 1},
+            {
+                "distance": 1e9,
+                "carrier": "ZZ",
+                "night": "x",
+                "remarks": "late zebra",
+                "embedding": [1, 2],
+                "new.name": 1,
+            },
             {"label": "late", "score": 0.5, "value": 3, "scores": {"late": 0.5}, "top_k": ["late"], "more": {1}},
             "p1",
             trace_id="t",
@@ -72,6 +89,25 @@ def test_every_kind_of_event_is_valid(card: Any) -> None:
         (("event", "duration"), 2**70, "event.duration is no long"),
         (("@timestamp",), "noon", "@timestamp is no date"),
         (("event", "id"), None, "an event has no event.id"),
+        (("event", "id"), "p1", "event.id is no id"),
+        (("ml", "outputs", "score"), 7.5, "ml.outputs.score isn't within 0 and 1"),
+        (("ml", "outputs", "score"), -0.1, "ml.outputs.score isn't within 0 and 1"),
+        (("ml", "weight"), -3.0, "ml.weight is below 1"),
+        (("ml", "weight"), 0.5, "ml.weight is below 1"),
+        (("ml", "weight"), 2.0, "ml.sample and ml.weight come together"),
+        (("ml", "sample"), "head", "ml.sample and ml.weight come together"),
+        (("ml", "sequence", "number"), -1, "ml.sequence.number is below 1"),
+        (("ml", "sequence"), None, "an event has no ml.sequence.process"),
+        (("ml", "text"), {"a": {"tokens": -1}}, "ml.text.a.tokens is below 0"),
+        (("event", "duration"), -5, "event.duration is below 0"),
+        (("event", "outcome"), None, "an event has no event.outcome"),
+        (("event", "dataset"), "nonsense", "event.dataset is none of predict events of a model"),
+        (("event", "dataset"), "mllog.metric", "event.dataset is none of predict events of a model"),
+        (("data_stream", "dataset"), "mllog.prediction.other", "data_stream.dataset isn't event.dataset"),
+        (("data_stream", "namespace"), "Pro-d", "data_stream.namespace is no namespace"),
+        (("event", "action"), "kpi", "event.dataset is none of kpi events"),
+        (("http",), {"response": {"status_code": 42}}, "http.response.status_code isn't within 100 and 599"),
+        (("process", "pid"), None, "an event has no process.pid"),
     ],
 )
 def test_what_is_wrong_is_named(path: tuple[str, ...], value: Any, message: str) -> None:
@@ -126,3 +162,179 @@ def test_what_is_passed_says_all(card: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert (event["ml"]["model"]["role"], event["service"]) == ("shadow", {"name": "mine"})
     assert "sample" in event["ml"]
     assert "card" in event["ml"]
+
+
+@pytest.mark.parametrize(("action", "name"), [("step", "step"), ("kpi", "metric"), ("deploy", "manifest")])
+def test_what_only_some_events_must_have(action: str, name: str) -> None:
+    """A step has a name, a figure too, a deployment its manifest."""
+    with capture_events() as captured:
+        captured.log.step("join", 1, 2)
+        captured.log.kpi("revenue", 5)
+        (event,) = (event for event in captured.events() if event["event"]["action"] == action)
+    assert_valid([event])
+    del event["ml"][name]
+    with pytest.raises(AssertionError, match=rf"an event of {action} has no ml\.{name}"):
+        assert_valid([event])
+
+
+def test_no_event_is_not_valid() -> None:
+    """A test that looks for events of a kind that nobody logged proves nothing."""
+    with capture_events() as captured, pytest.raises(AssertionError, match="there is no event"):
+        assert_valid(captured.predictions())
+    with pytest.raises(AssertionError, match="there is no event"):
+        assert_valid(event for event in ())
+
+
+@given(st.floats(1e-9, 1, exclude_min=True), st.floats(0, 1), st.floats(0, 1e9))
+def test_what_a_logger_writes_is_within_the_ranges(rate: float, score: float, latency: float) -> None:
+    """Whatever the share that is kept, the score and the time it took."""
+    with capture_events(sampling=mllog.Sampling(rate, always=("failure",))) as captured:
+        captured.log.prediction({"a": 1.0}, {"score": score}, latency=latency, outcome="failure")
+        captured.log.prediction({"a": 1.0}, {"score": score}, latency=latency)
+        assert_valid(captured.events())
+
+
+def written(folder: Path) -> list[dict[str, Any]]:
+    """Events that an application's logger wrote, in their order."""
+    lines = [line for path in sorted(folder.glob("*/*.ndjson")) for line in path.read_text().splitlines()]
+    return sorted(map(json.loads, lines), key=lambda event: event["ml"]["sequence"]["number"])
+
+
+def inputs(events: list[dict[str, Any]]) -> list[Any]:
+    return [e["ml"]["inputs"]["number"]["k"] for e in events if e["event"]["action"] == "predict"]
+
+
+def application(folder: Path, **options: Any) -> mllog.ModelLogger:
+    """A logger as applications make theirs, in a variable of a module."""
+    options = {"environment": Manifest(python="3"), "resources": 0, **options}
+    return mllog.ModelLogger("app", version="3", sink=folder, **options)
+
+
+def test_an_applications_own_logger(tmp_path: Path) -> None:
+    """Within the block events are in memory, before and behind it where the logger writes; no number is missing there."""
+    log = application(tmp_path, flush_interval=3600)
+    log.prediction({"k": 1})
+    with redirect(log) as captured:
+        assert inputs(written(tmp_path)) == [1]  # what waited is where it was to go
+        log.prediction({"k": 2}, 0.5, id="p2")
+        log.batch({"k": [3.0, 4.0]})
+        log.label("p2", "late")
+        assert inputs(captured.predictions()) == [2, 3, 4]
+        assert captured.log is log
+        assert_valid(captured.events())
+    log.prediction({"k": 5})
+    log.close()
+    events = written(tmp_path)
+    assert inputs(events) == [1, 5]
+    numbers = [event["ml"]["sequence"]["number"] for event in events]
+    assert numbers == list(range(1, len(events) + 1))
+    assert inputs(captured.predictions()) == [2, 3, 4]
+    status = log.status()
+    assert (status.dropped, status.rejected, status.accepted) == (0, 0, len(events))
+    assert {event["ml"]["model"]["name"] for event in captured.events()} == {"app"}
+
+
+def test_it_stays_the_logger_that_it_is(tmp_path: Path, card: Any) -> None:
+    """Its card measures, its clock stamps, its policy keeps back; only the draw is off."""
+    card = mllog.ModelCard(model="app", version="3", ruler=card.ruler, task="classification", policy={"user": "drop"})
+    log = application(
+        tmp_path, card=card, sampling=mllog.Sampling(1e-9, always=()), clock=lambda: 10**18, role="shadow"
+    )
+    with redirect(log) as captured:
+        for _ in range(20):
+            log.prediction({"distance": 1e9}, {"label": "late"}, user="ann-marie")
+        events = captured.predictions()
+    assert len(events) == 20
+    assert events[0]["@timestamp"].startswith("2001-09-09T01:46:40")
+    assert events[0]["ml"]["violations"]["range"] == ["distance"]
+    assert events[0]["ml"]["model"]["role"] == "shadow"
+    assert "weight" not in events[0]["ml"]
+    assert "ann-marie" not in json.dumps(captured.events())
+    log.prediction({"k": 1})
+    assert log.status().sampled_out == 1
+    log.close()
+
+
+def test_an_application_that_closes_its_logger(tmp_path: Path) -> None:
+    """A server does so at its end: the next test finds the logger as it was, and so does the one behind a failure."""
+    log = application(tmp_path)
+    for k in range(3):
+        with pytest.raises(ZeroDivisionError), redirect(log) as captured:
+            log.prediction({"k": k})
+            log.close()
+            log.prediction({"k": -k})
+            assert inputs(captured.predictions()) == [k, -k]
+            raise ZeroDivisionError
+    log.prediction({"k": 7})
+    log.close()
+    with redirect(log) as captured:
+        log.prediction({"k": 8})
+        assert inputs(captured.predictions()) == [8]
+    assert inputs(written(tmp_path)) == [7]
+
+
+def test_blocks_within_blocks(tmp_path: Path) -> None:
+    """Each event is in the innermost that was open when it was logged."""
+    log = application(tmp_path)
+    with redirect(log) as outer:
+        log.prediction({"k": 1})
+        with redirect(log) as inner:
+            log.prediction({"k": 2})
+        log.prediction({"k": 3})
+        assert (inputs(outer.predictions()), inputs(inner.predictions())) == ([1, 3], [2])
+    log.close()
+    assert inputs(written(tmp_path)) == []
+
+
+def test_threads_that_log_meanwhile(tmp_path: Path) -> None:
+    """Each event is in memory or where the logger writes, once, whatever the moment."""
+    log = application(tmp_path)
+    stop, counter, logged = threading.Event(), itertools.count(), []
+
+    def work() -> None:
+        while not stop.is_set():
+            k = next(counter)
+            log.prediction({"k": k})
+            logged.append(k)
+            stop.wait(0.0002)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    captures = []
+    for _ in range(20):
+        with redirect(log) as captured:
+            stop.wait(0.005)
+        captures.append(captured)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    log.close()
+    found = inputs(written(tmp_path)) + [k for captured in captures for k in inputs(captured.predictions())]
+    assert sorted(found) == sorted(logged)
+    assert any(captured.predictions() for captured in captures)
+
+
+def test_front_doors_need_not_know(tmp_path: Path) -> None:
+    """A handler, a decorated function and a wrapped request that were made with the logger before."""
+    from mllog.integrations.stdlib import EventHandler
+
+    log = application(tmp_path)
+    logger = logging.getLogger("test_front_doors_need_not_know")
+    logger.propagate = False
+    logger.addHandler(EventHandler(log))
+    predict = log.monitor(lambda row: row["k"])
+    with redirect(log) as captured:
+        logger.warning("predicted", extra={"inputs": {"k": 1}, "output": 0.5})
+        predict({"k": 2})
+        with log.request({"k": 3}) as request:
+            request.output = 0.1
+        assert inputs(captured.predictions()) == [1, 2, 3]
+    log.close()
+    assert inputs(written(tmp_path)) == []
+
+
+def test_only_a_logger_can_be_redirected() -> None:
+    """It is said before the block begins."""
+    with pytest.raises(SettingError, match="is no logger"), redirect("app.log"):  # type: ignore[arg-type]
+        pass

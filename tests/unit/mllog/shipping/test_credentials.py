@@ -30,6 +30,8 @@ KEY = base64.b64encode(b"id:s3cret").decode()
         (LOGSTASH, {"MLLOG_API_KEY": KEY}, None),
         (LOGSTASH, {"MLLOG_BEARER_TOKEN": "abc", "MLLOG_USERNAME": "ann"}, "Bearer abc"),
         (LOGSTASH, {"MLLOG_USERNAME": "ann", "MLLOG_PASSWORD": "pä:ss"}, basic("ann", "pä:ss")),
+        (LOGSTASH, {"MLLOG_USERNAME": "usér", "MLLOG_PASSWORD": "密"}, basic("usér", "密")),
+        ("logstash+https://us%C3%A9r:p%20s@host", {}, basic("usér", "p s")),
     ],
 )
 def test_the_first_that_is_set_counts(place: str, environment: dict[str, str], header: str | None) -> None:
@@ -39,13 +41,22 @@ def test_the_first_that_is_set_counts(place: str, environment: dict[str, str], h
 
 @pytest.mark.parametrize(
     "environment",
-    [{"MLLOG_API_KEY": "s3cret"}, {"MLLOG_API_KEY": "s3cret\r\nX: y"}, {"MLLOG_BEARER_TOKEN": "s3crät"}],
+    [
+        {"MLLOG_API_KEY": "s3cret"},
+        {"MLLOG_API_KEY": "s3cret\r\nX: y"},
+        {"MLLOG_BEARER_TOKEN": "s3crät"},
+        {"MLLOG_USERNAME": "ann:s3cret"},
+        {"MLLOG_USERNAME": "a\tnn", "MLLOG_PASSWORD": "s3cret"},
+        {"MLLOG_PASSWORD": "s3cret\n", "MLLOG_USERNAME": "ann"},
+        {"MLLOG_PASSWORD": "s3cret\udcff", "MLLOG_USERNAME": "ann"},
+    ],
 )
 def test_impossible_ones_are_refused_without_being_shown(environment: dict[str, str]) -> None:
     """The variable is named, its value never."""
     with pytest.raises(SettingError) as caught:
         credentials(parse(ES), environment)
     assert next(iter(environment)) in str(caught.value)
+    assert caught.value.field == next(iter(environment))
     assert "s3cr" not in f"{caught.value}{caught.value.value!r}"
 
 
