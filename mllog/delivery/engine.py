@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from mllog import events, stamps
 from mllog.delivery import exits
 from mllog.delivery.ledger import Ledger, Status
+from mllog.delivery.losses import Losses
 from mllog.delivery.queue import Queue
 from mllog.delivery.writer import Writer
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     from mllog.delivery.sinks import Sink
     from mllog.environment import Manifest
     from mllog.events import Kind, Record
-
-_LOSSES: Final = ("mllog.dropped", "mllog.rejected", "mllog.sampled_out")
-"""Names of the figures by which a process says what became of events that aren't there."""
-_REJECTED: Final = _LOSSES.index("mllog.rejected")
 
 
 class Engine:
@@ -41,6 +39,7 @@ class Engine:
         self, encoder: Encoder, sink: Sink, clock: Callable[[], int], manifest: Manifest, settings: Settings
     ) -> None:
         self.clock = clock
+        self._settings = settings
         self._encoder = encoder
         self._manifest = manifest
         self._durable = settings.durable
@@ -49,12 +48,16 @@ class Engine:
         self._ledger = Ledger()
         self._queue = Queue(settings.max_bytes, settings.overflow, self._ledger.drop)
         self._writer = Writer(self._queue, sink, self._ledger, interval=settings.flush_interval)
+        self._losses = Losses(self._ledger, self._queue, lambda: self.record("metric", "ledger"))
         self._writer.connect(encoder.line, lambda rows: rows.lines(encoder, self._ledger.reject), self._losses)
-        self._reported = [0] * len(_LOSSES)
-        self._last_loss = 0
         self._announced = False
         encoder.start(self._ledger.process)
         exits.watch(self)
+
+    def beside(self, sink: Sink) -> Engine:
+        """One like this for another sink: with a queue, a ledger and numbers of its own, without looks at resources."""
+        settings = dataclasses.replace(self._settings, resources=0.0)
+        return Engine(self._encoder.copy(), sink, self.clock, self._manifest, settings)
 
     def record(self, kind: Kind, action: str, at: Any = None) -> Record:
         """A new event, stamped with time and id; one with a wrong time is better than none, and says so."""
@@ -81,6 +84,11 @@ class Engine:
     def max_bytes(self) -> int:
         """Bound of the queue's memory."""
         return self._queue.max_bytes
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a policy keeps something back."""
+        return self._encoder.rules.guard is not None
 
     def ids(self, count: int) -> list[str]:
         """Ids of new events, in their order."""
@@ -182,9 +190,8 @@ class Engine:
         self._ids.renew()
         self._ledger.renew()
         self._queue.renew()
+        self._losses.renew()
         self._writer.renew()
-        self._reported = [0] * len(_LOSSES)
-        self._last_loss = 0
         self._announced = False
         self._encoder.start(self._ledger.process)
 
@@ -195,22 +202,3 @@ class Engine:
             self._queue.put(record)
         except Exception as problem:  # noqa: BLE001 - a clock may raise; counted
             self.refuse(problem)
-
-    def _losses(self) -> Record | None:
-        """An event that says how many were dropped, rejected or sampled out since the last one that did."""
-        ledger = self._ledger
-        counted = (ledger.dropped, ledger.rejected, ledger.sampled_out)
-        # Where the last such event could not be made, the reject that it became must not be worth another.
-        skipped = _REJECTED if self._queue.accepted == self._last_loss else None
-        # One figure an event; the others' turn comes with the next look.
-        which = next((k for k, n in enumerate(counted) if n != self._reported[k] and k != skipped), None)
-        number = None if which is None else self._queue.number()
-        if which is None or number is None:
-            return None
-        more = counted[which] - self._reported[which]
-        # Before anything can fail: the writer asks until there is nothing more to say.
-        self._last_loss, self._reported[which] = number, counted[which]
-        record = self.record("metric", "ledger")
-        record.number = number
-        record.body = events.metric_body(_LOSSES[which], more, "events")
-        return record

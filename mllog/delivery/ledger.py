@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from mllog.delivery.lastword import LastWord
+
 _next_start: Final = count().__next__
 
 
@@ -101,6 +103,15 @@ class Ledger:
     def step_back(self) -> None:
         """Count a clock that went back."""
         self._clock_steps.add(1)
+
+    def fail(self, error: BaseException) -> None:
+        """Count a failure of the sink."""
+        self.sink_errors += 1
+        self.last_error = f"{type(error).__name__}: {error}"[:500]
+
+    def last_word(self) -> LastWord:
+        """What to leave when the logger is closed; the sum, since others may be about to log."""
+        return LastWord(True, self.written, self.rendered, self.dropped, self.rejected, self.sampled_out)
 
     @property
     def rendered(self) -> int:

@@ -78,6 +78,22 @@ class Lock:
         with contextlib.suppress(OSError):
             os.close(fd)
 
+    def note(self, content: bytes, *, sync: bool = True) -> None:
+        """Write into the file of a lock that is held, over what stands there.
+
+        Args:
+            content: What.
+            sync: Whether it is on the disk when this returns.
+
+        Raises:
+            OSError: Where the disk refuses.
+        """
+        if self._fd is not None:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, content)
+            if sync:
+                os.fsync(self._fd)
+
     def _try(self) -> bool:
         with _opening:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)

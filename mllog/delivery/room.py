@@ -6,12 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
-from mllog.files import replace
 from mllog.shipping import ownership, registry
 from mllog.shipping.checkpoint import ENDING, Checkpoint
-from mllog.shipping.courier import waiting
+from mllog.shipping.positions import waiting
 from mllog.shipping.segments import Segments
 
 if TYPE_CHECKING:
@@ -26,7 +23,7 @@ def needed_bytes(spool: Path) -> int:
 
     What all have will be deleted with its segment; it must not keep out new events until then.
     """
-    holders = [entry for entry in registry.entries(spool) if entry.holds]
+    holders = registry.holders(spool)
     total = 0
     try:
         with os.scandir(spool) as found:
@@ -52,7 +49,7 @@ def position(folder: Path, destination: Destination) -> tuple[int, int] | None:
     return checkpoint.segment, checkpoint.offset
 
 
-def claim_again(spool: Path, destination: Destination) -> None:
+def claim_again(spool: Path, destination: Destination, spool_bytes: int) -> None:
     """Say whose a spool is, after somebody removed what said so.
 
     Raises:
@@ -60,7 +57,7 @@ def claim_again(spool: Path, destination: Destination) -> None:
     """
     if ownership.owner(spool) is None and spool.is_dir():
         # Not claim(): that takes a folder with segments in it for somebody's own events.
-        replace(spool / ownership.FILE, orjson.dumps({"destination": destination.name}, option=orjson.OPT_INDENT_2))
+        ownership.note(spool, destination.name, spool_bytes)
         registry.register(spool, destination)
 
 

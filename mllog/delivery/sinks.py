@@ -14,11 +14,13 @@ from mllog.delivery.plain import MemorySink, StdoutSink
 from mllog.delivery.settings import number, variable
 from mllog.delivery.spool import SEGMENT_BYTES, Spool
 from mllog.errors import SettingError
+from mllog.files import NOT_ALLOWED
 from mllog.places import Place, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mllog.delivery.lastword import LastWord
     from mllog.shipping.background import Background
 
 __all__ = ["FileSink", "MemorySink", "Sink", "SpoolSink", "StdoutSink", "open_sink"]
@@ -36,9 +38,14 @@ IDLE_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 3.0
 """A full spool in which nothing became less for so long is given up by who waits for room at the end."""
 
+LAST_SHARE: Final = 1 / 64
+LAST_BYTES: Final = 2**12
+"""So much of the bound, and so many bytes at least, are beyond it for what processes say at their end."""
+
 _PARTS: Final = 4
 _LOOK_SECONDS: Final = 1.0
 
+_SPOOL_REMEDY: Final = "name a folder for the spool that this process may write to (spool=, MLLOG_SPOOL)"
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _log: Final = logging.getLogger("mllog")
@@ -105,6 +112,13 @@ class FileSink:
         if self._spool is not None:
             self._spool.write(lines)
 
+    def write_last(self, lines: bytes) -> None:
+        """The same for what a process says of itself at its end, where there is a bound also beyond that."""
+        self.write(lines)
+
+    def look(self) -> None:
+        """Count what was removed of what had been written (:attr:`lost`)."""
+
     def tend(self) -> None:
         """Do what time brings, written to or not; the writer calls it every second or so.
 
@@ -121,17 +135,22 @@ class FileSink:
     def _begin(self, process: str, restore: Callable[[], object] | None = None) -> Spool:
         return Spool(self.folder, process, segment_bytes=self._segment_bytes, durable=self._durable, restore=restore)
 
-    def close(self, timeout: float | None = None) -> None:  # noqa: ARG002 - for those that have to wait
-        """Seal the open segment."""
+    def close(
+        self,
+        timeout: float | None = None,  # noqa: ARG002 - for those that have to wait
+        word: LastWord | None = None,
+    ) -> None:
+        """Seal the open segment, and leave a last word."""
         if self._spool is not None:
-            self._spool.close()
+            self._spool.close(word)
 
 
 class SpoolSink(FileSink):
     """A folder of durable segments that a thread of its own ships to a server.
 
-    The thread begins with the first write and is another one after a fork. Writing never waits for the network, and
-    never fails because of it before the folder has reached its bound. What has arrived is deleted.
+    The thread begins with the first write, be there room for it or not, and is another one after a fork. Writing never
+    waits for the network, and never fails because of it before the folder has reached its bound. What has arrived is
+    deleted.
 
     Where somebody removes the folder, what its open segment held is written again. Sealed segments can't be, nor can an
     open one whose disk takes nothing until :meth:`close`: lines of theirs that hadn't arrived a second before are
@@ -145,7 +164,7 @@ class SpoolSink(FileSink):
         spool_bytes: Bound of what waits in the folder, dead letters included (they may take a quarter of it). What has
             been delivered of a process's open segment doesn't count, though it is on the disk until the segment is
             full, an hour old, or delivered and idle for :data:`IDLE_SECONDS`. A single event that is larger than
-            half of it is taken where half is free.
+            half of it is taken where half is free. :data:`LAST_SHARE` of it is beyond it, for last events alone.
         durable: Sync every write.
 
     Raises:
@@ -168,12 +187,7 @@ class SpoolSink(FileSink):
         from mllog.shipping import background, ownership  # noqa: F401, PLC0415 - as said
         from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - as said
 
-        if spool_bytes < LEAST_SPOOL_BYTES:
-            raise SettingError(
-                f"spool_bytes {spool_bytes}: write a number of bytes, at least {LEAST_SPOOL_BYTES}",
-                field="spool_bytes",
-                value=spool_bytes,
-            )
+        spool_bytes = spool_bound(spool_bytes)
         self._destination = open_destination(place)
         super().__init__(
             folder or Path(SPOOL_FOLDER) / self._destination.key,
@@ -203,24 +217,17 @@ class SpoolSink(FileSink):
         Raises:
             OSError: Where the disk refuses, or the folder has reached its bound (``ENOSPC``).
         """
-        if self._is_full(len(lines)):
-            self._full = True
-            raise OSError(
-                errno.ENOSPC,
-                f"the spool has reached its bound of {self._spool_bytes} bytes, since events can't be delivered",
-                str(self.folder),
-            )
-        if self._background is None:
-            self._claim()
-        try:
-            super().write(lines)
-        except OSError as error:
-            self._full = error.errno in _NO_ROOM
-            raise
-        self._full = False
-        self._bytes += len(lines)
-        if self._background is None:
-            self._background = self._ship()
+        self._write(lines, self._spool_bytes)
+
+    def write_last(self, lines: bytes) -> None:
+        """Append beyond the bound, in a share of it that is kept for this."""
+        self._write(lines, self._spool_bytes + max(int(self._spool_bytes * LAST_SHARE), LAST_BYTES))
+
+    def look(self) -> None:
+        """Count what was removed before it had arrived (:attr:`lost`)."""
+        # The folder is locked: nobody clears it away yet.
+        with contextlib.suppress(OSError):
+            self._look_for_removed()
 
     def tend(self) -> None:
         """Seal what is old, or delivered and idle; notice what was removed.
@@ -240,20 +247,19 @@ class SpoolSink(FileSink):
         """Whether there is no room, and something was delivered within the last :data:`STALL_SECONDS`."""
         return self._full and time.monotonic() - self._less < STALL_SECONDS
 
-    def close(self, timeout: float | None = None) -> None:
+    def close(self, timeout: float | None = None, word: LastWord | None = None) -> None:
         """Seal the open segment and try to deliver what is left; what isn't stays for the next process.
 
         Args:
             timeout: Seconds to try for; :data:`CLOSE_SECONDS` where none is given.
+            word: The process's last, for its folder.
 
         Raises:
             OSError: Where the disk refuses; lines that are lost for that are counted.
         """
-        with contextlib.suppress(OSError):
-            # While the folder is locked: nobody clears it away yet.
-            self._look_for_removed()
+        self.look()
         try:
-            super().close()
+            super().close(word=word)
         except OSError as error:
             self._give_up(error)
             raise
@@ -270,34 +276,65 @@ class SpoolSink(FileSink):
 
     def _forget(self) -> None:
         """Know nothing of the folder."""
+        self._claimed = False
         self._bytes = 0
         self._full = False
         self._position = (0, 0)
         self._looked = self._less = float("-inf")
 
+    def _write(self, lines: bytes, bound: int) -> None:
+        if self._is_full(len(lines), bound):
+            self._full = True
+            # What fills it may be what others left, and nobody else may be there to ship it.
+            self._ship()
+            raise OSError(
+                errno.ENOSPC,
+                f"the spool has reached its bound of {self._spool_bytes} bytes, since events can't be delivered",
+                str(self.folder),
+            )
+        try:
+            if not self._claimed:
+                self._claim()
+            super().write(lines)
+        except OSError as error:
+            self._full = error.errno in _NO_ROOM
+            if self._full:
+                self._ship()
+            if error.errno in NOT_ALLOWED:
+                raise OSError(error.errno, f"{error.strerror}; {_SPOOL_REMEDY}", error.filename) from None
+            raise
+        self._full = False
+        self._bytes += len(lines)
+        self._ship()
+
     def _claim(self) -> None:
         from mllog.shipping import ownership  # noqa: PLC0415 - as in __init__
 
-        ownership.claim(self.folder, self._destination.name)
+        ownership.claim(self.folder, self._destination.name, self._spool_bytes)
+        self._claimed = True
 
-    def _ship(self) -> Background:
+    def _ship(self) -> None:
+        """Begin to ship, unless that was done."""
+        if self._background is not None:
+            return
         from mllog.shipping.background import Background  # noqa: PLC0415 - as in __init__
 
-        background = Background(self.folder, self._process, self._destination, dead_bytes=self._spool_bytes // _PARTS)
-        background.start()
-        return background
+        self._background = Background(
+            self.folder, self._process, self._destination, dead_bytes=self._spool_bytes // _PARTS
+        )
+        self._background.start()
 
-    def _is_full(self, more: int) -> bool:
+    def _is_full(self, more: int, bound: int) -> bool:
         now = time.monotonic()
         # Others write to the folder, and the shipper delivers and deletes.
-        if now - self._looked >= _LOOK_SECONDS or self._bytes + more > self._spool_bytes:
+        if now - self._looked >= _LOOK_SECONDS or self._bytes + more > bound:
             from mllog.delivery.room import needed_bytes  # noqa: PLC0415 - as in __init__
 
             before, self._bytes, self._looked = self._bytes, needed_bytes(self.folder), now
             if self._bytes < before or not self._full:
                 self._less = now
         # What is larger than half the bound is a single event, which would keep the others until nothing waits.
-        return self._bytes + min(more, self._spool_bytes // 2) > self._spool_bytes
+        return self._bytes + min(more, self._spool_bytes // 2) > bound
 
     def _look_for_removed(self) -> None:
         """Count the lines of finished segments that are gone though nobody had passed them; and see how far it got.
@@ -324,7 +361,7 @@ class SpoolSink(FileSink):
         if lost:
             self.lost += lost
             _log.warning("mllog: %s was removed, and %d events in it that weren't delivered", folder, lost)
-        room.claim_again(self.folder, self._destination)
+        room.claim_again(self.folder, self._destination, self._spool_bytes)
 
     def _give_up(self, error: OSError) -> None:
         """Count the lines of an open segment that was removed and can't be written again."""
@@ -341,6 +378,22 @@ class SpoolSink(FileSink):
                 self.folder / self._process,
                 error,
             )
+
+
+def spool_bound(given: float | None = None) -> int:
+    """Bytes of a spool: those that were given, else ``MLLOG_SPOOL_BYTES``, else :data:`SPOOL_BYTES`.
+
+    Raises:
+        SettingError: Where they are no number, or too few.
+    """
+    bound = int(number("spool_bytes", given, SPOOL_BYTES))
+    if bound < LEAST_SPOOL_BYTES:
+        raise SettingError(
+            f"spool_bytes {bound}: write a number of bytes, at least {LEAST_SPOOL_BYTES}",
+            field="spool_bytes",
+            value=bound,
+        )
+    return bound
 
 
 def open_sink(
@@ -373,7 +426,7 @@ def open_sink(
             place,
             spool or variable("spool"),
             segment_bytes=segment_bytes,
-            spool_bytes=int(number("spool_bytes", spool_bytes, SPOOL_BYTES)),
+            spool_bytes=spool_bound(spool_bytes),
             durable=durable,
         )
     if spool is not None or spool_bytes is not None:

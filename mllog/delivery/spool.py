@@ -3,7 +3,8 @@
 The writer only appends. A segment that is full or old is *sealed*: synced to disk, its sha256 written beside
 it (the format of ``sha256sum``), and the next one begun. Readers may read the open segment too, up to its
 last line feed. While somebody writes, ``<folder>/<process>/writer.lock`` is locked, so that readers can tell a
-writer that has died from one that is silent.
+writer that has died from one that is silent. Whoever closes in order leaves its last word there
+(:mod:`mllog.delivery.lastword`).
 
 What survives what: a line is the operating system's when :meth:`Spool.write` returns, so it survives the end of
 the process, ``kill -9`` too. It survives a loss of power once its segment is sealed (64 MiB, an hour, or the end
@@ -25,6 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mllog.delivery.lastword import LastWord
 from mllog.delivery.locks import WRITER_LOCK, Lock
 from mllog.files import sync_folder, write_checksum
 
@@ -146,8 +148,11 @@ class Spool:
             os.close(fd)
         write_checksum(self._path, self._digest.hexdigest())
 
-    def close(self) -> None:
+    def close(self, word: LastWord | None = None) -> None:
         """Seal the open segment, and say that nobody writes here any more (until the next write).
+
+        Args:
+            word: What to leave behind that.
 
         Raises:
             OSError: Where the disk refuses.
@@ -155,6 +160,9 @@ class Spool:
         try:
             self.seal()
         finally:
+            if word is not None:
+                with contextlib.suppress(OSError):
+                    self._lock.note(word.content())
             self._lock.release()
 
     def give_up(self, start: int) -> int:
@@ -211,8 +219,13 @@ class Spool:
         """Make the folder and lock it; a shipper may be clearing away what it held before."""
         for _ in range(_ATTEMPTS):
             folder.mkdir(parents=True, exist_ok=True)
+            if self._lock.held:
+                return
             try:
                 if self._lock.acquire(timeout=_LOCK_SECONDS):
+                    # Not synced: it takes back a former word, and has room for the next one.
+                    with contextlib.suppress(OSError):
+                        self._lock.note(LastWord().content(), sync=False)
                     return
             except FileNotFoundError:
                 continue

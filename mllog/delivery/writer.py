@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mllog.delivery.ledger import Ledger
+    from mllog.delivery.losses import Losses
     from mllog.delivery.queue import Queue
     from mllog.delivery.rows import Chunk, Rows
     from mllog.delivery.sinks import Sink
@@ -88,12 +89,12 @@ class Writer:
         self,
         encode: Callable[[Record], bytes],
         encode_rows: Callable[[Rows], Iterator[Chunk]],
-        account: Callable[[], Record | None],
+        losses: Losses,
     ) -> None:
         """Name who makes lines of a record and of many rows, and who makes an event of losses where there are any."""
         self._encode = encode
         self._encode_rows = encode_rows
-        self._account = account
+        self._losses = losses
 
     def renew(self) -> None:
         """Start afresh, in a forked child: new locks, no thread yet, nothing pending."""
@@ -108,6 +109,8 @@ class Writer:
         self._pending: list[bytes] = []
         self._pending_lines = 0
         self._pending_bytes = 0
+        # Lines that were ever made.
+        self._made = 0
         self._lost = 0
         self._tended = time.monotonic()
         self.writing_thread: int | None = None
@@ -154,7 +157,7 @@ class Writer:
         return self._drain_here(_deadline(timeout))
 
     def close(self, timeout: float | None = CLOSE_SECONDS) -> bool:
-        """Flush, stop the thread and close the sink; what can't be written is counted as dropped.
+        """Flush, stop the thread and close the sink; what can't be written is counted as dropped, and an event says so.
 
         What is logged behind that is written at once, and finished by the next call of this, or by the end of the
         process.
@@ -171,7 +174,7 @@ class Writer:
         # From now on other threads write their own events, and wait for that: so there is an end.
         self.closed = True
         deadline = _deadline(timeout)
-        while deadline > time.monotonic() and not self.flush(_left(deadline)) and self._makes_room():
+        while deadline > time.monotonic() and not self.flush(_left(deadline)) and self._makes_room(deadline):
             time.sleep(min(AGAIN_SECONDS, _left(deadline)))
         if not self._draining.acquire(timeout=_left(deadline)):
             self._waited = True
@@ -183,20 +186,17 @@ class Writer:
         try:
             self.writing_thread = threading.get_ident()
             self._finished, self._waited = True, False
-            while self._drain(yielding=False) and len(self._queue):
+            while (drained := self._drain(yielding=False)) and len(self._queue):
                 pass
-            lost = self._pending_lines + len(self._queue)
-            if lost:
-                self._ledger.drop(lost)
-                self._pending.clear()
-                self._pending_lines = 0
-                while self._queue.pop() is not None:
-                    pass
-                _log.warning("mllog: %d events were lost, the sink failed: %s", lost, self._ledger.last_error)
+            # Where all was written, what others have logged since is theirs to write.
+            lost = 0 if drained else self._drop_rest()
+            if isinstance(self._sink, FileSink):
+                self._sink.look()
+                self._count_lost()
+            self._say_last(warn=lost > 0)
             self._unclosed = False
             if isinstance(self._sink, FileSink):
-                self._count_lost()
-                self._sink.close(_left(deadline) if timeout is not None else None)
+                self._sink.close(_left(deadline) if timeout is not None else None, self._ledger.last_word())
                 lost += self._count_lost()
             else:
                 self._sink.close()
@@ -219,8 +219,41 @@ class Writer:
         _ends = _ends or time.monotonic() + EXIT_SECONDS
         return self.close(max(_left(_ends), LEAST_SECONDS))
 
-    def _makes_room(self) -> bool:
-        return isinstance(self._sink, FileSink) and self._sink.makes_room()
+    def _drop_rest(self) -> int:
+        """Count what is made or queued as dropped; how many there were."""
+        lost = self._pending_lines
+        self._pending.clear()
+        self._pending_lines = self._pending_bytes = 0
+        while (record := self._queue.pop()) is not None:
+            lost += record.rows
+        self._ledger.drop(lost)
+        self._losses.take_back()
+        return lost
+
+    def _say_last(self, *, warn: bool) -> None:
+        """Say by events what was lost and isn't said yet; where that fails, in a warning.
+
+        Args:
+            warn: Warn in any case.
+        """
+        lost, reason = self._losses.unsaid, self._ledger.last_error
+        # Of ours and small: beyond a spool's bound.
+        write = self._sink.write_last if isinstance(self._sink, FileSink) else self._sink.write
+        self._made += self._losses.say(self._made, self._encode, write)
+        unsaid = self._losses.unsaid
+        if unsaid:
+            _log.warning("mllog: %d events were lost, and no event could say so: %s", unsaid, self._ledger.last_error)
+        elif warn:
+            _log.warning("mllog: %d events were lost, as an event says, the sink failed: %s", lost, reason)
+
+    def _makes_room(self, deadline: float) -> bool:
+        # Not in the middle of a write, of which one part may have found room and the next one not.
+        if not isinstance(self._sink, FileSink) or not self._draining.acquire(timeout=_left(deadline)):
+            return False
+        try:
+            return self._sink.makes_room()
+        finally:
+            self._draining.release()
 
     def _tend(self) -> None:
         """Have the sink do what isn't done by writing: a segment may have become old, or have been removed."""
@@ -313,7 +346,7 @@ class Writer:
         # Whoever waits for this must not wait for those too that others log in the meantime.
         for turn in range(_ENDLESS if yielding else len(self._queue), -_ENDLESS, -1):
             try:
-                record = (self._queue.pop() if turn > 0 else None) or self._account()
+                record = (self._queue.pop() if turn > 0 else None) or self._losses.next(self._made + 1)
                 if record is None:
                     break
                 if isinstance(record, Record):
@@ -324,6 +357,7 @@ class Writer:
                 self._ledger.reject(error)
                 continue
             self._pending.append(line)
+            self._made += lines
             self._pending_lines += lines
             self._pending_bytes += len(line)
             if self._pending_bytes >= CHUNK_BYTES and not self._hand_over():
@@ -362,14 +396,16 @@ class Writer:
             self._pending = [data] if data else []
             self._pending_lines -= lines
             self._pending_bytes = len(data)
+            self._losses.taken(self._made - self._pending_lines)
         return True
 
     def _failed(self, error: Exception, doing: str = "write") -> None:
-        self._ledger.sink_errors += 1
-        self._ledger.last_error = f"{type(error).__name__}: {error}"[:500]
+        self._ledger.fail(error)
         if doing not in self._told:
             self._told.add(doing)
-            what = "the sink can't be closed" if doing == "close" else "events can't be written, trying again"
+            what = "the sink can't be closed"
+            if doing != "close":
+                what = "events can't be written, trying again; until then they wait in memory, with durable='each' too"
             _log.warning("mllog: %s: %s", what, self._ledger.last_error)
 
 

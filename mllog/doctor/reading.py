@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from mllog.delivery.lastword import LastWord
+from mllog.delivery.locks import WRITER_LOCK
+from mllog.shipping import registry
 from mllog.shipping.checkpoint import checkpoints
-from mllog.shipping.segments import Segments, processes
+from mllog.shipping.segments import LINE_BYTES, Segments, processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 LOSSES: Final = ("mllog.dropped", "mllog.rejected", "mllog.sampled_out")
 
 _STEP: Final = 2**25
+_BLOCK: Final = 2**20
 
 
 class Numbers:
@@ -82,8 +87,10 @@ class ProcessReading:
         corrupt: Lines that are no events, by reason.
         broken: Sealed segments that aren't what their checksum says.
         numbers: `ml.sequence.number` of the events.
-        losses: Events that it said were dropped, rejected or sampled out.
+        losses: Events that it said were dropped, rejected or sampled out; by events, or by its last word.
         lost_at: When it last said so of dropped or rejected ones, seconds since 1970.
+        word: Its last word, where its logger was closed.
+        closed_at: When that was, seconds since 1970.
         cards: Predictions by model and hash of the ruler (``None``: without a card).
         first: Least event time, seconds since 1970.
         last: Greatest event time.
@@ -93,7 +100,7 @@ class ProcessReading:
         removed: Events that were delivered and are here no more.
         whole: Whether its first segment is still here.
         writing: Whether it is still there.
-        closed: Whether it ended in order: its last segment is sealed.
+        closed: Whether it ended in order: its last word says so, or without one that its last segment is sealed.
     """
 
     name: str
@@ -106,6 +113,8 @@ class ProcessReading:
     numbers: Numbers = field(default_factory=Numbers)
     losses: Counter[str] = field(default_factory=Counter)
     lost_at: float | None = None
+    word: LastWord | None = None
+    closed_at: float = 0.0
     cards: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     first: float | None = None
     last: float | None = None
@@ -169,18 +178,46 @@ class _Progress:
 
 def _process(folder: Path, progress: _Progress) -> ProcessReading:
     segments = Segments(folder)
+    # Asked in this order: what a writer does meanwhile then comes behind its word, and is no reproach.
     reading = ProcessReading(folder.name, writing=segments.is_written())
+    word = LastWord.read(folder / WRITER_LOCK)
     positions = [_Position(c.segment, c.offset, c.counts.delivered + c.counts.dead) for c in checkpoints(folder)]
     numbers = segments.numbers()
+    last = 0
     for number in numbers:
         # A shipper may delete it at any moment: then it has arrived.
         with contextlib.suppress(FileNotFoundError):
             _segment(reading, segments, number, positions, progress)
+            last = number
     reading.whole = not numbers or numbers[0] == 1
-    reading.closed = bool(numbers) and segments.is_sealed(numbers[-1])
+    reading.closed = word.closed if word is not None else bool(numbers) and segments.is_sealed(numbers[-1])
     # What a destination has got and isn't before its position any more has been deleted.
     reading.removed = max([position.dealt - position.here for position in positions] + [0])
+    # Segments go in their order: while the last one that was read is here, no shipper took those behind it.
+    if word is not None and word.closed and (segments.path(last).exists() if last else not numbers):
+        _believe(reading, word, folder)
     return reading
+
+
+def _believe(reading: ProcessReading, word: LastWord, folder: Path) -> None:
+    """Take what a process said at its end: it knew more than those events say that are still here."""
+    removed = reading.removed
+    if not reading.segments:
+        # Asked again, since a shipper may have been at it; what it was about to remove it had counted first.
+        counts = [checkpoint.counts for checkpoint in checkpoints(folder)]
+        removed = max([each.delivered + each.dead + each.corrupt for each in counts] + [0])
+        if any(folder.name in entry.folded for entry in registry.entries(folder.parent)):
+            return
+    try:
+        reading.closed_at = (folder / WRITER_LOCK).stat().st_mtime
+    except FileNotFoundError:
+        return
+    reading.word, reading.removed = word, removed
+    for name, count in zip(LOSSES, (word.dropped, word.rejected, word.sampled_out), strict=True):
+        if count > reading.losses[name]:
+            reading.losses[name] = count
+            if name in LOSSES[:2]:
+                reading.lost_at = max(reading.lost_at or 0.0, reading.closed_at)
 
 
 def _segment(
@@ -190,12 +227,17 @@ def _segment(
     began = path.stat().st_mtime
     digest = hashlib.sha256() if segments.is_sealed(number) else None
     size, latest = 0, 0.0
-    with path.open("rb", buffering=2**20) as file:
-        for line in file:
-            progress.add(len(line))
+    with path.open("rb", buffering=_BLOCK) as file:
+        for piece, line in _lines(file):
+            progress.add(len(piece))
             if digest is not None:
-                digest.update(line)
-            size += len(line)
+                digest.update(piece)
+            size += len(piece)
+            if line is None:
+                continue
+            if not line:
+                reading.corrupt[f"a line of more than {LINE_BYTES} bytes"] += 1
+                continue
             unfinished = not line.endswith(b"\n")
             if unfinished and reading.writing:
                 break
@@ -214,6 +256,16 @@ def _segment(
         reading.ahead = max(reading.ahead, latest - written)
     if digest is not None and digest.hexdigest() != _stated(path):
         reading.broken.append(path.name)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bytes | None]]:
+    """What stands in a file, piece by piece, each with its line; of one that is too long nothing, and then ``None``."""
+    while piece := file.readline(LINE_BYTES + 1):
+        ends = len(piece) <= LINE_BYTES or piece.endswith(b"\n")
+        yield piece, piece if ends else b""
+        while not ends and (piece := file.readline(_BLOCK)):
+            ends = piece.endswith(b"\n")
+            yield piece, None
 
 
 def _take(reading: ProcessReading, line: bytes, *, unfinished: bool) -> float | None:

@@ -22,7 +22,7 @@ from mllog.delivery.locks import WRITER_LOCK, is_locked
 from mllog.delivery.sinks import SpoolSink, open_sink
 from mllog.errors import PlaceError, SettingError
 from mllog.places import parse
-from mllog.shipping import ShipStatus, inspect, ownership
+from mllog.shipping import ShipStatus, inspect, ownership, registry
 from mllog.shipping.destinations import open_destination
 from mllog.shipping.segments import processes as folders
 from mllog.shipping.shipper import Shipper
@@ -286,6 +286,9 @@ def test_the_bound_of_the_spool_holds(tmp_path: pathlib.Path, fault_row: Callabl
         )
     assert folders(tmp_path / "spool") == []
     assert status(tmp_path / "spool").delivered == len(set(receiver.ids()))
+    # What the server has says so itself, to the last one that was dropped at the end.
+    events = {event["event"]["id"]: event["ml"].get("metric", {}) for event in map(orjson.loads, receiver.lines)}
+    assert sum(m["value"] for m in events.values() if m.get("name") == "mllog.dropped") == int(dropped)
     fault_row(
         "the bound of the spool is reached while the server refuses",
         accepted=int(accepted),
@@ -347,6 +350,46 @@ def test_a_spool_belongs_to_one_destination(tmp_path: pathlib.Path) -> None:
         assert "logstash+http://a.example:8080" in str(caught.value)
         assert "b.example" in str(caught.value) or "elasticsearch" in str(caught.value) or "keep" in str(caught.value)
     assert isinstance(open_sink("logstash+http://ann:secret@A.example:8080/", spool=spool), SpoolSink)
+
+
+def test_a_place_that_took_nothing_costs_a_logger_no_event(
+    tmp_path: pathlib.Path, fault_row: Callable[..., None]
+) -> None:
+    """One that somebody once named by mistake is on the list of the spool: nothing is kept there for it."""
+    with logstash() as receiver:
+        code = """
+        log = shipping(spool_bytes=400_000)
+        for k in range(int(sys.argv[3])):
+            log.prediction({"k": k, "text": "x" * 300})
+            if k % 100 == 99: log.flush()
+        log.close()
+        print(log.status().dropped)
+        """
+        assert processes.run(tmp_path / "spool", script(code), receiver.place(), 10) == "0\n"
+        # As a version before did it.
+        registry.register(tmp_path / "spool", open_destination("logstash+http://localhost:9"))
+        assert processes.run(tmp_path / "spool", script(code), receiver.place(), 2000) == "0\n"
+        assert numbers(receiver.lines) == sorted([*range(10), *range(2000)])
+    assert folders(tmp_path / "spool") == []
+    row(fault_row, "a second place is on the list of a logger's spool, and takes nothing", receiver)
+
+
+def test_the_bound_of_a_spool_is_written_down(tmp_path: pathlib.Path) -> None:
+    """The last logger's counts, from its first event on; where it isn't there, or is no number, nobody knows it."""
+    spool = tmp_path / "spool"
+    place = "logstash+http://127.0.0.1:9"
+    for bound in (50_000, 60_000):
+        sink = open_sink(place, spool=spool, spool_bytes=bound)
+        assert isinstance(sink, SpoolSink)
+        sink.start(str(bound))
+        sink.write(spools.line("a"))
+        sink.close(timeout=0.1)
+        assert (ownership.owner(spool), ownership.bound(spool)) == (place, bound)
+    ownership.claim(spool, place)
+    assert ownership.bound(spool) == 60_000
+    for content in (orjson.dumps({"destination": place}), b'{"spool_bytes": "x"}', b'{"spool_bytes": true}', b"[]"):
+        (spool / ownership.FILE).write_bytes(content)
+        assert ownership.bound(spool) is None
 
 
 def test_a_folder_of_events_is_no_spool(tmp_path: pathlib.Path) -> None:

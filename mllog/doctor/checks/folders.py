@@ -7,9 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mllog.delivery.settings import variable
-from mllog.delivery.sinks import SPOOL_BYTES
 from mllog.doctor.base import DAY, Diagnosis
+from mllog.doctor.bounds import fullness
 from mllog.doctor.words import bytes_of, counted, span_of
 from mllog.shipping.ownership import owner
 from mllog.shipping.segments import numbers
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 FREE_BYTES: Final = 2**30
 FREE_SHARE: Final = 0.05
-BOUND_SHARE: Final = 0.8
-FULL_SHARE: Final = 0.95
 DAYS_LEFT: Final = 7.0
 _LEAST_SPAN: Final = 3600.0
 
@@ -91,25 +88,23 @@ class Folders:
             )
 
     def _bound(self, subject: Subject, folder: Path) -> Iterator[Diagnosis]:
-        if owner(folder) is None:
+        found = fullness(folder)
+        if found is None or not found.is_high:
             return
-        try:
-            bound = int(float(variable("spool_bytes") or SPOOL_BYTES))
-        except ValueError:
-            return  # the settings' check says so
-        size = sum(_size(path) for path in _within(folder))
-        if size < BOUND_SHARE * bound:
-            return
-        full = size >= FULL_SHARE * bound
         waiting = sum(status.pending_lines for status in subject.statuses(folder))
         yield Diagnosis(
             self.name,
-            "problem" if full else "warning",
-            f"the spool {folder} has {bytes_of(size)} of the {bytes_of(bound)} it may have, "
+            "problem" if found.is_full else "warning",
+            f"the spool {folder} has {bytes_of(found.size)} of the {bytes_of(found.bound)} it may have, "
             f"{counted(waiting, 'event')} still to be shipped"
-            + ("; what finds no room is dropped and counted" if full else ""),
+            + (
+                "; what finds no room waits in memory (kill -9 takes it, with durable='each' too), and is dropped and "
+                "counted when that is full"
+                if found.is_full
+                else ""
+            ),
             "make its destination reachable (see destinations), or raise spool_bytes (MLLOG_SPOOL_BYTES)",
-            {"folder": str(folder), "bytes": size, "bound": bound, "waiting": waiting},
+            {"folder": str(folder), "bytes": found.size, "bound": found.bound, "waiting": waiting},
         )
 
     def _room(self, subject: Subject, folder: Path) -> Iterator[Diagnosis]:
@@ -120,7 +115,7 @@ class Folders:
                 self.name,
                 "problem",
                 f"only {bytes_of(disk.free)} are free on the disk of {folder}",
-                "make room: events that can't be written are dropped and counted",
+                "make room: events that can't be written wait in memory, and are dropped and counted when that is full",
                 figures,
             )
             return
@@ -140,13 +135,6 @@ class Folders:
                 "delete or archive old segments, or ship them (mllog ship FOLDER --to PLACE --delete)",
                 {**figures, "bytes_a_day": round(a_day)},
             )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:
-        return 0
 
 
 def _within(folder: Path) -> Iterator[Path]:

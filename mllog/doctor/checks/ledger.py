@@ -1,7 +1,9 @@
 """The ledger: each process numbered its events, so what isn't here was delivered, dropped and counted, or is missing.
 
-Per process: numbered = here + delivered and cleared away + dropped + rejected + missing. What a process had accepted
-and not written when it was killed has numbers that nobody knows: at most what came within its flush interval.
+Per process: numbered = here + delivered and cleared away + dropped + rejected + missing. A process whose logger was
+closed left its last word, so it is known where its numbers end. Of one that was killed nobody knows: it takes with it
+what came within its flush interval, and, where the spool had reached its bound or the disk was full, what waited for
+room, however old.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog.doctor.base import RECENT, Diagnosis
+from mllog.doctor.bounds import fullness
 from mllog.doctor.reading import LOSSES
 from mllog.doctor.words import counted, some
 from mllog.shipping.ownership import owner
@@ -32,7 +35,7 @@ class Ledger:
     def run(self, subject: Subject) -> Iterator[Diagnosis]:
         """Whether the numbers of each process add up."""
         for folder in subject.existing():
-            readings = [reading for reading in subject.readings(folder) if reading.events or reading.corrupt]
+            readings = [r for r in subject.readings(folder) if r.events or r.corrupt or gone(r)]
             if not readings:
                 yield Diagnosis(self.name, "ok", f"{folder}: no events are here", figures={"folder": str(folder)})
                 continue
@@ -43,9 +46,10 @@ class Ledger:
             yield from self._killed(subject, folder, readings)
 
     def _sums(self, subject: Subject, folder: Path, readings: list[ProcessReading]) -> Diagnosis:
-        gone = {reading.name: n for reading in readings if (n := missing(reading))}
-        elsewhere = [r for r in readings if r.name in gone and not r.predictions]
-        lacking = [r for r in readings if r.name in gone and r.predictions]
+        absent = {reading.name: n for reading in readings if (n := missing(reading))}
+        # Those without a last word can't say how many they gave away.
+        elsewhere = [r for r in readings if (r.word.rendered if r.word else r.name in absent and not r.predictions)]
+        lacking = [r for r in readings if r.name in absent and (r.word or r.predictions)]
         figures: dict[str, Any] = {
             "folder": str(folder),
             "processes": len(readings),
@@ -53,7 +57,7 @@ class Ledger:
             "cleared": sum(r.removed for r in readings),
             **{name.removeprefix("mllog."): sum(r.losses[name] for r in readings) for name in LOSSES},
             "corrupt": sum(r.corrupt.total() for r in readings),
-            "missing": {r.name: {"events": gone[r.name], "ranges": r.numbers.holes()} for r in lacking[:_LISTED]},
+            "missing": {r.name: {"events": absent[r.name], "ranges": holes(r)} for r in lacking[:_LISTED]},
         }
         text = f"{folder}: here are {counted(figures['here'], 'event')} of {counted(len(readings), 'process')}"
         if figures["cleared"]:
@@ -62,13 +66,14 @@ class Ledger:
             text += f"; {figures['sampled_out']} were left out by sampling"
         if elsewhere:
             text += f"; {some([r.name for r in elsewhere])} gave events to another handler, they are numbered there"
-        begun = {r.name: r.numbers.first for r in readings if beginning(r)}
-        figures["begin_at"] = dict(list(begun.items())[:_LISTED])
-        if not lacking and begun:
-            return self._cut(subject, folder, [r for r in readings if r.name in begun], text, figures)
+        cut = [r for r in readings if beginning(r) or gone(r)]
+        figures["begin_at"] = {r.name: r.numbers.first for r in cut[:_LISTED] if r.segments}
+        figures["gone"] = {r.name: gone(r) for r in cut[:_LISTED] if not r.segments}
+        if not lacking and cut:
+            return self._cut(subject, folder, cut, text, figures)
         if not lacking:
             return Diagnosis(self.name, "ok", f"{text}; none is missing", figures=figures)
-        events, processes = sum(gone[r.name] for r in lacking), counted(len(lacking), "process")
+        events, processes = sum(absent[r.name] for r in lacking), counted(len(lacking), "process")
         return Diagnosis(
             self.name,
             "problem",
@@ -81,16 +86,22 @@ class Ledger:
     def _cut(
         self, subject: Subject, folder: Path, cut: list[ProcessReading], text: str, figures: dict[str, Any]
     ) -> Diagnosis:
-        """First segments are gone, and no shipper says that it had them."""
-        text += "; of what is here none is missing, but what was before can't be judged: the numbers of "
-        text += some([f"{r.name} begin at {r.numbers.first}" for r in cut])
-        last = max(r.written or 0.0 for r in cut)
-        recent = subject.now - last < RECENT and not subject.statuses(folder) and owner(folder) is None
+        """Segments are gone, the first ones or all of a process, and no shipper says that it had them."""
+        begun = [f"{r.name} begin at {r.numbers.first}" for r in cut if r.segments]
+        emptied = [f"{r.name} ({counted(gone(r), 'event')})" for r in cut if not r.segments]
+        if begun:
+            text += "; of what is here none is missing, but what was before can't be judged: the numbers of "
+            text += some(begun)
+        if emptied:
+            text += f"; all segments are gone of {some(emptied)}"
+        last = max(max(r.written or 0.0, r.closed_at) for r in cut)
+        shipped = bool(subject.statuses(folder)) or owner(folder) is not None
+        recent = subject.now - last < RECENT and (bool(emptied) or not shipped)
         return Diagnosis(
             self.name,
             "warning" if recent else "ok",
             text,
-            "right, if somebody archives old segments; nobody ships this folder, so mllog deleted none of it",
+            "right, if somebody archives old segments; mllog deletes only what a shipper has delivered",
             figures,
         )
 
@@ -156,12 +167,16 @@ class Ledger:
         if not killed:
             return
         last = max(reading.written or 0.0 for reading in killed)
+        found = fullness(folder)
         yield Diagnosis(
             self.name,
             "warning" if subject.now - last < RECENT else "ok",
             f"{folder}: {counted(len(killed), 'process')} ended without closing ({some([r.name for r in killed])}), "
-            f"last at {_clock(last)}; what was accepted in the last flush interval (0.05 s by default) can't be known",
-            "find out who kills the service (kill -9, out of memory); with durable='each' nothing is unknown",
+            f"last at {_clock(last)}; what was accepted in the last flush interval (0.05 s by default) can't be known, "
+            "nor what waited in memory since there was no room"
+            + (", which may be much: the spool is at its bound" if found is not None and found.is_full else ""),
+            "find out who kills the service (kill -9, out of memory); with durable='each' nothing is unknown as long "
+            "as there is room",
             {"folder": str(folder), "processes": [reading.name for reading in killed[:_LISTED]]},
         )
 
@@ -169,14 +184,23 @@ class Ledger:
 def missing(reading: ProcessReading) -> int:
     """Numbers of a process that nothing accounts for.
 
-    Where its first segments are gone (delivered and cleared away, or archived), what was dropped then was said in
-    events that are gone, too: only the numbers behind the first event that is still here can be judged.
+    They end where its last word says, if it was closed. Where its first segments are gone (delivered and cleared away,
+    or archived), what was dropped then was said in events that are gone, too: only the numbers behind the first event
+    that is still here can be judged.
     """
-    numbers = reading.numbers
+    numbers, word = reading.numbers, reading.word
+    if not numbers.count and not (reading.whole and reading.segments):
+        return 0  # nothing says where what is here begins
     before = numbers.first - 1 if reading.whole else 0
-    holes = numbers.last - numbers.first + 1 - numbers.count
-    said = reading.losses["mllog.dropped"] + reading.losses["mllog.rejected"]
-    return max(before + holes - said - reading.corrupt.total(), 0)
+    absent = max(numbers.last, word.numbered if word else 0) - numbers.first + 1 - numbers.count
+    said = reading.losses["mllog.dropped"] + reading.losses["mllog.rejected"] + (word.rendered if word else 0)
+    return max(before + absent - said - reading.corrupt.total(), 0)
+
+
+def gone(reading: ProcessReading) -> int:
+    """Events of a process that was closed and whose segments are all gone, though no shipper says that it had them."""
+    word = reading.word
+    return 0 if word is None or reading.segments else max(word.written - reading.removed, 0)
 
 
 def beginning(reading: ProcessReading) -> int:
@@ -184,9 +208,18 @@ def beginning(reading: ProcessReading) -> int:
     return 0 if reading.whole else max(reading.numbers.first - 1 - reading.removed, 0)
 
 
+def holes(reading: ProcessReading) -> list[tuple[int, int]]:
+    """The first ranges of numbers that aren't here; dropped events had some of them."""
+    numbers, word = reading.numbers, reading.word
+    found = [(1, numbers.first - 1)] if numbers.first > 1 and reading.whole else []
+    found += numbers.holes()
+    if word is not None and word.numbered > numbers.last:
+        found.append((numbers.last + 1, word.numbered))
+    return found
+
+
 def _ranges(reading: ProcessReading) -> str:
-    holes = [(1, reading.numbers.first - 1)] if reading.numbers.first > 1 and reading.whole else []
-    return "numbers " + some([f"{a}-{b}" if b > a else str(a) for a, b in [*holes, *reading.numbers.holes()]])
+    return "numbers " + some([f"{a}-{b}" if b > a else str(a) for a, b in holes(reading)])
 
 
 def _clock(moment: float) -> str:

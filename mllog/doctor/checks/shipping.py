@@ -1,4 +1,4 @@
-"""Shipping: how far behind each destination of a folder is, and whether somebody ships."""
+"""Shipping: how far behind each destination of a folder is, whether somebody ships, and whether the counts add up."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from mllog.doctor.base import Diagnosis
-from mllog.doctor.words import bytes_of, counted, span_of
-from mllog.shipping import registry
+from mllog.doctor.words import bytes_of, counted, some, span_of
+from mllog.shipping import accounts, registry
+from mllog.shipping.checkpoint import ENDING
 from mllog.shipping.ownership import owner
 
 if TYPE_CHECKING:
@@ -43,9 +44,25 @@ class Shipping:
                 yield self._status(folder, status)
                 yield from self._holes(folder, status)
             yield from self._damaged(folder)
+            yield from self._skipped(folder)
+
+    def _skipped(self, folder: Path) -> Iterator[Diagnosis]:
+        for entry in registry.entries(folder):
+            lines = accounts.skipped(folder, entry)
+            if lines:
+                first = folder / next(iter(lines)) / f"{entry.key}{ENDING}"
+                yield Diagnosis(
+                    self.name,
+                    "problem",
+                    f"{folder}: {counted(sum(lines.values()), 'line')} that {entry.name} has passed are neither "
+                    f"delivered nor refused nor corrupt, of {some(list(lines))}: they were skipped",
+                    f"a checkpoint was changed. Empty it ({first}) and ship again: then all in that folder is sent, "
+                    "after it was asked for where that can be done",
+                    {"folder": str(folder), "destination": entry.name, "skipped": lines},
+                )
 
     def _holes(self, folder: Path, status: ShipStatus) -> Iterator[Diagnosis]:
-        if status.missing_segments:
+        if status.missing_segments and status.holds:
             verb = "was" if status.missing_segments == 1 else "were"
             yield Diagnosis(
                 self.name,
@@ -80,10 +97,14 @@ class Shipping:
             "lag": status.lag,
             "running": status.running,
             "failing": status.failing,
+            "holds": status.holds,
         }
         text = f"{folder} to {status.destination}: {counted(status.delivered, 'event')} delivered"
         if not status.pending_lines:
             return Diagnosis(self.name, "ok", f"{text}, none waits", figures=figures)
+        if not status.holds:
+            text += f", {status.pending_lines} not; nothing is kept for it"
+            return Diagnosis(self.name, "ok", text, figures=figures)
         lag = status.lag or 0.0
         text += (
             f", {status.pending_lines} wait ({bytes_of(status.pending_bytes)}), the oldest for {span_of(lag)}; "
@@ -94,13 +115,22 @@ class Shipping:
         return Diagnosis(self.name, _graded(lag, status), text, self._remedy(folder, status), figures)
 
     def _remedy(self, folder: Path, status: ShipStatus) -> str:
-        if status.failing:
+        command = f"mllog ship {folder} --to {status.destination}"
+        own = owner(folder) == status.destination
+        if status.failing and status.running:
             return "mend what the failure says; what waits is sent by itself then"
+        if status.failing and own:
+            return f"mend what the failure says; a logger of this spool sends what waits when it runs, or {command}"
+        if status.failing:
+            return (
+                f"mend what the failure says, then {command}; if that place needs nothing more, or was a mistake, "
+                f"{command} --forget: until then --delete keeps everything for it"
+            )
         if status.running:
             return "it is catching up; look again, and if it falls behind, look at the destination's load"
-        if owner(folder) is not None:
+        if own:
             return "a logger of this spool ships it when it runs; mllog ship does it without one"
-        return f"mllog ship {folder} --to {status.destination} --follow"
+        return f"{command} --follow"
 
 
 def _graded(lag: float, status: ShipStatus) -> State:

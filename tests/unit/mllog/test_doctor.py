@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -15,11 +17,13 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 import trustme
 from hypothesis import given
@@ -27,14 +31,16 @@ from hypothesis import strategies as st
 
 import mllog
 from mllog import cli
+from mllog.delivery.lastword import LastWord
 from mllog.doctor import asking, examination, words
 from mllog.doctor.base import DAY, Diagnosis, Subject
 from mllog.doctor.checks import folders, ledger, settings, versions
 from mllog.doctor.command import subject_of
 from mllog.doctor.reading import Numbers, ProcessReading, read
 from mllog.environment import Manifest
+from mllog.errors import MllogError
 from mllog.places import parse
-from mllog.shipping import Shipper, open_destination
+from mllog.shipping import Shipper, checkpoint, open_destination, registry
 from mllog.shipping.dead import DeadLetters
 from mllog.shipping.destinations.base import Refusal
 from mllog.shipping.segments import Segments
@@ -170,7 +176,8 @@ def test_what_people_see(
     assert "warning" in out
     assert "1 line (not JSON)" in out
     assert "-> look for a failing disk" in out
-    assert out.endswith("1 finding")
+    assert "10 are missing" in out
+    assert out.endswith("2 findings")
 
 
 def test_nothing_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,7 +277,10 @@ def test_a_ca_file_that_is_not_there(
     monkeypatch.setenv("MLLOG_CA_CERTS", str(tmp_path / "no.pem"))
     code, checks = doctor(capsys, "--elasticsearch", "https://127.0.0.1:9")
     assert code == 1
-    assert "no.pem" in only(checks, "destinations")["message"]
+    for check in ("destinations", "settings"):
+        (finding,) = of(checks, check)
+        assert "no.pem" in finding["message"]
+    assert len([check for check in checks if check["state"] != "ok"]) == 2
 
 
 @pytest.mark.parametrize("status", [401, 404, 503])
@@ -444,6 +454,76 @@ def test_a_process_that_was_killed(tmp_path: Path, capsys: pytest.CaptureFixture
     assert of(checks, "ledger", fine=True)[0]["figures"]["here"] == 51
 
 
+def test_a_process_that_was_killed_at_its_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then what waited in memory is gone too, whatever durable says: the log says so once, and the doctor."""
+    process = run(
+        tmp_path / "spool",
+        """
+        import logging
+        logging.basicConfig(stream=sys.stdout, format="%(message)s")
+        log = mllog.ModelLogger(
+            "model", version="1", sink="logstash+http://127.0.0.1:9", spool=sys.argv[1], spool_bytes=20_000,
+            durable="each", environment=Manifest(), resources=0,
+        )
+        while log.status().queued < 20: log.prediction({"k": 1})
+        print("ready", flush=True)
+        time.sleep(600)
+        """,
+    )
+    assert process.stdout is not None
+    with process:
+        said = list(iter(process.stdout.readline, "ready\n"))
+        process.send_signal(signal.SIGKILL)
+    (warning,) = [line for line in said if "can't be written" in line]
+    assert "until then they wait in memory, with durable='each' too" in warning
+    checks = doctor(capsys, "spool")[1]
+    (full,) = of(checks, "folders")
+    assert full["state"] == "problem"
+    assert "waits in memory (kill -9 takes it, with durable='each' too)" in full["message"]
+    (killed,) = of(checks, "ledger")
+    assert "nor what waited in memory since there was no room, which may be much" in killed["message"]
+    assert "as long as there is room" in killed["remedy"]
+
+
+def test_a_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
+    """A segment of 200 MB in one line, as a bad disk leaves one: it is corrupt, and what is behind it is read."""
+    logged(tmp_path / "events", 5)
+    (path,) = (tmp_path / "events").glob("*/*.ndjson")
+    with path.open("r+b") as file:
+        file.truncate(200 * 10**6)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n?\n")
+    path.with_name(f"{path.name}.sha256").write_text(f"{'0' * 64}  {path.name}\n")
+    # Of this program alone: getrusage() counts what its parent had, too.
+    code = (
+        "import re, sys\nfrom mllog.cli import main\nmain(['doctor', 'events', '--json'])\n"
+        "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert int(done.stderr) < 200_000
+    sums, broken = [check for check in json.loads(done.stdout)["checks"] if check["check"] == "ledger"]
+    assert sums["figures"]["here"] == 6
+    assert broken["figures"]["lines"] == {"a line of more than 33554432 bytes": 1, "not JSON": 1}
+    assert broken["figures"]["segments"] == [f"{path.parent.name}/{path.name}"]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=30), st.just(b"\n"), st.integers(1, 60).map(lambda n: b"x" * n + b"\n"))))
+def test_pieces_are_the_whole_file(parts: list[bytes]) -> None:
+    """Whatever stands in it: pieces joined are the file, and each line of it is there once or counted as too long."""
+    content = b"".join(parts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mllog.doctor.reading.LINE_BYTES", 20)
+        patched.setattr("mllog.doctor.reading._BLOCK", 7)
+        found = list(mllog.doctor.reading._lines(io.BytesIO(content)))
+    assert b"".join(piece for piece, _ in found) == content
+    lines = re.findall(rb"[^\n]*\n|[^\n]+$", content)
+    expected = [line if len(line.rstrip(b"\n")) <= 20 else b"" for line in lines]
+    assert [line for _, line in found if line is not None] == expected
+
+
 def test_events_for_another_handler_are_not_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A formatter renders lines for a handler of the service's: their numbers are where that writes."""
     log = make(tmp_path / "events")
@@ -479,6 +559,40 @@ def test_every_number_is_accounted_for(last: int, gone: set[int], said: int) -> 
         reading.numbers.add(number)
     reading.losses["mllog.dropped"] = said
     assert ledger.missing(reading) == (max(here[-1] - len(here) - said, 0) if here else 0)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["here", "dropped", "corrupt", "rendered"]), max_size=5), min_size=1, max_size=4),
+    st.data(),
+)
+def test_what_is_deleted_of_a_closed_process_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, segments: list[list[str]], data: st.DataObject
+) -> None:
+    """Any segments but all of them, the last ones too: what they held is missing, and nothing else."""
+    folder = tmp_path_factory.mktemp("events") / "p"
+    folder.mkdir()
+    events = sum(map(len, segments))
+    counts = Counter(kind for kinds in segments for kind in kinds)
+    gone = data.draw(st.sets(st.integers(2, len(segments)))) if len(segments) > 1 else set()
+    number = lost = 0
+    for segment, kinds in enumerate(segments, 1):
+        lines = b""
+        for kind in kinds:
+            number += 1
+            if kind == "here":
+                event = {"event": {"action": "predict"}, "@timestamp": "2026-11-23T10:00:00Z"}
+                lines += json.dumps({**event, "ml": {"sequence": {"number": number}}}).encode() + b"\n"
+            elif kind == "corrupt":
+                lines += b"?\n"
+            lost += segment in gone and kind in {"here", "corrupt"}
+        if segment not in gone:
+            (folder / f"{segment:08d}.ndjson").write_bytes(lines)
+    word = LastWord(True, counts["here"] + counts["corrupt"], counts["rendered"], counts["dropped"])
+    (folder / "writer.lock").write_bytes(word.content())
+    (reading,) = read(folder.parent)
+    assert reading.word is not None
+    assert (reading.word.numbered, reading.losses["mllog.dropped"]) == (events, counts["dropped"])
+    assert (ledger.missing(reading), ledger.gone(reading)) == (lost, 0)
 
 
 def quick(folder: Path, place: str, **options: Any) -> Shipper:
@@ -526,6 +640,97 @@ def test_first_segments_that_nobody_of_ours_deleted(tmp_path: Path, capsys: pyte
     assert finding["figures"]["begin_at"] == {reading.name: first}
     later = Subject((tmp_path / "events",), (), {}, time.time() + 2 * DAY)
     assert [diagnosis.state for diagnosis in ledger.check.run(later)] == ["ok"]
+
+
+def test_a_last_segment_that_somebody_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A process that was closed said how many there are: what is behind the last event that is here is missing."""
+    in_segments(tmp_path / "events")
+    *_, path = sorted((tmp_path / "events").glob("*/*.ndjson"))
+    first, *others = [orjson.loads(line)["ml"]["sequence"]["number"] for line in path.read_bytes().splitlines()]
+    path.unlink()
+    path.with_name(f"{path.name}.sha256").unlink()
+    code, checks = doctor(capsys)
+    finding = only(checks, "ledger")
+    assert (code, finding["state"]) == (1, "problem")
+    assert f"{1 + len(others)} are missing without a trace, of 1 process: {path.parent.name}" in finding["message"]
+    assert list(finding["figures"]["missing"].values()) == [{"events": 1 + len(others), "ranges": [[first, 31]]}]
+
+
+def test_all_segments_of_a_process_that_somebody_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Archived, or lost: told for a day, with the number of events; what a shipper had before is none of it."""
+    in_segments(tmp_path / "events")
+    in_segments(tmp_path / "shipped")
+    quick(tmp_path / "shipped", f"file:{tmp_path}/archive").run()
+    for path in tmp_path.glob("*/*/*.ndjson*"):
+        if "archive" not in path.parts:
+            path.unlink()
+    code, checks = doctor(capsys)
+    finding = only(checks, "ledger")
+    assert (code, finding["state"]) == (1, "warning")
+    assert "all segments are gone of" in finding["message"]
+    assert list(finding["figures"]["gone"].values()) == [31]
+    later = Subject((tmp_path / "events",), (), {}, time.time() + 2 * DAY)
+    assert [diagnosis.state for diagnosis in ledger.check.run(later)] == ["ok"]
+    assert of(doctor(capsys, "shipped")[1], "ledger") == []
+
+
+def test_a_process_of_which_nothing_says_where_it_ends(tmp_path: Path) -> None:
+    """Without a last word (a copy, another version's) a sealed segment is the end, as before."""
+    in_segments(tmp_path / "events")
+    (lock,) = tmp_path.glob("events/*/writer.lock")
+    lock.write_bytes(b"")
+    *_, path = sorted((tmp_path / "events").glob("*/*.ndjson"))
+    path.unlink()
+    (reading,) = read(tmp_path / "events")
+    assert (reading.closed, reading.word, ledger.missing(reading)) == (True, None, 0)
+
+
+@pytest.mark.parametrize("state", ["cleared", "retiring", "retired"])
+def test_a_shipper_that_clears_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """Segments that go between two looks have arrived, and are not missing; at whatever moment, however far it got."""
+
+    def clear() -> None:
+        if state == "retired":
+            shutil.rmtree(process)
+            return
+        last = checkpoint.Checkpoint(process / "k.checkpoint", "file:/k", 99, counts=checkpoint.Counts(delivered=10))
+        last.save()
+        for path in sorted(process.glob("*.ndjson")):
+            path.unlink()
+        if state == "retiring":
+            registry.fold(tmp_path / "spool", "k", {process.name: (last.counts, None)})
+            last.path.unlink()
+
+    logged(tmp_path / "spool", 9, segment_bytes=2000, flush_interval=0.001, durable="each")
+    (process,) = (tmp_path / "spool").glob("[!_]*")
+    whole = {path.name: path.read_bytes() for path in process.iterdir()}
+    moment = looks = 0
+    while moment <= looks:
+        for name, content in whole.items():
+            process.mkdir(exist_ok=True)
+            (process / name).write_bytes(content)
+        moment, looks = moment + 1, 0
+
+        def then(look: Any, now: int = moment) -> Any:
+            def looked(*arguments: Any) -> Any:
+                nonlocal looks
+                looks += 1
+                if looks == now:
+                    clear()
+                return look(*arguments)
+
+            return looked
+
+        with monkeypatch.context() as patched:
+            patched.setattr("mllog.doctor.reading.checkpoints", then(checkpoint.checkpoints))
+            patched.setattr("mllog.doctor.reading.LastWord.read", then(LastWord.read))
+            patched.setattr("mllog.doctor.reading.Segments.numbers", then(Segments.numbers))
+            patched.setattr("mllog.doctor.reading.Segments.path", then(Segments.path))
+            found = read(tmp_path / "spool")
+        assert [(ledger.missing(r), ledger.gone(r)) for r in found] == [(0, 0)] * len(found)
+        for folder in (process, tmp_path / "spool" / "_destinations"):
+            shutil.rmtree(folder, ignore_errors=True)
+    assert moment > len(whole)
 
 
 def test_segments_that_were_deleted_before_they_were_shipped(
@@ -663,6 +868,7 @@ def test_corrupt_parts_that_a_shipper_set_aside(tmp_path: Path, capsys: pytest.C
     logged(tmp_path / "events", 3)
     path = next((tmp_path / "events").glob("*/*.ndjson"))
     path.write_bytes(b"no event\n" + path.read_bytes())
+    path.with_name(f"{path.name}.sha256").unlink()
     quick(tmp_path / "events", f"file:{tmp_path}/archive").run()
     findings = of(doctor(capsys)[1], "refused")
     assert "not JSON" in findings[0]["message"]
@@ -725,7 +931,95 @@ def test_settings_that_are_wrong(
     monkeypatch.delenv("MLLOG_SINKS")
     monkeypatch.setenv("MLLOG_OVERFLOW", "explode")
     finding = only(doctor(capsys)[1], "settings")
-    assert (finding["state"], finding["figures"]["field"]) == ("problem", "overflow")
+    assert (finding["state"], finding["figures"]) == ("problem", {"variable": "MLLOG_OVERFLOW", "field": "overflow"})
+
+
+IMPOSSIBLE = {
+    "MLLOG_API_KEY": "abc",
+    "MLLOG_BEARER_TOKEN": "tökens3cret",
+    "MLLOG_CA_CERTS": "/none",
+    "MLLOG_CLIENT_CERT": "/none",
+    "MLLOG_CLIENT_KEY": "/none",
+    "MLLOG_DURABLE": "always",
+    "MLLOG_FLUSH_INTERVAL": "often",
+    "MLLOG_MAX_BYTES": "-1",
+    "MLLOG_MODEL": " ",
+    "MLLOG_NAMESPACE": "Not One",
+    "MLLOG_OVERFLOW": "explode",
+    "MLLOG_RESOURCES": "-1",
+    "MLLOG_ROLE": "king",
+    "MLLOG_SALT": "s3cret",
+    "MLLOG_SAMPLING": "abc",
+    "MLLOG_SEGMENT_BYTES": "0",
+    "MLLOG_SINK": "kafka://x",
+    "MLLOG_SPOOL_BYTES": "5",
+    "MLLOG_TIMEOUT": "5",
+    "MLLOG_USERNAME": "ann:s3cret",
+    "MLLOG_VERSION": " ",
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_values_that_are_impossible(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each variable is tried as whoever reads it does, and a folder that was named is looked at all the same."""
+    logged(tmp_path / "events")
+    monkeypatch.setenv(name, IMPOSSIBLE[name])
+    code, checks = doctor(capsys, "events")
+    finding = only(checks, "settings")
+    assert (code, finding["state"], finding["figures"]["variable"]) == (1, "problem", name)
+    assert finding["message"].startswith(f"{name} can't be used: ")
+    assert "s3cret" not in json.dumps(finding)
+    assert of(checks, "ledger", fine=True)
+
+
+def test_all_of_them_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is impossible hides no other; those that anything goes for are no finding."""
+    logged(tmp_path / "events")
+    for name in settings.KNOWN - {"MLLOG_CARD", "MLLOG_CLIENT_KEY", "MLLOG_PASSWORD"}:
+        monkeypatch.setenv(name, IMPOSSIBLE.get(name, "anything"))
+    checks = doctor(capsys, "events")[1]
+    found = {finding["figures"]["variable"] for finding in of(checks, "settings")}
+    assert found == IMPOSSIBLE.keys() - {"MLLOG_CLIENT_KEY"}
+    assert {check["check"] for check in checks if check["state"] != "ok"} == {"settings"}
+
+
+def test_no_place_at_all(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is named and MLLOG_SINK is no place, that is the one finding."""
+    monkeypatch.setenv("MLLOG_SINK", "kafka://ann:s3cret@x")
+    code, checks = doctor(capsys)
+    assert code == 1
+    assert "'kafka://***@x'" in only(checks, "settings")["message"]
+
+
+def test_a_password_that_is_nobodys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user by variable or in a place makes it somebody's."""
+    logged(tmp_path / "events")
+    monkeypatch.setenv("MLLOG_PASSWORD", "s3cret")
+    finding = only(doctor(capsys)[1], "settings")
+    assert (finding["state"], "MLLOG_USERNAME" in finding["remedy"]) == ("warning", True)
+    with server() as listening:
+        place = f"logstash+http://ann@127.0.0.1:{listening.server_port}"
+        assert doctor(capsys, "events", "--sink", place)[0] == 0
+    monkeypatch.setenv("MLLOG_USERNAME", "ann")
+    assert doctor(capsys)[0] == 0
+
+
+def test_a_logger_is_refused_where_the_doctor_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried is what a logger reads: none can be made for any server with such a value."""
+    for name, value in IMPOSSIBLE.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            if name in {"MLLOG_MODEL", "MLLOG_VERSION", "MLLOG_SALT"}:  # read only where they are needed
+                continue
+            place = None if name == "MLLOG_SINK" else "elasticsearch+https://127.0.0.1:9"
+            with pytest.raises(MllogError):
+                mllog.ModelLogger("model", version="1", sink=place, environment=Manifest(), resources=None)
 
 
 def test_every_variable_that_is_read_is_known() -> None:
@@ -765,11 +1059,13 @@ def test_a_spool_at_its_bound(
     log.close(timeout=0.1)
     monkeypatch.setenv("MLLOG_SINK", place)
     monkeypatch.setenv("MLLOG_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("MLLOG_SPOOL_BYTES", "20000")
+    # Of another service: the bound is the one that this spool's own logger was given.
+    monkeypatch.setenv("MLLOG_SPOOL_BYTES", "4000000")
     code, checks = doctor(capsys)
     assert code == 1
     (finding,) = of(checks, "folders")
-    assert "kB it may have" in finding["message"]
+    assert finding["state"] == "problem"
+    assert "of the 20.0 kB it may have" in finding["message"]
     assert finding["figures"]["bound"] == 20_000
     assert of(checks, "destinations")[0]["state"] == "problem"
     assert of(checks, "shipping")[0]["figures"]["pending_lines"] > 0

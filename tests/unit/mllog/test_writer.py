@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from mllog.delivery.queue import Queue
 from mllog.delivery.sinks import FileSink, MemorySink
 from mllog.delivery.writer import YIELD_EVENTS
 from mllog.errors import SettingError
@@ -206,7 +207,7 @@ def test_a_sink_that_can_not_be_tended_is_told_once(tmp_path: Path, caplog: pyte
 
 
 def test_what_a_sink_has_lost_was_dropped(tmp_path: Path) -> None:
-    """Lines that it had taken and that somebody removed on their way are moved from one count to the other."""
+    """Lines that it had taken and that somebody removed on their way change from one count to the other; an event says so."""
     sink = FileSink(tmp_path)
     log = ModelLogger("model", version="1", sink=sink, flush_interval=3600, resources=0)
     for k in range(9):
@@ -215,7 +216,9 @@ def test_what_a_sink_has_lost_was_dropped(tmp_path: Path) -> None:
     sink.lost = 4
     log.close()
     status = log.status()
-    assert (status.accepted, status.written, status.dropped, status.queued) == (10, 6, 4, 0)
+    assert (status.accepted, status.written, status.dropped, status.queued) == (11, 7, 4, 0)
+    (path,) = tmp_path.glob("*/*.ndjson")
+    assert orjson.loads(path.read_bytes().splitlines()[-1])["ml"]["metric"]["value"] == 4
 
 
 def test_a_segment_is_sealed_by_its_age_while_nobody_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +265,57 @@ def test_what_is_logged_behind_a_close_is_sealed_by_the_next(tmp_path: Path) -> 
     assert (status.accepted, status.written, status.dropped) == (4, 4, 0)
 
 
+def test_what_others_log_at_any_moment_of_a_close_is_theirs_to_write() -> None:
+    """A close whose sink takes everything drops nothing, not even what comes between two of its looks."""
+    look = looks = 0
+
+    class Watched(Queue):
+        def __len__(self) -> int:
+            nonlocal looks
+            length = super().__len__()
+            looks += 1
+            if looks == look:
+                # As another thread's call, which then waits to write it.
+                log._engine._queue.put(log._engine.record("metric", "kpi"))
+            return length
+
+    while look <= looks:
+        look, looks = look + 1, 0
+        log = ModelLogger("model", version="1", sink=MemorySink(), flush_interval=3600, resources=0)
+        log.prediction({"k": 1})
+        log._engine._queue.__class__ = Watched
+        assert log.close()
+        log._engine._queue.__class__ = Queue
+        assert log.flush()
+        status = log.status()
+        assert (status.accepted, status.written, status.dropped) == (2 + (look <= looks), status.accepted, 0)
+        log.close()
+    assert look > 2
+
+
+def test_a_sink_is_asked_for_room_while_nobody_writes(tmp_path: Path) -> None:
+    """In the middle of a write it can't know: a part may have found room, and the next one not."""
+    asked: list[bool] = []
+
+    class Full(FileSink):
+        inside = False
+
+        def write(self, lines: bytes) -> None:
+            self.inside = True
+            time.sleep(0.005)
+            self.inside = False
+            raise OSError("no room")
+
+        def makes_room(self) -> bool:
+            time.sleep(0.02)
+            asked.append(self.inside)
+            return len(asked) < 10
+
+    log = ModelLogger("model", version="1", sink=Full(tmp_path), flush_interval=1e-4, resources=0)
+    assert not log.close(timeout=60)
+    assert asked == [False] * 10
+
+
 def test_a_sink_is_closed_once_for_what_it_was_given() -> None:
     """A close behind which nothing was logged isn't done again; what its sink then refuses is counted by the next."""
     closed: list[int] = []
@@ -283,7 +337,8 @@ def test_a_sink_is_closed_once_for_what_it_was_given() -> None:
     lines = len(sink.lines)
     assert closed[1:] == [lines, lines]
     status = log.status()
-    assert (status.accepted, status.dropped) == (status.written + status.dropped, 1)
+    # The event that was to say so is the second one.
+    assert (status.accepted, status.dropped) == (status.written + status.dropped, 2)
 
 
 @pytest.mark.parametrize("interval", [threading.TIMEOUT_MAX, 1e300])
