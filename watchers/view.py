@@ -152,6 +152,11 @@ class View:
         """Whether there is too little history for anything that needs a variance."""
         return self.windows < LEARNING_WINDOWS and not self.larger_floors
 
+    def lasting(self, c: Contrasted) -> npt.NDArray[np.bool_]:
+        """Whether a longer window shows a state, and not one hour: windows of several hours overlap, so that one hour
+        alone would be in two of three."""
+        return c.spread if self.length > 1 else np.ones(len(c.n), dtype=bool)
+
     @property
     def _short(self) -> bool:
         """Whether history doesn't reach a week back."""

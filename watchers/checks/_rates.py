@@ -101,7 +101,7 @@ class Rate:
         outside = np.where(rare, c.observed > 1.25 * c.worst_rate, c.beyond)
         if segmented:
             outside &= rare | (np.abs(c.t) > SEGMENT_KAPPA * c.extreme)
-        passes = outside & (low > floor) & (c.observed > c.expected) & (x >= LEAST)
+        passes = outside & (low > floor) & (c.observed > c.expected) & (x >= LEAST) & view.lasting(c)
         return _Judged(c, np.where(rare, rare_counts(c), common), low, passes)
 
     def _tests(self, view: View, *, segmented: bool) -> Tests:

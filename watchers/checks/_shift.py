@@ -63,6 +63,7 @@ class Shift:
             p_value = np.where(few, np.where(c.r > 0, rare_counts(c), 1.0), p_value)
             low = rate_low(c.observed * c.n, c.n) - c.expected
             passes = np.where(few, (c.observed > 1.25 * c.worst_rate) & (low > floor), passes)
+        passes &= view.lasting(c)
         if segmented:
             passes &= np.abs(c.t) > SEGMENT_KAPPA * c.extreme
         if self.sign:

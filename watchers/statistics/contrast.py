@@ -33,6 +33,9 @@ KNOWN_HOURS: Final = 0.8
 
 CONFIDENCE: Final = 0.95
 
+HALF: Final = 0.5
+"""So much of a shift must stay without the hour that shows it most."""
+
 WINDOWS_PER_OUTLIER: Final = 256
 """One window in so many may lie outside of the envelope."""
 
@@ -75,6 +78,8 @@ class Contrasted:
         history_n: Its denominator.
         phi: Variance over mean of the history windows' counts, at least 1.
         worst_rate: Greatest contrast of comparable history windows, as for ``extreme``.
+        spread: Whether the shift is in more than one of the window's rows: without the one that shows it most at least
+            half of it stays. Of a window of one row nothing is known, and it is True.
     """
 
     n: Array
@@ -93,6 +98,7 @@ class Contrasted:
     history_n: Array
     phi: Array
     worst_rate: Array
+    spread: npt.NDArray[np.bool_]
 
     @property
     def beyond(self) -> npt.NDArray[np.bool_]:
@@ -213,7 +219,21 @@ def contrast(
         history_n=history_n,
         phi=_overdispersion(x_h * usable, usable, many),
         worst_rate=_envelope(x_h * inverse),
+        spread=_spread(now.e, current.n, r),
     )
+
+
+def _spread(e: Array, n: Array, r: Array) -> npt.NDArray[np.bool_]:
+    """Whether half of a shift stays without the row that shows it most."""
+    if len(e) < 2:
+        return np.ones(len(r), dtype=bool)
+    towards = e * np.sign(r)
+    most = np.argmax(np.where(n > 0, towards, -np.inf), axis=0)
+    columns = np.arange(len(r))
+    rest = towards.sum(axis=0) - towards[most, columns]
+    others = n.sum(axis=0) - n[most, columns]
+    result: npt.NDArray[np.bool_] = (others <= 0) | (rest >= HALF * np.abs(r) * others)
+    return result
 
 
 def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_], many: Array) -> Array:
@@ -245,6 +265,7 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
         whole[columns] = getattr(part, name)
         values[name] = whole
     values["n"] = n
+    values["spread"] = values["spread"] > 0
     return Contrasted(**values)
 
 

@@ -326,3 +326,17 @@ def test_calm_hours_page_nobody():
     # Of ten such simulations with other seeds, 3,000 hours, 14 single hours alerted; persistence is what keeps quiet.
     assert sum(alerts.values()) <= 3, alerts
     assert opened == []
+
+
+def test_one_hour_is_no_state_of_four():
+    """A longer window alarms for what lasts: one outlying hour is the hour's, and would be in two windows of four."""
+    for change in (shifted(1.5), nulled("x1", lambda data, k: k % 3 == 0)):
+        lasts = [hour_of(116 + k, change) for k in range(4)]
+        alone = [*CALM[116:118], lasts[2], CALM[119]]
+        for hours, found in ((lasts, True), (alone, False), ([*CALM[116:118], *lasts[2:]], True)):
+            book = History(CARD.ruler, [*CALM[:116], *hours])
+            view = View(CARD, book, past=(0, 116), now=(116, 120), length=4)
+            assert any(f.feature == "x1" and f.severity != "info" for f in judge(view)) is found
+    # A window that stands alone may be of one hour's rows, whatever hours they are of: nothing lasts there.
+    mixed = hour_of(72, shifted(1.5))
+    assert "x1" in {finding.feature for finding in judge(view_of(mixed))}

@@ -98,6 +98,31 @@ def test_contrast_is_what_it_says(seed: int, hours: int, length: int, natural: b
             assert getattr(fast, name)[column] == pytest.approx(value, rel=1e-7, abs=1e-12), name
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=6),
+    st.integers(0, 3),
+)
+def test_spread_is_what_it_says(rows: list[tuple[int, int]], strata: int) -> None:
+    """A shift is in several rows where, without the one that shows it most, half of its rate stays."""
+    past = one([10.0] * 12, [10.0] * 12, [100.0] * 12, [k % (strata + 1) for k in range(12)])
+    x, n = [float(min(pair)) for pair in rows], [float(max(pair)) for pair in rows]
+    now = one(x, x, n, [k % (strata + 1) for k in range(len(rows))])
+    found = contrast(past, np.arange(12), now)
+    expected = [base * (x_of - 1e-12) for base, x_of in zip(n, [0.1] * len(n), strict=True)]
+    sign = float(np.sign(found.r[0]))
+    towards = [sign * (a - b) for a, b in zip(x, expected, strict=True)]
+    counted = [k for k, base in enumerate(n) if base > 0]
+    if len(rows) < 2 or len(counted) < 2:
+        assert found.spread[0]
+        return
+    most = max(counted, key=lambda k: towards[k])
+    rest = sum(towards[k] for k in counted if k != most) / sum(n[k] for k in counted if k != most)
+    wanted = 0.5 * abs(float(found.r[0]))
+    if abs(rest - wanted) > 1e-6:
+        assert bool(found.spread[0]) == (rest > wanted)
+
+
 def test_windows_without_rows() -> None:
     """A window that has no row leaves the others as they are."""
     rows = [(float(k), float(k), 100.0, 0) for k in (10, 12, 30)]
