@@ -1,0 +1,67 @@
+"""How much is measured: everything, or as much as fits into three minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+CACHE: Final = ROOT / "build" / "detection"
+"""Environments of peers and joined tables; git ignores it."""
+
+SEED: Final = 20130101
+
+REFERENCE_WINDOWS: Final = {200: 96, 2_000: 28, 20_000: 12, 200_000: 8}
+"""How many windows of reference stand behind a resampled window, by its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sizes of one run.
+
+    Attributes:
+        clean: Resampled clean windows, by rows.
+        repeats: Windows with each fault, by rows.
+        sequences: Runs of ten windows of 200 rows with each fault, from which the delay is read.
+        blocks: Blocks of consecutive windows: each has its own training, reference and windows to judge; by rows.
+        block_windows: At most so many windows of a block are judged, by rows.
+        day_rows: Rows of a window that is resampled from one real day.
+        day_blocks: Blocks of such days.
+        event_weeks: Fortnights of flights whose days are judged; None is all.
+        months: Length of the simulated year.
+        seeds: Simulated years of each kind of noise.
+        most: Slow contenders: at most so many windows of a task, and so many tasks of a kind.
+        others: Whether the other data sets are judged too.
+        store_rows: Events that are logged to time a profile from a store.
+    """
+
+    clean: dict[int, int] = field(default_factory=lambda: {200: 300, 2_000: 200, 20_000: 40, 200_000: 3})
+    repeats: dict[int, int] = field(default_factory=lambda: {200: 24, 2_000: 40})
+    sequences: int = 20
+    blocks: dict[int, int] = field(default_factory=lambda: {200: 8, 2_000: 10, 20_000: 1})
+    block_windows: dict[int, int] = field(default_factory=lambda: {200: 40, 2_000: 12, 20_000: 8})
+    day_rows: tuple[int, ...] = (2_000, 20_000)
+    day_blocks: int = 4
+    event_weeks: tuple[int, ...] | None = None
+    months: int = 12
+    seeds: int = 2
+    most: dict[str, tuple[int, int]] = field(default_factory=lambda: {"evidently": (40, 1)})
+    others: bool = True
+    store_rows: int = 200_000
+
+
+FULL: Final = Settings()
+QUICK: Final = Settings(
+    clean={200: 24, 2_000: 24, 20_000: 2},
+    repeats={200: 4, 2_000: 4},
+    sequences=2,
+    blocks={200: 2, 2_000: 2},
+    block_windows={200: 12, 2_000: 6},
+    day_rows=(2_000,),
+    day_blocks=1,
+    event_weeks=(3, 13),
+    months=2,
+    seeds=1,
+    most={"evidently": (4, 1), "nannyml": (40, 1), "alibi-detect": (60, 1)},
+)
