@@ -8,7 +8,7 @@ OUT    ?= demo-out
 INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench bench-detection docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -60,6 +60,9 @@ maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTIC
 
 bench: $(VENV)/.bench  ## what one logged prediction costs, beside other loggers
 	$(BIN)/python -m benchmarks.logger
+
+bench-detection: $(VENV)/.bench  ## what is found and how often nothing is called a fault, beside other monitors (--quick)
+	$(BIN)/python -m benchmarks.detection --quick
 
 docs: $(VENV)/.demo  ## write the pages that are derived from code
 	$(BIN)/python docs/generate.py

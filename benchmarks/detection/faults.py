@@ -43,9 +43,10 @@ class Fault:
         return self.change(window.reset_index(drop=True).copy(), np.random.default_rng(seed))
 
 
-def faults_of(data: DataSet) -> list[Fault]:
-    """Every fault that can be put into a data set."""
-    return list(_faults(data))
+def faults_of(data: DataSet, *, one_feature: bool = False) -> list[Fault]:
+    """Every fault that can be put into a data set; with ``one_feature`` each kind into its first feature only."""
+    found = list(_faults(data))
+    return list({fault.kind: fault for fault in reversed(found)}.values())[::-1] if one_feature else found
 
 
 def _faults(data: DataSet) -> Iterator[Fault]:

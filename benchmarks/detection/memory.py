@@ -97,10 +97,10 @@ class MemoryStore:
 
     def documents(
         self,
-        model: str,
-        window: Window,
-        query: DocumentQuery,
-        segment: Mapping[str, str] | None,
+        model: str,  # noqa: ARG002
+        window: Window,  # noqa: ARG002
+        query: DocumentQuery,  # noqa: ARG002
+        segment: Mapping[str, str] | None,  # noqa: ARG002
         limit: int,  # noqa: ARG002
     ) -> list[str]:
         """There are no events."""

@@ -21,7 +21,6 @@ from benchmarks.detection.faults import faults_of
 from benchmarks.detection.judging import Judged, judge
 from benchmarks.detection.settings import ROOT, SEED, Settings
 from benchmarks.detection.windows import Task
-from benchmarks.detection.year.simulate import NOISES
 
 HOLIDAY: Final = "2013-07-04"
 YEAR_SECONDS: Final = 3_600
@@ -67,7 +66,7 @@ class Run:
 def windows_part(run: Run) -> dict[str, Any]:
     """False alarms, power, delay, segments: on flights, resampled, real and by day."""
     data, settings = run.flights(), run.settings
-    faults = faults_of(data)
+    faults = faults_of(data, one_feature=settings.one_feature)
     tasks: list[Task] = []
     for rows, clean in settings.clean.items():
         repeats = settings.repeats.get(rows, 0)
@@ -94,7 +93,8 @@ def others_part(run: Run) -> dict[str, Any]:
         except MissingDataError as error:
             missing[name] = str(error)
             continue
-        faults, settings = faults_of(data), run.settings
+        settings = run.settings
+        faults = faults_of(data, one_feature=settings.one_feature)
         for rows in OTHERS_ROWS:
             repeats = settings.repeats[rows] // 2
             clean = settings.clean[rows] // 2
@@ -127,7 +127,7 @@ def events_part(run: Run) -> dict[str, Any]:
 def year_part(run: Run) -> dict[str, Any]:
     """Simulated years, each in a process of its own."""
     hours = round(run.settings.months * 8_766 / 12)
-    wanted = [(noise, SEED + k) for noise in NOISES for k in range(run.settings.seeds)]
+    wanted = [(noise, SEED + k) for noise in run.settings.noises for k in range(run.settings.seeds)]
 
     def one(which: tuple[str, int]) -> dict[str, Any]:
         noise, seed = which
@@ -141,7 +141,8 @@ def year_part(run: Run) -> dict[str, Any]:
             return {"noise": noise, "seed": seed, "error": done.stderr.strip().rpartition("\n")[2][:300]}
         result: dict[str, Any] = json.loads(done.stdout)
         run.tell(
-            f"year: {noise}, seed {seed}: {result['pages']} pages in {result['months']:.1f} months, {result['cpu']:.0f} s"
+            f"year: {noise}, seed {seed}: {result['pages']} pages in {result['months']:.1f} months, "
+            f"{result['cpu']:.0f} s of CPU"
         )
         return result
 
@@ -154,11 +155,11 @@ def speed_part(run: Run) -> dict[str, Any]:
     names = [name for name in run.contenders if not CONTENDERS[name].delays_only]
     alone = Run(run.settings, names, run.tell, 1, run.folder)
     # One after the other: CPU times suffer from neighbours.
-    judged = alone.judge("speed", [speed.task()])
+    judged = alone.judge("speed", [speed.task(run.settings.speed_rows)])
     decision = speed.decision()
     store = speed.store(run.settings.store_rows)
     figures = speed.of_peers(judged)
-    count = store["cpu_us_per_row"] * speed.ROWS / 1e6
+    count = store["cpu_us_per_row"] * run.settings.speed_rows / 1e6
     decide = figures.get("mllog", {}).get("decide", decision["median_ms"] / 1e3)
     return {
         "contenders": figures,

@@ -31,9 +31,12 @@ class Settings:
         event_weeks: Fortnights of flights whose days are judged; None is all.
         months: Length of the simulated year.
         seeds: Simulated years of each kind of noise.
+        noises: Kinds of noise.
+        one_feature: Put each kind of fault into one feature only, where the data has two for it.
         most: Slow contenders: at most so many windows of a task, and so many tasks of a kind.
         others: Whether the other data sets are judged too.
         store_rows: Events that are logged to time a profile from a store.
+        speed_rows: Rows of the window by which everybody's CPU is compared.
     """
 
     clean: dict[int, int] = field(default_factory=lambda: {200: 300, 2_000: 200, 20_000: 40, 200_000: 3})
@@ -46,14 +49,17 @@ class Settings:
     event_weeks: tuple[int, ...] | None = None
     months: int = 12
     seeds: int = 2
+    noises: tuple[str, ...] = ("normal", "t5", "overdispersed", "slow")
+    one_feature: bool = False
     most: dict[str, tuple[int, int]] = field(default_factory=lambda: {"evidently": (40, 1)})
     others: bool = True
     store_rows: int = 200_000
+    speed_rows: int = 200_000
 
 
 FULL: Final = Settings()
 QUICK: Final = Settings(
-    clean={200: 24, 2_000: 24, 20_000: 2},
+    clean={200: 20, 2_000: 20, 20_000: 2},
     repeats={200: 4, 2_000: 4},
     sequences=2,
     blocks={200: 2, 2_000: 2},
@@ -62,6 +68,9 @@ QUICK: Final = Settings(
     day_blocks=1,
     event_weeks=(3, 13),
     months=2,
+    store_rows=20_000,
     seeds=1,
-    most={"evidently": (4, 1), "nannyml": (40, 1), "alibi-detect": (60, 1)},
+    noises=("normal", "t5"),
+    one_feature=True,
+    most={"evidently": (4, 1), "nannyml": (48, 1), "alibi-detect": (48, 1), "mllog, two frames": (32, 1)},
 )

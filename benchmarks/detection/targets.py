@@ -83,7 +83,9 @@ def _windows(part: dict[str, Any], who: str) -> Iterator[Target]:
             what = f"{row['fault']}, {row['feature']}, ten windows of 200: found within 2,000 rows"
             yield _target(what, POWER, row["found"]["value"], of(row["found"]), at_least=True)
     for row in worse(part["equal"]):
-        what = f"{row['fault']}, {row['feature']}, {row['mode']}, {row['rows']:,} rows: less than {row['contender']} at equal false alarms"
+        what = (
+            f"{row['fault']}, {row['feature']}, {row['mode']}, {row['rows']:,} rows: {row['contender']} at equal alarms"
+        )
         # What ours must reach is what the peer reaches.
         yield _target(
             what, row["found"]["value"], row["ours"]["value"], f"{of(row['ours'])} / {of(row['found'])}", at_least=True

@@ -107,7 +107,7 @@ CONTENDERS: Final[dict[str, Entry]] = {
     "mllog, two frames": Entry(
         "ours",
         "Compare",
-        "as `watchers.compare(reference, current)` does it: the card is made of the reference, which is the history too",
+        "as `watchers.compare(reference, current)` does: the card is made of the reference, which is the history",
         options={"of_reference": True},
     ),
     "mllog run": Entry(
