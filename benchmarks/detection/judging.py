@@ -137,7 +137,9 @@ def _judge(name: str, tasks: Sequence[Task], folders: Sequence[Path], settings: 
     texts = set() if CONTENDERS[name].module in {"ours", "runs"} else {"texts"}
     for number in given:
         path = folders[number] / f"{name}.json"
-        answer = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"error": _last_line(log)}
+        answer: dict[str, Any] = {"error": _last_line(log)}
+        if path.exists():
+            answer = json.loads(path.read_text(encoding="utf-8"))
         if "error" in answer:
             errors.append(f"{folders[number].name}: {answer['error']}")
             continue

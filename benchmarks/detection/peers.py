@@ -32,7 +32,16 @@ def python_of(contender: str) -> Path:
         return python
     folder.parent.mkdir(parents=True, exist_ok=True)
     venv.create(folder, with_pip=True, clear=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", pins]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+        str(pins),
+    ]
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS, cwd=ROOT)
     except subprocess.TimeoutExpired as error:

@@ -153,8 +153,8 @@ def delays(judged: Judged) -> list[dict[str, Any]]:
                 hit = [one for one in members if (one.label.kind, one.label.feature) == (kind, feature)]
                 if not hit:
                     continue
-                first = [_first(one, lambda v, f=feature: _alarms(v, f)) for one in hit]
-                paged = [_first(one, lambda v, f=feature: _pages(v, f)) for one in hit]
+                first = [_first(one, _alarms, feature) for one in hit]
+                paged = [_first(one, _pages, feature) for one in hit]
                 rows.append(
                     {
                         "contender": name, "data": data, "mode": mode, "rows": size, "fault": kind,
@@ -176,8 +176,8 @@ def _pages(verdict: dict[str, Any], feature: str | None) -> bool:
     return any(feature is None or feature in features for features in verdict["pages"])
 
 
-def _first(outcome: Outcome, says: Callable[[dict[str, Any]], bool]) -> int | None:
-    return next((k for k, verdict in enumerate(outcome.verdicts) if says(verdict)), None)
+def _first(outcome: Outcome, says: Callable[[dict[str, Any], str | None], bool], feature: str | None) -> int | None:
+    return next((k for k, verdict in enumerate(outcome.verdicts) if says(verdict, feature)), None)
 
 
 def _median(values: list[int]) -> float | None:

@@ -49,7 +49,7 @@ class Tests:
     def _number(self, name: str, values: np.ndarray) -> float:
         before = self.numbers[name]
         gone, was_gone = int(np.isnan(values).sum()), int(np.isnan(before).sum())
-        table = [[gone, len(values) - gone], [was_gone, len(before) - was_gone]]
+        table = np.array([[gone, len(values) - gone], [was_gone, len(before) - was_gone]])
         p_value = float(stats.fisher_exact(table).pvalue) if gone or was_gone else 1.0
         if gone < len(values) and was_gone < len(before):
             there = stats.ks_2samp(values[~np.isnan(values)], before[~np.isnan(before)], method="asymp")

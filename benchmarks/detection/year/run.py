@@ -55,8 +55,8 @@ def _judged(hours: int) -> int:
 
 
 def _length(finding: Any) -> int:
-    window = finding.window
-    return round((window.end - window.start) / HOUR)
+    hours: int = round((finding.window.end - finding.window.start) / HOUR)
+    return hours
 
 
 def main() -> int:

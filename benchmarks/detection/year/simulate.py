@@ -126,7 +126,8 @@ class Year:
         if self.noise == "overdispersed":
             return np.zeros(size)
         if self.noise == "t5":
-            return self.rng.standard_t(5, size) / np.sqrt(5 / 3)
+            heavy: Array = self.rng.standard_t(5, size) / np.sqrt(5 / 3)
+            return heavy
         fresh = self.rng.normal(0, 1, size)
         if self.noise == "slow":
             before = self._lasting if self._lasting.size else self.rng.normal(0, 1, size)
@@ -193,8 +194,10 @@ class Year:
         low, high = self._ranges[k]
         edges = self._edges[k]
         below, above = int(np.searchsorted(edges, low, "right")), int(np.searchsorted(edges, high, "left"))
-        result: npt.NDArray[np.int64] = drawn[:, :below].sum(axis=1) * (edges[below - 1] <= low if below else 0)
-        return result + drawn[:, above + 1 :].sum(axis=1)
+        if below and edges[below - 1] > low:
+            below = 0
+        outside: npt.NDArray[np.int64] = drawn[:, :below].sum(axis=1) + drawn[:, above + 1 :].sum(axis=1)
+        return outside
 
     def _card(self) -> ModelCard:
         """Training rows of the same process, three weeks before its first hour."""
