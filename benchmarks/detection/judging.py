@@ -118,7 +118,8 @@ def _judge(name: str, tasks: Sequence[Task], folders: Sequence[Path], settings: 
     for number, task in enumerate(tasks):
         key = task.data, task.mode, task.rows
         held[key] = held.get(key, 0) + 1
-        if groups is None or held[key] <= groups:
+        useful = not CONTENDERS[name].delays_only or any(label.delay for label in task.labels)
+        if useful and (groups is None or held[key] <= groups):
             given.append(number)
     if not given:
         return [], ""
