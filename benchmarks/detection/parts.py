@@ -21,6 +21,7 @@ from benchmarks.detection.faults import faults_of
 from benchmarks.detection.judging import Judged, judge
 from benchmarks.detection.settings import ROOT, SEED, Settings
 from benchmarks.detection.windows import Task
+from benchmarks.detection.year.run import REAL
 
 HOLIDAY: Final = "2013-07-04"
 YEAR_SECONDS: Final = 3_600
@@ -125,9 +126,9 @@ def events_part(run: Run) -> dict[str, Any]:
 
 
 def year_part(run: Run) -> dict[str, Any]:
-    """Simulated years, each in a process of its own."""
+    """Real months and simulated years, each in a process of its own."""
     hours = round(run.settings.months * 8_766 / 12)
-    wanted = [(noise, SEED + k) for noise in run.settings.noises for k in range(run.settings.seeds)]
+    wanted = [(REAL, 0), *((noise, SEED + k) for noise in run.settings.noises for k in range(run.settings.seeds))]
 
     def one(which: tuple[str, int]) -> dict[str, Any]:
         noise, seed = which
@@ -140,14 +141,13 @@ def year_part(run: Run) -> dict[str, Any]:
         if done.returncode:
             return {"noise": noise, "seed": seed, "error": done.stderr.strip().rpartition("\n")[2][:300]}
         result: dict[str, Any] = json.loads(done.stdout)
-        run.tell(
-            f"year: {noise}, seed {seed}: {result['pages']} pages in {result['months']:.1f} months, "
-            f"{result['cpu']:.0f} s of CPU"
-        )
+        run.tell(f"year: {noise}, seed {seed}: {result['pages']} pages in {hours} hours, {result['cpu']:.0f} s of CPU")
         return result
 
     with ThreadPoolExecutor(run.jobs) as pool:
-        return {"years": list(pool.map(one, wanted))}
+        found = list(pool.map(one, wanted))
+    errors = {f"{row['noise']}, seed {row['seed']}": row["error"] for row in found if "error" in row}
+    return {"real": found[0], "years": found[1:], "errors": errors}
 
 
 def speed_part(run: Run) -> dict[str, Any]:

@@ -232,6 +232,13 @@ def _events(part: dict[str, Any]) -> Table:
 
 def _years(part: dict[str, Any]) -> Table:
     lines = []
+    real = part["real"]
+    if "error" not in real:
+        pages = f"{real['false_pages']} on {real['calm_days']} calm days ({real['pages']} on all)"
+        rate = f"{real['per_28_calm_days']:.2f} in 28 days"
+        what = "; ".join(title[14:] for title in real["titles"][:5])
+        cost = f"{1e3 * real['cpu'] / real['hours']:.0f}"
+        lines.append(["real flights", "", pages, rate, NOT_MEASURED, NOT_MEASURED, what, cost])
     for row in part["years"]:
         if "error" in row:
             lines.append([row["noise"], str(row["seed"]), row["error"], *[""] * 5])
@@ -250,7 +257,7 @@ def _years(part: dict[str, Any]) -> Table:
             ]
         )
     return Table(
-        "A simulated year of hourly windows, nothing broken",
+        "Hour by hour through `watchers run`, nothing broken: real flights and simulated years",
         (
             "noise",
             "seed",

@@ -11,12 +11,12 @@ FALSE_ALARMS: Final = {"iid": 0.5, "real": 3.0, "day": 3.0}
 
 POWER: Final = 0.95
 PAGES: Final = 1.0
+REAL_PAGES: Final = "pages per 28 real calm days, flights hour by hour"
 UNEXPLAINED: Final = 2
 STORMS: Final = 18
 DECISION_MS: Final = 20.0
 EVIDENTLY_RATIO: Final = 30.0
 PERSISTENT: Final = ("normal", "t5", "overdispersed")
-SMALL_ONLY: Final = {"segment of 2%": (200,)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def targets(parts: dict[str, Any], who: str = "mllog") -> list[dict[str, Any]]:
     if "events" in parts:
         found += _events(parts["events"], who)
     if "year" in parts:
-        found += _years(parts["year"])
+        found += [_real(parts["year"]["real"]), *_years(parts["year"])]
     if "speed" in parts:
         found += _speed(parts["speed"])
     return [asdict(target) for target in found]
@@ -113,15 +113,6 @@ def _events(part: dict[str, Any], who: str) -> Iterator[Target]:
                 "July 4 found", 1, None if row["holiday"] is None else float(bool(row["holiday"])), at_least=True
             )
             yield _target("calm days with an alarm (unexplained are to be <= 2)", UNEXPLAINED, calm["hits"], of(calm))
-            # A page on a calm day would need two of three windows; a day is one window here.
-            yield _target(
-                "calm days with an alarm that pages, per 28 days", 1.0, 28 * calm_paging(row), of(row["calm_paging"])
-            )
-
-
-def calm_paging(row: dict[str, Any]) -> float:
-    """Share of calm days with an alert of warning or worse."""
-    return float(row["calm_paging"]["value"] or 0.0)
 
 
 def _years(part: dict[str, Any]) -> Iterator[Target]:
@@ -131,6 +122,12 @@ def _years(part: dict[str, Any]) -> Iterator[Target]:
         pages = sum(row["pages"] for row in years)
         value = pages / months if months else None
         yield _target(f"pages per model and month, {noise} noise", PAGES, value, f"{pages} in {months:.1f} months")
+
+
+def _real(row: dict[str, Any]) -> Target:
+    if "error" in row:
+        return _target(REAL_PAGES, PAGES, None)
+    return _target(REAL_PAGES, PAGES, row["per_28_calm_days"], f"{row['false_pages']} on {row['calm_days']} days")
 
 
 def _speed(part: dict[str, Any]) -> Iterator[Target]:

@@ -383,10 +383,10 @@ def test_the_page_names_what_is_missed(judged: Judged) -> None:
         "delays": summary.delays(judged), "cpu": {}, "errors": {},
     }  # fmt: skip
     years = [year("normal", 30, SEED)]
-    found = document({"flights": part, "year": {"years": years}})
+    found = document({"flights": part, "year": {"real": {"error": "no"}, "years": years}})
     found["targets"].append({"what": "a", "limit": 1.0, "value": 2.0, "counts": "", "at_least": False, "met": False})
     text = page.markdown(found)
-    for heading in ("## Targets", "## False alarms: flights", "## Power: flights", "## A simulated year"):
+    for heading in ("## Targets", "## False alarms: flights", "## Power: flights", "## Hour by hour"):
         assert heading in text
     assert "NOT met" in text
     assert all(name in text for name in CONTENDERS)
