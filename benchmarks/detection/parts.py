@@ -97,11 +97,11 @@ def others_part(run: Run) -> dict[str, Any]:
         settings = run.settings
         faults = faults_of(data, one_feature=settings.one_feature)
         for rows in OTHERS_ROWS:
-            repeats = settings.repeats[rows] // 2
+            repeats = max(settings.repeats[rows] // 2, 1)
             clean = settings.clean[rows] // 2
             tasks.append(windows.iid(data, rows, clean, faults, repeats, 0, SEED))
             tasks += windows.real(
-                data, rows, settings.blocks[rows] // 2, settings.block_windows[rows], faults, repeats, SEED
+                data, rows, max(settings.blocks[rows] // 2, 1), settings.block_windows[rows], faults, repeats, SEED
             )
     figures = _figures(run.judge("others", tasks), {task.data: {} for task in tasks})
     return figures | {"missing": missing}

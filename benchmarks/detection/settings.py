@@ -59,10 +59,10 @@ class Settings:
 
 FULL: Final = Settings()
 QUICK: Final = Settings(
-    clean={200: 20, 2_000: 20, 20_000: 2},
-    repeats={200: 4, 2_000: 4},
-    sequences=2,
-    blocks={200: 2, 2_000: 2},
+    clean={200: 16, 2_000: 12},
+    repeats={200: 2, 2_000: 3},
+    sequences=1,
+    blocks={200: 1, 2_000: 2},
     block_windows={200: 12, 2_000: 6},
     day_rows=(2_000,),
     day_blocks=1,
@@ -72,5 +72,5 @@ QUICK: Final = Settings(
     seeds=1,
     noises=("normal", "t5"),
     one_feature=True,
-    most={"evidently": (4, 1), "nannyml": (48, 1), "alibi-detect": (48, 1), "mllog, two frames": (32, 1)},
+    most={"evidently": (2, 1), "nannyml": (48, 1), "alibi-detect": (36, 1), "mllog, two frames": (8, 1)},
 )

@@ -89,6 +89,8 @@ def power(judged: Judged) -> list[dict[str, Any]]:
         for (data, mode, size), members in by_kind(outcomes).items():
             for kind, feature in _faults(members):
                 hit = [one for one in members if (one.label.kind, one.label.feature) == (kind, feature)]
+                if feature not in hit[0].features:
+                    continue
                 row: dict[str, Any] = {
                     "contender": name, "data": data, "mode": mode, "rows": size, "fault": kind, "feature": feature,
                     "found": share_of([feature in one.alerts() for one in hit]).to_dict(),
@@ -133,11 +135,18 @@ def equal_power(judged: Judged, ours: str = "mllog") -> list[dict[str, Any]]:
             for kind, feature in _faults(members):
                 hit = [one for one in members if (one.label.kind, one.label.feature) == (kind, feature)]
                 same = [one for one in mine if (one.label.kind, one.label.feature) == (kind, feature)]
+                if feature not in hit[0].features:
+                    continue
+                own = [one.scores[feature] for one in clean if feature in one.scores]
+                usual = sum(feature in one.alerts() for one in mine if one.label.kind == CLEAN)
+                near = threshold_for(own, usual * len(own) // max(sum(one.label.kind == CLEAN for one in mine), 1))
                 rows.append(
                     {
                         "contender": name, "data": key[0], "mode": key[1], "rows": key[2], "fault": kind,
                         "feature": feature, "threshold": limit, "clean_scores": len(scores),
                         "found": share_of([one.scores.get(feature, 0.0) > limit for one in hit]).to_dict(),
+                        # The same with a threshold for this feature alone: of few clean windows a rough one.
+                        "found_own": share_of([one.scores.get(feature, 0.0) > near for one in hit]).to_dict(),
                         "ours": share_of([feature in one.alerts() for one in same]).to_dict(),
                     }
                 )  # fmt: skip
@@ -151,7 +160,7 @@ def delays(judged: Judged) -> list[dict[str, Any]]:
         for (data, mode, size), members in by_kind(outcomes, delay=True).items():
             for kind, feature in [(CLEAN, None), *_faults(members)]:
                 hit = [one for one in members if (one.label.kind, one.label.feature) == (kind, feature)]
-                if not hit:
+                if not hit or (feature is not None and feature not in hit[0].features):
                     continue
                 first = [_first(one, _alarms, feature) for one in hit]
                 paged = [_first(one, _pages, feature) for one in hit]

@@ -93,13 +93,13 @@ def _windows(part: dict[str, Any], who: str) -> Iterator[Target]:
 
 
 def worse(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where a peer at our false-alarm rate finds more than we do."""
+    """Where a peer at our false-alarm rate finds more than we do: the lower end of its interval lies above our share."""
     return [
         row
         for row in rows
         if row["found"]["value"] is not None
         and row["ours"]["value"] is not None
-        and row["found"]["value"] > row["ours"]["value"]
+        and row["found"]["low"] > row["ours"]["value"]
         and row["rows"] <= 2_000
     ]
 

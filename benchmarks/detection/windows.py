@@ -157,7 +157,7 @@ def real(
     spare = room - judged * rows
     blocks = min(blocks, 1 + spare // (judged * rows))
     for block in range(blocks):
-        start = round(block * spare / max(blocks - 1, 1))
+        start = round((block + 0.5) * spare / blocks)
         middle = start + training
         end = middle + reference
         past = [calm.iloc[k : k + rows].reset_index(drop=True) for k in range(middle, end, rows)]
@@ -188,7 +188,7 @@ def days(data: DataSet, rows: int, blocks: int, faults: Sequence[Fault], repeats
     width = 14
     room = len(order) - 2 * DAYS - width
     for block in range(blocks if room >= 0 else 0):
-        start = round(block * room / max(blocks - 1, 1))
+        start = round((block + 0.5) * room / blocks)
         rng = np.random.default_rng([seed, rows, 2, block])
         chosen = [groups[day] for day in order[start : start + 2 * DAYS + width]]
         drawn = [part.iloc[np.sort(rng.integers(0, len(part), rows))].reset_index(drop=True) for part in chosen[DAYS:]]

@@ -26,8 +26,9 @@ IDENTIFIERS: Final = ("tailnum",)
 CATEGORIES: Final = ("carrier", "origin", "dest", "tailnum", "engine")
 TEXTS: Final = ("remarks",)
 CALM: Final = 0.05
-"""A day is calm where fewer flights than this were cancelled."""
+"""A day is calm where fewer flights than this were cancelled, and where the weather table knows half of its flights."""
 
+KNOWN: Final = 0.5
 STORM: Final = 0.10
 _SKY: Final = {
     "temp": "temperature", "humid": "humidity", "wind_speed": "wind_speed", "precip": "precipitation",
@@ -48,7 +49,6 @@ def load() -> DataSet:
         part.replace(path)
     nulls = ("distance", "dest")
     cancelled = frame.pop("cancelled")
-    share = cancelled.groupby(frame[DAY]).transform("mean")
     return DataSet(
         name="flights",
         frame=plant_nulls(frame, nulls, SEED).assign(cancelled=cancelled),
@@ -60,7 +60,7 @@ def load() -> DataSet:
         nulls=nulls,
         shifted=("origin", "carrier"),
         moved=("distance", "scheduled_minutes"),
-        calm=np.asarray(share < CALM),
+        calm=np.asarray(frame[DAY].isin(_calm(frame.assign(cancelled=cancelled)))),
         groups={
             "schedule": tuple(name for name in SCHEDULE if name not in IDENTIFIERS),
             "identifier": IDENTIFIERS,
@@ -79,9 +79,15 @@ def storms(data: DataSet) -> list[str]:
 
 
 def calm_days(data: DataSet) -> list[str]:
-    """The days on which fewer than 5 % were."""
-    share = data.frame["cancelled"].groupby(data.frame[DAY]).mean()
-    return [str(day) for day in share.index[share < CALM]]
+    """The days on which fewer than 5 % were, and the weather is known: its table ends on 30 December."""
+    return _calm(data.frame)
+
+
+def _calm(frame: pd.DataFrame) -> list[str]:
+    days = frame.groupby(DAY)
+    cancelled = days["cancelled"].mean()
+    known = days["temperature"].count() / days.size()
+    return [str(day) for day in cancelled.index[(cancelled < CALM) & (known > KNOWN)]]
 
 
 def _joined() -> pd.DataFrame:
