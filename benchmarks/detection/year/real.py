@@ -14,7 +14,7 @@ import pandas as pd
 
 import watchers
 from benchmarks.detection.datasets import DAY, TIME, load
-from benchmarks.detection.datasets.flights import calm_days
+from benchmarks.detection.datasets.flights import WEATHER, calm_days
 from benchmarks.detection.memory import HOUR, MemoryStore
 from mllog import ModelCard
 from watchers import Window, WindowProfile
@@ -81,6 +81,8 @@ def real(weeks: int) -> dict[str, Any]:
 
     pages = [event for event in report.events if event.kind in {"opened", "reopened"}]
     false = [event for event in pages if day_of(event.at - HOUR) in calm]
+    # Stations fall silent and fronts pass: such pages are true, and a table tells them from the others.
+    weather = [event for event in false if set(event.data.get("features", [])) <= set(WEATHER)]
     calm_count = sum(day in calm for day in days)
     return {
         "noise": "flights",
@@ -89,7 +91,9 @@ def real(weeks: int) -> dict[str, Any]:
         "pages": len(pages),
         "calm_days": calm_count,
         "false_pages": len(false),
+        "weather_pages": len(weather),
         "per_28_calm_days": 28 * len(false) / calm_count if calm_count else None,
+        "not_weather_per_28": 28 * (len(false) - len(weather)) / calm_count if calm_count else None,
         "titles": [f"{event.at:%Y-%m-%d %H}h {event.data.get('title', '')}" for event in false],
         "others": [f"{event.at:%Y-%m-%d %H}h {event.data.get('title', '')}" for event in pages if event not in false],
         "cpu": cpu,
