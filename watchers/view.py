@@ -153,8 +153,10 @@ class View:
         return self.windows < LEARNING_WINDOWS and not self.larger_floors
 
     def lasting(self, c: Contrasted) -> npt.NDArray[np.bool_]:
-        """Whether a longer window shows a state, and not one hour: windows of several hours overlap, so that one hour
-        alone would be in two of three."""
+        """Whether each contrast shows a state and not one hour.
+
+        Windows of several hours overlap, so that one hour alone would be in two of three.
+        """
         return c.spread if self.length > 1 else np.ones(len(c.n), dtype=bool)
 
     @property

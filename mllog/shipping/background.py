@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mllog.notices import once
-from mllog.shipping.courier import Limits
+from mllog.shipping.limits import Limits
 from mllog.shipping.shipper import Shipper
 
 if TYPE_CHECKING:

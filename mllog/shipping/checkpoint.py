@@ -5,13 +5,19 @@ itself is noted (from where to where, and when it was first read): a shipper tha
 same bytes, and knows that they may have arrived.
 
 What survives a loss of power may be older than what was delivered, by a second at most; the events in between are
-then sent again, under the same ids.
+then sent again, under the same ids. So a checkpoint says whether it is the last word (``settled``): it is *settled*
+where its shipper closed it and nothing behind it was sent. The first one that a shipper writes isn't, and is on the
+disk before anything is sent (:mod:`mllog.shipping.doubt`).
+
+Its ``checksum`` is that of everything else in it. A file without one was written by an older version, and is believed
+where it can be right.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass, field, fields
@@ -21,12 +27,13 @@ from typing import Any, Final
 import orjson
 
 from mllog.files import replace, sync_folder
+from mllog.shipping.held import count_of, moment_of, numbers_of, place_of, ranges, text_of
+from mllog.shipping.positions import impossible
 from mllog.shipping.segments import Segments
 
 VERSION: Final = 1
 ENDING: Final = ".checkpoint"
 SYNC_SECONDS: Final = 1.0
-_MOST_KNOWN: Final = 10**6
 
 
 @dataclass(slots=True)
@@ -88,6 +95,8 @@ class Checkpoint:
         lost: Whether there was a checkpoint that can't be read any more, or can't be right.
         why: What is wrong with it, where it is lost.
         known: Numbers of the segments that were seen and not passed, ascending.
+        settled: Whether nothing behind it, and behind the batch that is being sent, was sent.
+        doubt: Up to which segment, and byte of it, anything may have been sent, since a former checkpoint was lost.
     """
 
     path: Path
@@ -103,7 +112,11 @@ class Checkpoint:
     lost: bool = False
     why: str = ""
     known: list[int] = field(default_factory=list)
-    _synced: float = 0.0
+    settled: bool = True
+    doubt: tuple[int, int] | None = None
+    _synced: float = -math.inf
+    _file: bytes | None = None
+    _on_disk: bool = False
 
     def __post_init__(self) -> None:
         self.counts = self.counts or Counts()
@@ -112,12 +125,16 @@ class Checkpoint:
     def load(cls, path: Path, destination: str) -> Checkpoint:
         """The checkpoint in a file; a fresh one where there is none, or one that can't be right.
 
-        Fresh means that everything is sent again, under the same ids. A checkpoint can't be right that is another
-        destination's, whose values aren't of their types, or that is past the end of the segments beside it: whoever
-        believed it would skip events.
+        Fresh means that everything is sent again, under the same ids. A checkpoint can't be right that isn't what its
+        checksum says, that is another destination's, whose values aren't of their types, that is past the end of the
+        segments beside it, or in the middle of a line: whoever believed it would skip events.
         """
         try:
-            held: Any = orjson.loads(path.read_bytes())
+            content = path.read_bytes()
+            held: Any = orjson.loads(content)
+            stated = held.pop("checksum", None)
+            if stated is not None and stated != _checksum(held):
+                return cls(path, destination, lost=True, why="it isn't what its checksum says")
             if held["version"] != VERSION:
                 return cls(path, destination, lost=True, why=f"its version is {held['version']!r}")
             if held["destination"] != destination:
@@ -125,15 +142,19 @@ class Checkpoint:
             found = cls(
                 path,
                 destination,
-                _count(held["segment"]),
-                _count(held["offset"]),
+                count_of(held["segment"]),
+                count_of(held["offset"]),
                 counts_of(held["counts"]),
                 _intent(held["intent"]),
                 moment_of(held["last_success"]),
-                _text(held["last_error"]),
+                text_of(held["last_error"]),
                 moment_of(held["last_error_at"]),
                 held.get("failing", (held["last_error_at"] or 0.0) > (held["last_success"] or 0.0)) is True,
-                known=_numbers(held.get("known", [])),
+                known=numbers_of(held.get("known", [])),
+                settled=held.get("settled") is True,
+                doubt=place_of(held.get("doubt")),
+                _file=content,
+                _on_disk=held.get("settled") is True,
             )
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, destination)
@@ -141,7 +162,7 @@ class Checkpoint:
             return cls(path, destination, lost=True, why=f"it can't be read: {error.strerror or error}")
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(path, destination, lost=True, why="it is no checkpoint: its values aren't what they should be")
-        why = _impossible(found)
+        why = impossible(found)
         return found if why is None else cls(path, destination, lost=True, why=why)
 
     def see(self, ahead: list[int]) -> int:
@@ -162,14 +183,16 @@ class Checkpoint:
         return len(gone)
 
     def save(self, *, sync: bool = False) -> None:
-        """Write it; on the disk where ``sync`` says so or the last time was a second ago.
+        """Write it; on the disk where ``sync`` says so, the last time was a second ago, or it is the first time.
+
+        What stands there already isn't written again.
 
         Raises:
             OSError: Where the disk refuses.
         """
         now = time.monotonic()
         sync = sync or now - self._synced >= SYNC_SECONDS
-        content = {
+        held = {
             "version": VERSION,
             "destination": self.destination,
             "segment": self.segment,
@@ -180,12 +203,19 @@ class Checkpoint:
             "last_error": self.last_error,
             "last_error_at": self.last_error_at,
             "failing": self.failing,
-            "known": _ranges(self.known),
+            "known": ranges(self.known),
+            "settled": self.settled,
+            "doubt": self.doubt,
         }
-        replace(self.path, orjson.dumps(content, option=orjson.OPT_INDENT_2), sync=sync)
+        content = orjson.dumps({**held, "checksum": _checksum(held)}, option=orjson.OPT_INDENT_2)
+        if content == self._file and (self._on_disk or not sync):
+            return
+        self._file, self._on_disk = None, False
+        replace(self.path, content, sync=sync)
         if sync:
             sync_folder(self.path.parent)
             self._synced = now
+        self._file, self._on_disk = content, sync
 
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
@@ -206,38 +236,13 @@ def counts_of(held: Any) -> Counts:
         ValueError: Where one of them is no number of events.
         TypeError: Where they aren't counts.
     """
-    return Counts(**{name: _count(value) for name, value in held.items()})
-
-
-def moment_of(value: Any) -> float | None:
-    """Seconds since 1970 from a file.
-
-    Raises:
-        ValueError: Where it is neither a moment nor ``None``.
-    """
-    if value is None:
-        return None
-    if type(value) not in {int, float} or not math.isfinite(value):
-        raise ValueError(value)
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(value)
-    return value
-
-
-def _text(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ValueError(value)
-    return value
+    return Counts(**{name: count_of(value) for name, value in held.items()})
 
 
 def _intent(held: Any) -> Intent | None:
     if held is None:
         return None
-    intent = Intent(_count(held["start"]), _count(held["end"]), held["ingested"])
+    intent = Intent(count_of(held["start"]), count_of(held["end"]), held["ingested"])
     # It goes into events, and a store would refuse them all for a time that is none.
     dt.datetime.fromisoformat(intent.ingested)
     if intent.end < intent.start:
@@ -245,37 +250,5 @@ def _intent(held: Any) -> Intent | None:
     return intent
 
 
-def _ranges(numbers: list[int]) -> list[list[int]]:
-    """Ascending numbers as pairs of first and last."""
-    found: list[list[int]] = []
-    for number in numbers:
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    return found
-
-
-def _numbers(held: Any) -> list[int]:
-    pairs = [(_count(first), _count(last)) for first, last in held]
-    if sum(last - first for first, last in pairs) > _MOST_KNOWN:
-        raise ValueError(held)
-    return [number for first, last in pairs for number in range(first, last + 1)]
-
-
-def _impossible(found: Checkpoint) -> str | None:
-    """What of a position can't be, by the segments beside it; ``None`` where it can, or nobody can tell."""
-    segments = Segments(found.path.parent)
-    numbers = segments.numbers()
-    if not numbers:
-        return None
-    if found.segment > numbers[-1] + 1:
-        return f"it is at segment {found.segment}, and the last one is {numbers[-1]}"
-    if found.segment not in numbers:
-        return None
-    end = max(found.offset, found.intent.end if found.intent else 0)
-    with contextlib.suppress(OSError):
-        size = segments.path(found.segment).stat().st_size
-        if end > size:
-            return f"it is at byte {end} of segment {found.segment}, which has {size}"
-    return None
+def _checksum(held: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(held, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -32,7 +32,8 @@ _EPILOG: Final = """\
 example: mllog ship events/ --to logstash+https://logstash.example:8080 --follow --delete
 
 environment: MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_API_KEY (Elasticsearch) or MLLOG_BEARER_TOKEN;
-MLLOG_CA_CERTS, MLLOG_CLIENT_CERT, MLLOG_CLIENT_KEY; MLLOG_TIMEOUT (seconds to wait for an answer, 30)
+MLLOG_CA_CERTS (file or folder), MLLOG_CLIENT_CERT, MLLOG_CLIENT_KEY, MLLOG_CLIENT_KEY_PASSWORD;
+MLLOG_TIMEOUT (seconds to wait for an answer, 30)
 A password in PLACE can be read by everybody on this machine for a moment: rather name the user there, and set
 MLLOG_PASSWORD.
 
@@ -70,6 +71,11 @@ class Ship:
             "--delete", action="store_true", help="delete segments that every place has which the spool was shipped to"
         )
         parser.add_argument(
+            "--copy",
+            action="store_true",
+            help="keep no segments until this place has them: the only way to a second place for a logger's own spool",
+        )
+        parser.add_argument(
             "--give-up",
             metavar="SECONDS",
             type=_seconds,
@@ -94,14 +100,15 @@ class Ship:
         shipper = Shipper(
             folder,
             destination,
-            delete=args.delete,
+            delete=args.delete and not args.replay_dead,
+            copy=args.copy or args.replay_dead,
             stop=stop,
             give_up=None if args.follow else args.give_up,
         )
-        if args.replay_dead:
-            return _replay(shipper, as_json=args.json)
         with _stopped_by_signals(stop, destination):
-            return _ship(shipper, follow=args.follow, as_json=args.json)
+            if args.replay_dead:
+                return _replay(shipper, as_json=args.json)
+            return _ship(shipper, follow=args.follow, delete=args.delete, as_json=args.json)
 
 
 command = Ship()
@@ -151,7 +158,8 @@ def _stopped_by_signals(stop: threading.Event, destination: Destination) -> Iter
             signal.signal(number, handler)
 
 
-def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
+def _ship(shipper: Shipper, *, follow: bool, delete: bool, as_json: bool) -> int:
+    from mllog.shipping import clearing  # noqa: PLC0415 - after the password is hidden
     from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
 
     began = time.monotonic()
@@ -176,6 +184,8 @@ def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
         "restarts": counts.restarts,
         "pending": {"lines": status.pending_lines, "bytes": status.pending_bytes},
         "dead_letters": status.dead,
+        "deleted": shipper.deleted,
+        "kept_for": clearing.kept_for(shipper.folder, shipper.destination) if delete else [],
         "problem": problem,
         "warnings": shipper.warnings,
         "seconds": round(time.monotonic() - began, 3),
@@ -183,14 +193,14 @@ def _ship(shipper: Shipper, *, follow: bool, as_json: bool) -> int:
     if as_json:
         print(json.dumps(summary))
     else:
-        _report(summary)
+        _report(summary, _deletion(summary, left=clearing.is_left(shipper.folder)) if delete else None)
     if problem is not None or (status.pending_lines and not follow):
         return UNDELIVERED
     aside = counts.dead or counts.corrupt or counts.corrupt_segments or counts.restarts or shipper.warnings
     return REFUSED if aside else DELIVERED
 
 
-def _report(summary: dict[str, Any]) -> None:
+def _report(summary: dict[str, Any], deletion: str | None) -> None:
     told = sys.stderr if summary["destination"] == "stdout:" else sys.stdout
     print(f"delivered {summary['delivered']} events to {summary['destination']}", file=told)
     if not summary["acknowledged"]:
@@ -207,6 +217,8 @@ def _report(summary: dict[str, Any]) -> None:
             "they are kept in _corrupt",
             file=told,
         )
+    if deletion is not None:
+        print(deletion, file=told)
     for warning in summary["warnings"]:
         print(f"mllog ship: {warning}", file=sys.stderr)
     if summary["pending"]["lines"]:
@@ -215,15 +227,40 @@ def _report(summary: dict[str, Any]) -> None:
         print(f"mllog ship: {summary['problem']}", file=sys.stderr)
 
 
-def _forget(folder: Path, destination: Destination, *, as_json: bool) -> int:
-    from mllog.shipping import registry  # noqa: PLC0415 - rarely needed
+def _deletion(summary: dict[str, Any], *, left: bool) -> str:
+    """What ``--delete`` did, and why not more."""
+    text = f"deleted {summary['deleted']} segments"
+    if summary["kept_for"]:
+        return (
+            f"{text}; others are kept for {', '.join(summary['kept_for'])}, which hasn't got them yet: ship there too, "
+            "or take it off the list (--to THAT_PLACE --forget) if it needs them no more"
+        )
+    if left and not summary["deleted"] and not summary["pending"]["lines"]:
+        return f"{text}; what is left is still being written to"
+    return text
 
-    known = registry.forget(folder, destination.key)
+
+def _forget(folder: Path, destination: Destination, *, as_json: bool) -> int:
+    from mllog.shipping import holders, registry  # noqa: PLC0415 - rarely needed
+
+    lock = registry.busy(folder, destination.key)
+    problem = None
+    if lock is not None:
+        problem = f"{destination.name} is being shipped to by {holders.holder(lock)}: end that first"
+    elif not registry.forget(folder, destination.key):
+        known = ", ".join(entry.name for entry in registry.entries(folder)) or "no place"
+        raise PlaceError(
+            f"{destination.name} was never shipped to from {folder}; known there: {known}",
+            field="place",
+            value=destination.name,
+        )
     if as_json:
-        print(json.dumps({"destination": destination.name, "forgotten": known}))
+        print(json.dumps({"destination": destination.name, "forgotten": problem is None, "problem": problem}))
+    elif problem is None:
+        print(f"{destination.name}: forgotten")
     else:
-        print(f"{destination.name}: {'forgotten' if known else 'was never shipped to from here'}")
-    return DELIVERED
+        print(f"mllog ship: {problem}", file=sys.stderr)
+    return DELIVERED if problem is None else UNDELIVERED
 
 
 def _replay(shipper: Shipper, *, as_json: bool) -> int:

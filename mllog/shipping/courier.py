@@ -6,9 +6,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from dataclasses import dataclass, replace
-from itertools import chain
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import Lock
@@ -17,30 +15,20 @@ from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts, Intent
 from mllog.shipping.dead import DeadLetters
 from mllog.shipping.delivering import HALVE_AFTER, Delivery
 from mllog.shipping.destinations.base import UnavailableError
+from mllog.shipping.doubt import Doubt
+from mllog.shipping.limits import COMPANY, COMPANY_LINES, Limits
+from mllog.shipping.positions import end, passed
+from mllog.shipping.seals import REASONS, Seals
 from mllog.shipping.segments import Batch, Segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mllog.shipping.destinations.base import Destination
     from mllog.shipping.pace import Pace
 
-BATCH_BYTES: Final = 4 * 2**20
-BATCH_LINES: Final = 2000
-COMPANY: Final = 8
-"""So many lines at a time are added to what fails, since alone it says little about whose fault that is."""
-COMPANY_LINES: Final = 128
-"""So many of them in all."""
-
 _log: Final = logging.getLogger("mllog")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a batch; one line may be longer."""
-
-    bytes: int = BATCH_BYTES
-    lines: int = BATCH_LINES
 
 
 class Courier:
@@ -82,14 +70,21 @@ class Courier:
         self._dead = DeadLetters(spool, destination.key, limit=dead_bytes)
         self._path = spool / process / f"{destination.key}{ENDING}"
         self.checkpoint = Checkpoint(self._path, destination.name)
+        self._seals = Seals(self.segments)
+        self._doubt = Doubt(self.checkpoint, (0, 0))
+        # Whether the batch in hand may have arrived.
         self._doubtful = False
-        self._lost = False
         self._held: Delivery | None = None
         # Failures of the batch in hand that may be a line's doing, over all turns.
         self._suspected = 0
         self._seen: int | None = None
         self._again = False
         self._warned = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this one has the right to ship this folder."""
+        return self._lock.held
 
     def open(self) -> bool:
         """Take the right to ship this folder, and go on where the last courier got to; whether it could be had.
@@ -107,16 +102,27 @@ class Courier:
             with contextlib.suppress(OSError):
                 aside.keep_file(self._spool, self._path, self.process, f"a checkpoint, and {self.checkpoint.why}")
             self._count(Counts(restarts=1))
-        # Whoever noted it may have sent it; and where nobody can say how far they got, anything.
+        to = (0, 0)
+        with contextlib.suppress(OSError, IndexError):
+            to = end(self.segments)
+        self._doubt = Doubt(self.checkpoint, to)
+        # Whoever noted a batch may have sent it.
         self._doubtful = self.checkpoint.intent is not None
-        self._lost = self.checkpoint.lost
+        self.checkpoint.settled = False
         return True
 
     def close(self) -> None:
         """Put the checkpoint on the disk and let others ship this folder."""
         if self._lock.held:
+            checkpoint = self.checkpoint
+            behind = checkpoint.offset if checkpoint.intent is None else checkpoint.intent.end
+            checkpoint.settled = not self._doubt.covers(checkpoint.segment, behind)
             self._save(sync=True)
             self._lock.release()
+
+    def leave(self) -> None:
+        """Let others have this folder, without a word of how far this one got."""
+        self._lock.release()
 
     def sync(self) -> None:
         """Put the checkpoint on the disk, before what it has passed is deleted."""
@@ -145,6 +151,9 @@ class Courier:
             checkpoint.segment, checkpoint.offset, checkpoint.intent = ahead[0], 0, None
         # Asked before reading: what is finished then stays as it is.
         closed = len(ahead) > 1 or self.segments.is_sealed(checkpoint.segment)
+        if closed and self._seals.look(checkpoint.segment) == "altered":
+            self._pass_over(checkpoint.segment)
+            return True
         batch = self._next(finished=closed or not self.segments.is_written())
         if batch is not None:
             self._ship(self._begin(batch))
@@ -180,7 +189,7 @@ class Courier:
                 if batch is not None and self._suspected >= HALVE_AFTER:
                     batch = self._with_company(batch, finished=finished)
                 if batch is not None:
-                    return _stamped(batch, intent.ingested, doubtful=self._doubtful)
+                    return self._stamped(batch, intent.ingested)
             batch = self.segments.read(
                 checkpoint.segment,
                 checkpoint.offset,
@@ -190,9 +199,12 @@ class Courier:
             )
             if batch is None:
                 return None
-            self._doubtful = self._lost
-            return _stamped(batch, dt.datetime.now(dt.UTC).isoformat(timespec="microseconds"), doubtful=self._lost)
+            self._doubtful = self._doubt.covers(checkpoint.segment, checkpoint.offset)
+            return self._stamped(batch, dt.datetime.now(dt.UTC).isoformat(timespec="microseconds"))
         return None
+
+    def _stamped(self, batch: Batch, ingested: str) -> Batch:
+        return replace(batch, ingested=ingested.replace("+00:00", "Z"), doubtful=self._doubtful)
 
     def _with_company(self, batch: Batch, *, finished: bool) -> Batch:
         """A batch that failed as a whole, and some lines behind it."""
@@ -220,7 +232,7 @@ class Courier:
             return
         for part in more.corrupt:
             aside.keep_part(self._spool, self.segments, batch.segment, part)
-        delivery.extend(replace(more, doubtful=self._lost))
+        delivery.extend(replace(more, doubtful=self._doubt.covers(batch.segment, more.start)))
         self.checkpoint.intent = Intent(batch.start, more.end, batch.ingested)
         self._save()
 
@@ -258,15 +270,20 @@ class Courier:
             self._destination.bury(batch, refused)
             problem = self._loss(counts.lost, next(iter(refused.values())).reason)
         counts.delivered = len(batch.lines) - len(refused)
+        self._doubt.answered(counts.delivered, asked=delivery.asked, found=counts.duplicates)
         self._count(counts)
         checkpoint.offset, checkpoint.intent = batch.end, None
         if counts.delivered:
             checkpoint.last_success, checkpoint.failing = time.time(), False
         if problem is not None:
             checkpoint.last_error, checkpoint.last_error_at, checkpoint.failing = problem, time.time(), True
+        self._begin_anew()
+        self._save()
+
+    def _begin_anew(self) -> None:
+        """Nothing is known of the batch that comes next."""
         self._doubtful = self._again = False
         self._suspected, self._seen = 0, None
-        self._save()
 
     def _keep(self, delivery: Delivery) -> int:
         try:
@@ -304,11 +321,20 @@ class Courier:
         self._save()
 
     def _leave(self, number: int) -> None:
-        """A segment is shipped: hold it against its checksum and go to the next."""
-        counts = Counts()
-        if not self.segments.is_intact(number):
-            counts.corrupt_segments = 1
-            aside.keep_segment(self._spool, self.segments, number, "it isn't what its checksum says")
+        """A segment is shipped; it may have been touched meanwhile."""
+        seal = self._seals.look(number)
+        if seal in REASONS:
+            aside.keep_segment(self._spool, self.segments, number, REASONS[seal])
+        self._go_on(number, Counts(corrupt_segments=int(seal in REASONS)))
+
+    def _pass_over(self, number: int) -> None:
+        """A segment isn't what was written: what of it wasn't sent while it was open isn't sent at all."""
+        offset = self.checkpoint.offset
+        reason = f"{REASONS['altered']}: nothing of it was sent from byte {offset} on"
+        aside.keep_segment(self._spool, self.segments, number, reason)
+        self._go_on(number, Counts(corrupt_segments=1, corrupt=self.segments.count(number, offset)))
+
+    def _go_on(self, number: int, counts: Counts) -> None:
         try:
             self._destination.passed(self.process, number)
         except UnavailableError as problem:
@@ -317,6 +343,7 @@ class Courier:
             raise
         self._count(counts)
         self.checkpoint.segment, self.checkpoint.offset, self.checkpoint.intent = number + 1, 0, None
+        self._begin_anew()
         self._save()
 
     def _count(self, counts: Counts) -> None:
@@ -332,40 +359,3 @@ class Courier:
             self.unsaved = None  # the folder is gone, and all that could be sent again with it
         except OSError as error:
             self.unsaved = error
-
-
-def passed(segments: Segments, checkpoint: Checkpoint, number: int) -> bool:
-    """Whether a checkpoint needs a segment no more.
-
-    The last segment of a writer that died has nobody to seal it: it is passed when its end is reached. Any other is
-    left first, when it is held against its checksum.
-    """
-    if checkpoint.segment != number:
-        return checkpoint.segment > number
-    if segments.is_sealed(number) or segments.numbers()[-1:] != [number]:
-        return not segments.path(number).exists()
-    try:
-        size = segments.path(number).stat().st_size
-    except FileNotFoundError:
-        return True
-    return checkpoint.offset >= size and not segments.is_written()
-
-
-def waiting(segments: Segments, checkpoint: Checkpoint) -> list[tuple[Path, int]]:
-    """Files with bytes that a checkpoint hasn't passed, and where these begin."""
-    numbers = [number for number in segments.numbers() if number >= checkpoint.segment]
-    starts = chain([checkpoint.offset] if numbers[:1] == [checkpoint.segment] else [0], iter(lambda: 0, 1))
-    return [(segments.path(number), start) for number, start in zip(numbers, starts, strict=False)]
-
-
-def _stamped(batch: Batch, ingested: str, *, doubtful: bool) -> Batch:
-    return Batch(
-        batch.process,
-        batch.segment,
-        batch.start,
-        batch.end,
-        batch.lines,
-        batch.corrupt,
-        ingested.replace("+00:00", "Z"),
-        doubtful,
-    )

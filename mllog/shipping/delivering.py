@@ -68,8 +68,9 @@ class Delivery:
         refused: By index, what was refused for good; when it is finished everything else was taken.
         counts: Duplicates are counted here.
         taken: Whether some lines were taken.
-        suspected: Failures of whole requests that may be a line's doing.
+        suspected: Failures of all lines of a request that may be a line's doing.
         begun: Lines that it began with.
+        asked: Whether the destination was asked of each line whether it was there already.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Delivery:
         self.taken = False
         self.suspected = 0
         self.begun = len(batch.lines)
+        self.asked = True
         self._destination = destination
         self._pace = pace
         self._note = note
@@ -175,6 +177,7 @@ class Delivery:
         self.refused |= {part.lines[k]: refusal for k, refusal in answer.refused.items()}
         self.counts.duplicates += answer.duplicates
         self.counts.unasked += answer.unasked
+        self.asked = self.asked and answer.asked
         blamed = set(answer.suspect)
         again = set(answer.retry)
         taken = len(part.lines) > len(again)
@@ -199,6 +202,8 @@ class Delivery:
             retry_after=answer.retry_after,
             suspect=bool(blamed) or answer.unclear,
         )
+        # Whose fault that is can only be said beside others, as where the whole request failed.
+        self.suspected += problem.suspect and not taken
         waiting = [part.lines[k] for k in answer.retry if k not in blamed]
         if waiting:
             self._todo.append(replace(part, lines=waiting, doubtful=answer.doubtful, new=False))

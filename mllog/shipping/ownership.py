@@ -21,11 +21,14 @@ FILE: Final = "_spool.json"
 
 def owner(spool: Path) -> str | None:
     """The destination that a spool belongs to; ``None`` where it is nobody's, or just a folder of events."""
-    try:
-        held: Any = orjson.loads((spool / FILE).read_bytes())
-        return str(held["destination"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    held = _held(spool).get("destination")
+    return None if held is None else str(held)
+
+
+def bound(spool: Path) -> int | None:
+    """The bytes that the logger which last began to write to a spool lets wait in it; ``None`` where nobody said."""
+    held = _held(spool).get("spool_bytes")
+    return held if type(held) is int and held > 0 else None
 
 
 def check(spool: Path, destination: str | None) -> None:
@@ -55,6 +58,23 @@ def check(spool: Path, destination: str | None) -> None:
             "arrived: give the spool a folder of its own (spool=...), and forward this one with mllog ship",
             field="spool",
             value=str(spool),
+        )
+
+
+def check_shipped(spool: Path, destination: str) -> None:
+    """Look whether segments may be kept for a destination.
+
+    Raises:
+        PlaceError: Where a logger ships this spool to another: it would keep what that one has, until it is full.
+    """
+    known = owner(spool)
+    if known is not None and known != destination:
+        raise PlaceError(
+            f"{spool} is the spool of a logger that ships it to {known}: what {destination} hasn't got would be kept "
+            f"there until the spool is full, and the logger would drop events. To do the logger's work name its place "
+            f"(--to {known}); to have a second copy add --copy, for which nothing is kept",
+            field="place",
+            value=destination,
         )
 
 
@@ -92,15 +112,37 @@ def check_apart(spool: Path, target: Path) -> None:
     )
 
 
-def claim(spool: Path, destination: str) -> None:
-    """Remember the destination of a spool.
+def claim(spool: Path, destination: str, spool_bytes: int | None = None) -> None:
+    """Remember the destination of a spool, and its bound.
 
     Raises:
         PlaceError: Where it belongs to another.
         OSError: Where the disk refuses.
     """
     if owner(spool) == destination:
+        if spool_bytes not in {None, bound(spool)}:
+            # Only told: no room for it must not stop what makes some.
+            with contextlib.suppress(OSError):
+                note(spool, destination, spool_bytes)
         return
     check(spool, destination)
     spool.mkdir(parents=True, exist_ok=True)
-    replace(spool / FILE, orjson.dumps({"destination": destination}, option=orjson.OPT_INDENT_2))
+    note(spool, destination, spool_bytes)
+
+
+def note(spool: Path, destination: str, spool_bytes: int | None) -> None:
+    """Write down whose a spool is, whatever it holds.
+
+    Raises:
+        OSError: Where the disk refuses.
+    """
+    content = {"destination": destination, "spool_bytes": spool_bytes}
+    replace(spool / FILE, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _held(spool: Path) -> dict[str, Any]:
+    try:
+        held: Any = orjson.loads((spool / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}

@@ -2,7 +2,8 @@
 
 It holds the destination's name, whether segments are kept until it has them, and the sum of what became of events whose
 folders have been cleared away. :func:`forget` takes a destination off the list; a file that can't be read doesn't:
-segments are kept for whoever it was, until it ships again or is forgotten.
+segments are kept for whoever it was, until it ships again or is forgotten. In a logger's own spool they are kept for
+the logger's destination alone, whoever else is on the list: it drops events where its spool is full.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mllog.delivery.locks import Lock
+from mllog.delivery.locks import Lock, is_locked
 from mllog.files import replace, sync_folder
-from mllog.shipping import aside
-from mllog.shipping.checkpoint import ENDING, Counts, counts_of, moment_of
+from mllog.shipping import aside, ownership
+from mllog.shipping.checkpoint import ENDING, Counts, counts_of
+from mllog.shipping.held import moment_of
 from mllog.shipping.segments import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from mllog.shipping.destinations.base import Destination
 
@@ -53,8 +55,13 @@ class Entry:
     unreadable: str | None = None
 
 
-def register(spool: Path, destination: Destination) -> str | None:
+def register(spool: Path, destination: Destination, *, holds: bool | None = None) -> str | None:
     """Remember a destination, once, so that a loss of power doesn't forget it.
+
+    Args:
+        spool: The spool's folder.
+        destination: Who.
+        holds: Whether segments are kept until it has them; the destination's own wish where none is given.
 
     Returns:
         Why its file couldn't be read and was made anew; what it had counted is lost then. ``None`` where it could.
@@ -63,11 +70,12 @@ def register(spool: Path, destination: Destination) -> str | None:
         OSError: Where the disk refuses.
     """
     path = spool / FOLDER / f"{destination.key}.json"
+    holds = destination.holds if holds is None else holds
     known = _load(path)
-    if known is not None and known.unreadable is None and known.name == destination.name:
+    if known is not None and known.unreadable is None and (known.name, known.holds) == (destination.name, holds):
         return None
     with _changed(spool, destination.key) as entry:
-        entry.name, entry.holds = destination.name, destination.holds
+        entry.name, entry.holds = destination.name, holds
     sync_folder(path.parent)
     sync_folder(spool)
     return None if known is None else known.unreadable
@@ -79,49 +87,71 @@ def entries(spool: Path) -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
+def holders(spool: Path) -> list[Entry]:
+    """Those for whom segments are kept."""
+    owner = ownership.owner(spool)
+    if owner is None:
+        return [entry for entry in entries(spool) if entry.holds]
+    return [entry for entry in entries(spool) if entry.name == owner]
+
+
+def is_known(spool: Path, key: str) -> bool:
+    """Whether a destination is on the list."""
+    return (spool / FOLDER / f"{key}.json").exists()
+
+
+def busy(spool: Path, key: str) -> Path | None:
+    """The lock of somebody who ships there just now; ``None`` where nobody does."""
+    locks = (spool / process / f"{key}.lock" for process in processes(spool))
+    return next((lock for lock in locks if is_locked(lock)), None)
+
+
 def forget(spool: Path, key: str) -> bool:
     """Take a destination off the list, with its checkpoints; its dead letters stay. Whether it was there."""
-    path = spool / FOLDER / f"{key}.json"
-    known = path.exists()
-    path.unlink(missing_ok=True)
+    known = is_known(spool, key)
+    (spool / FOLDER / f"{key}.json").unlink(missing_ok=True)
     for process in processes(spool):
-        (spool / process / f"{key}{ENDING}").unlink(missing_ok=True)
+        path = spool / process / f"{key}{ENDING}"
+        known = known or path.exists()
+        path.unlink(missing_ok=True)
     return known
 
 
-def fold(spool: Path, key: str, what: str, counts: Counts, last_success: float | None = None) -> None:
-    """Add ``counts`` to a tally, once, however often it is said before :func:`folded`.
+def fold(spool: Path, key: str, what: Mapping[str, tuple[Counts, float | None]]) -> None:
+    """Add counts to a tally, once, however often that is said before :func:`folded`.
 
     Args:
         spool: The spool's folder.
         key: The destination's.
-        what: Name of what is counted there, which is then cleared away.
-        counts: What it counted.
-        last_success: When it last counted something delivered, seconds since 1970.
+        what: By the name of what is then cleared away: what it counted, and when it last counted something delivered,
+            seconds since 1970.
 
     Raises:
         OSError: Where the disk refuses.
     """
+    if not what:
+        return
     with _changed(spool, key) as entry:
-        if what not in entry.folded:
+        for name, (counts, last_success) in what.items():
+            if name in entry.folded:
+                continue
             entry.tally.add(counts)
-            entry.folded.append(what)
+            entry.folded.append(name)
             if last_success is not None:
                 entry.last_success = max(entry.last_success or 0.0, last_success)
 
 
-def folded(spool: Path, key: str, what: str) -> None:
+def folded(spool: Path, key: str, what: Collection[str]) -> None:
     """What was added to a tally has been cleared away.
 
     Raises:
         OSError: Where the disk refuses.
     """
     known = _load(spool / FOLDER / f"{key}.json")
-    if known is None or what not in known.folded:
+    if known is None or not set(what).intersection(known.folded):
         return
     with _changed(spool, key) as entry:
-        if what in entry.folded:
-            entry.folded.remove(what)
+        entry.folded = [name for name in entry.folded if name not in what]
 
 
 @contextlib.contextmanager

@@ -26,8 +26,9 @@ def replay(shipper: Shipper) -> dict[str, Any]:
     """Send all dead letters of a shipper's destination again.
 
     A letter leaves its file once it is delivered; one that is refused again stays with the new reason, and one that the
-    destination neither takes nor refuses stays as it is, and keeps no others. Killed in the middle, the file is
-    replayed from its beginning; ids keep that harmless. A damaged letter leaves its file for ``_corrupt``.
+    destination neither takes nor refuses stays as it is, and keeps no others; so does what is left when the shipper is
+    stopped. Killed in the middle, the file is replayed from its beginning; ids keep that harmless. A damaged letter
+    leaves its file for ``_corrupt``.
 
     Returns:
         ``replayed``, ``delivered``, ``dead`` (refused again), ``corrupt`` (damaged) and ``problem``, why not all could
@@ -38,8 +39,12 @@ def replay(shipper: Shipper) -> dict[str, Any]:
     """
     destination = shipper.destination
     letters = DeadLetters(shipper.folder, destination.key)
-    registry.register(shipper.folder, destination)
     result: dict[str, Any] = {"replayed": 0, "delivered": 0, "dead": 0, "corrupt": 0, "problem": None}
+    if not letters.count():
+        return result
+    if not registry.is_known(shipper.folder, destination.key):
+        # It gets no more than its letters: no segment has to be kept for it.
+        registry.register(shipper.folder, destination, holds=False)
     right = letters.busy()
     if right is None:
         raise OSError(f"somebody else is replaying the dead letters of {destination.name}")
@@ -72,6 +77,9 @@ def _one(shipper: Shipper, letters: DeadLetters, path: Path, result: dict[str, A
     stays = False
     letters.begin(path)
     for held, lines, damaged in _batches(path):
+        if ended is None and shipper.stop.is_set():
+            ended = UnavailableError("stopped before all were sent", doubtful=False)
+            result["problem"] = str(ended)
         for raw in damaged:
             aside.keep_bytes(shipper.folder, raw, f"{FOLDER}-{shipper.destination.key}", path.stem, _DAMAGED)
             # Half a line at the end was never counted as a letter.
@@ -100,9 +108,9 @@ def _one(shipper: Shipper, letters: DeadLetters, path: Path, result: dict[str, A
         result["replayed"] += len(lines) - len(left)
         result["dead"] += len(again)
         stays |= bool(left)
-    registry.fold(shipper.folder, shipper.destination.key, path.name, counts)
+    registry.fold(shipper.folder, shipper.destination.key, {path.name: (counts, None)})
     letters.put_back(path)
-    registry.folded(shipper.folder, shipper.destination.key, path.name)
+    registry.folded(shipper.folder, shipper.destination.key, [path.name])
     result["delivered"] += counts.delivered
     if ended is not None:
         raise ended

@@ -2,7 +2,8 @@
 
 The format is that of :mod:`mllog.delivery.spool`. Every line is looked at before it is given to anybody: an event is a
 JSON object with a text ``event.id``; whatever else stands in a segment is *corrupt*: skipped past, named with its
-reason, and never given to a destination. Sealed segments are held against their checksum when they are left.
+reason, and never given to a destination. Sealed segments are held against their checksum before anything of them is
+given to anybody (:mod:`mllog.shipping.seals`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple
 
 import orjson
 
@@ -30,6 +31,9 @@ LINE_BYTES: Final = 32 * 2**20
 YIELD_LINES: Final = 8
 FOREIGN_SECONDS: Final = 10.0
 """A half line whose writer keeps no lock is given so long to be finished."""
+
+Seal = Literal["intact", "altered", "unreadable", "open"]
+"""Whether a segment is what its checksum says; ``unreadable``: its checksum is none, ``open``: it has none yet."""
 
 _SEGMENT: Final = re.compile(r"(\d{8,})\.ndjson")
 _DIGEST: Final = re.compile(rb"([0-9a-f]{64})  ")
@@ -176,17 +180,33 @@ class Segments:
                 bad.append(found)
         return self._batch(number, start, lines, bad)
 
-    def is_intact(self, number: int) -> bool:
-        """Whether a sealed segment is what its checksum says; one without a readable checksum can't be told."""
+    def seal(self, number: int) -> Seal:
+        """Whether a segment is what its checksum says; it is read to its end for that."""
         path = self.path(number)
         try:
             digest = _DIGEST.match(path.with_name(f"{path.name}{CHECKSUM}").read_bytes())
             if digest is None:
-                return True
+                return "unreadable"
             with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == digest[1].decode()
+                fits = hashlib.file_digest(file, "sha256").hexdigest() == digest[1].decode()
         except FileNotFoundError:
-            return True
+            return "open"
+        return "intact" if fits else "altered"
+
+    def count(self, number: int, start: int, end: int | None = None) -> int:
+        """Lines of a segment between two positions, in bytes; half a line at its end is one too.
+
+        Raises:
+            OSError: Where it can't be read.
+        """
+        lines, at, last = 0, start, b"\n"
+        with self.path(number).open("rb") as file:
+            file.seek(start)
+            while block := file.read(_BLOCK if end is None else min(_BLOCK, max(end - at, 0))):
+                lines += block.count(b"\n")
+                at += len(block)
+                last = block[-1:]
+        return lines + (last != b"\n")
 
     def is_half_line(self, at: tuple[int, int], last: int) -> bool:
         """Whether all that is behind a position is a line that its writer hasn't finished.

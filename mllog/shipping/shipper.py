@@ -9,23 +9,29 @@ from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.locks import WRITER_LOCK, is_locked
 from mllog.errors import PlaceError
+from mllog.files import NOT_ALLOWED
 from mllog.shipping import clearing, ends, holders, ownership, registry
-from mllog.shipping.checkpoint import Counts
-from mllog.shipping.courier import Courier, Limits
+from mllog.shipping.courier import Courier
+from mllog.shipping.couriers import Couriers
 from mllog.shipping.destinations.base import UnavailableError
+from mllog.shipping.limits import Limits
 from mllog.shipping.pace import Pace
+from mllog.shipping.registration import Registration
 from mllog.shipping.segments import processes
 from mllog.shipping.status import inspect_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mllog.shipping.checkpoint import Counts
     from mllog.shipping.destinations.base import Destination
     from mllog.shipping.status import ShipStatus
 
 TURN: Final = 8
 """Batches of one process before it is another's turn."""
 POLL_SECONDS: Final = 0.5
+TOGETHER: Final = 32
+"""Folders that are cleared away together, since that is noted once for all of them."""
 OTHERS_SECONDS: Final = 5.0
 """How often a process looks for folders of others that have ended."""
 _NAMED: Final = 3
@@ -38,6 +44,7 @@ class Shipper:
         folder: The spool: ``<folder>/<process>/00000001.ndjson``.
         destination: From :func:`mllog.shipping.open_destination`.
         delete: Delete segments that every registered destination has passed.
+        copy: Keep no segments until this destination has them, whoever else does.
         stop: Ends everything after the batch that is being sent.
         give_up: Seconds without success after which :meth:`run` ends; ``None``: never.
         told: Called with the first failure of an outage, and with ``None`` at its end.
@@ -48,11 +55,11 @@ class Shipper:
 
     Attributes:
         problem: What went wrong in the last round; ``None`` where nothing did.
-        warnings: What was found to be wrong with the spool's own files, in words.
+        deleted: Segments that were deleted.
 
     Raises:
-        PlaceError: Where the destination is the spool itself, or one stands in the other; or where ``delete`` would
-            leave no copy at all.
+        PlaceError: Where the destination is the spool itself, or one stands in the other; where segments would be kept
+            for it in a spool that a logger ships to another; or where ``delete`` would leave no copy at all.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Shipper:
         destination: Destination,
         *,
         delete: bool = False,
+        copy: bool = False,
         stop: threading.Event | None = None,
         give_up: float | None = None,
         told: Callable[[UnavailableError | None], object] = lambda _: None,
@@ -72,7 +80,9 @@ class Shipper:
         self.folder = Path(folder).absolute()
         if destination.name.startswith("file:"):
             ownership.check_apart(self.folder, Path(destination.name.removeprefix("file:")))
-        if delete and not destination.holds and not self._is_held():
+        holds = destination.holds and not copy
+        self._registration = Registration(self.folder, destination, holds=holds, renewed=own is not None)
+        if delete and not holds and not registry.holders(self.folder):
             raise PlaceError(
                 f"{destination.name} acknowledges nothing, and {self.folder} was shipped to no other place: deleting "
                 "what was written there would leave no copy; leave --delete out, or ship to another place first",
@@ -84,41 +94,40 @@ class Shipper:
         self.stop = stop or threading.Event()
         self.pace = Pace(self.stop, give_up=give_up, told=told)
         self.problem: OSError | None = None
-        self.warnings: list[str] = []
+        self.deleted = 0
         self._give_up = give_up
         self._delete = delete
         self._limits = limits or Limits()
         self._dead_bytes = dead_bytes
         self._breathe = breathe
-        self._counts = Counts()
-        self._couriers: dict[str, Courier] = {}
+        self._couriers = Couriers(self._courier)
         self._done: dict[str, tuple[object, ...]] = {}
-        self._registered = False
-        self._unregistered: OSError | None = None
-        self._unsaved: OSError | None = None
+        self._forgotten = False
+        # To be cleared, and where nothing moves any more to be released: what was to be seen of it then.
+        self._due: dict[str, tuple[object, ...] | None] = {}
         self._busy: set[str] = set()
         self._others_at = 0.0
 
     @property
     def counts(self) -> Counts:
         """What became of events in this object's hands."""
-        total = Counts()
-        total.add(self._counts)
-        for courier in self._couriers.values():
-            total.add(courier.counts)
-        return total
+        return self._couriers.counts
 
     @property
     def unkept(self) -> OSError | None:
         """Why it can't be noted how far this destination has got; then it will be sent again what it has."""
-        unsaved = (courier.unsaved for courier in self._couriers.values() if courier.unsaved is not None)
-        return self._unregistered or self._unsaved or next(unsaved, None)
+        return self._registration.problem or self._couriers.unsaved
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was found to be wrong with the spool's own files, in words."""
+        return self._registration.warnings
 
     @property
     def reason(self) -> str | None:
         """Why not everything was delivered or noted, in words; ``None`` where nothing went wrong here."""
         if self.problem is not None:
-            return str(self.problem)
+            return f"{self.problem}{_remedy(self.problem, self.folder)}"
         if self.unkept is not None:
             return f"how far it has got can't be noted in {self.folder}, so all may be sent again: {self.unkept}"
         if missing := self.counts.missing_segments:
@@ -138,11 +147,19 @@ class Shipper:
         self.problem = None
         moved = False
         try:
-            self._register()
-            for process in self._mine():
-                if self.stop.is_set() and self.pace.failing:
-                    break
-                moved |= self._turn_or_trouble(process)
+            if self._registration.is_lost():
+                self._end()
+                return False
+            self._registration.take()
+            try:
+                for process in self._mine():
+                    if self.stop.is_set() and self.pace.failing:
+                        break
+                    moved |= self._turn_or_trouble(process)
+                    if len(self._due) >= TOGETHER:
+                        self._clear()
+            finally:
+                self._clear()
         except OSError as error:
             self.problem = error
         return moved
@@ -172,15 +189,11 @@ class Shipper:
 
     def close(self) -> None:
         """Note how far it got, and let others go on."""
-        for courier in self._couriers.values():
-            courier.close()
-            self._counts.add(courier.counts)
-            self._unsaved = self._unsaved or courier.unsaved
-        self._couriers.clear()
+        self._couriers.close_all()
         self.destination.close()
 
     def _follow(self, told: Callable[[], object]) -> None:
-        while not self.stop.is_set():
+        while not (self.stop.is_set() or self._forgotten):
             moved = self.round()
             told()
             # Attempts that failed have waited already.
@@ -191,7 +204,7 @@ class Shipper:
         """Ship what is there now: a writer that goes on and on must not keep us."""
         to = ends.ends(self.folder)
         left, since, rounds_after = self._unreached(to), time.monotonic(), 0
-        while not self.stop.is_set():
+        while not (self.stop.is_set() or self._forgotten):
             moved = self.round()
             told()
             now = self._unreached({process: to[process] for process in left})
@@ -211,34 +224,14 @@ class Shipper:
                     break
                 self.stop.wait(POLL_SECONDS)
 
-    def _register(self) -> None:
-        if self._registered or not self.folder.is_dir():
-            return
-        # A full disk must not stop what would make room on it.
-        try:
-            why = registry.register(self.folder, self.destination)
-            entries = registry.entries(self.folder)
-            clearing.finish_retiring(self.folder, entries)
-        except OSError as error:
-            self._unregistered = error
-            return
-        self._registered, self._unregistered = True, None
-        path = self.folder / registry.FOLDER
-        if why is not None:
-            self.warnings.append(
-                f"{path / self.destination.key}.json was damaged and is written anew: {why}; what it had counted of "
-                "folders that are gone is lost"
-            )
-        self.warnings += [
-            f"{path / entry.key}.json is damaged: {entry.unreadable}; segments are kept for {entry.name} until it is "
-            "shipped to again, or forgotten (--forget)"
-            for entry in entries
-            if entry.unreadable is not None
-        ]
-
-    def _is_held(self) -> bool:
-        """Whether segments are kept for anybody."""
-        return any(entry.holds for entry in registry.entries(self.folder))
+    def _end(self) -> None:
+        """Let go of everything, without writing anything down."""
+        self._forgotten = True
+        self._couriers.leave_all()
+        self.problem = OSError(
+            f"{self.destination.name} is no longer on the list of {self.folder}: it was forgotten (--forget) while "
+            "this shipped to it, so this ends"
+        )
 
     def _who(self, process: str) -> str:
         lock = self.folder / process / f"{self.destination.key}.lock"
@@ -270,25 +263,14 @@ class Shipper:
         seen = ends.look(self.folder / process)
         if self._done.get(process) == seen:
             return False
-        courier = self._couriers.get(process)
+        try:
+            courier = self._couriers.open(process)
+        except FileNotFoundError:
+            return False  # cleared away
         if courier is None:
-            courier = Courier(
-                self.folder,
-                process,
-                self.destination,
-                self.pace,
-                limits=self._limits,
-                dead_bytes=self._dead_bytes,
-                breathe=self._breathe,
-            )
-            try:
-                if not courier.open():
-                    self._busy.add(process)
-                    return False
-                self._busy.discard(process)
-            except FileNotFoundError:
-                return False  # cleared away
-            self._couriers[process] = courier
+            self._busy.add(process)
+            return False
+        self._busy.discard(process)
         moved = False
         for _ in range(TURN):
             if self.stop.is_set() and self.pace.failing:
@@ -298,28 +280,47 @@ class Shipper:
             moved = True
             if self.stop.is_set() and self.own is None:
                 break
+        ended = not moved and courier.is_done()
         if self._delete:
-            self._clear(courier)
-        if not moved and courier.is_done():
-            self._release(courier, seen)
+            self._due[process] = seen if ended else None
+        elif ended:
+            self._couriers.close(courier)
+            self._done[process] = seen
         return moved
 
     def _unreached(self, to: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """Of these ends the ones that this destination hasn't got to, and where it is."""
-        positions = {process: courier.checkpoint for process, courier in self._couriers.items()}
-        return ends.unreached(self.folder, self.destination, to, positions)
+        return ends.unreached(self.folder, self.destination, to, self._couriers.checkpoints)
 
-    def _clear(self, courier: Courier) -> None:
-        entries = registry.entries(self.folder)
-        if not self.destination.holds and not any(entry.holds for entry in entries):
-            return
-        if clearing.clear(self.folder, courier, entries) or not courier.segments.numbers():
-            clearing.retire(self.folder, courier, entries)
+    def _courier(self, process: str) -> Courier:
+        return Courier(
+            self.folder,
+            process,
+            self.destination,
+            self.pace,
+            limits=self._limits,
+            dead_bytes=self._dead_bytes,
+            breathe=self._breathe,
+        )
 
-    def _release(self, courier: Courier, seen: tuple[object, ...]) -> None:
-        """Of a process that has ended and is shipped nothing is kept open, and it isn't looked at in vain."""
-        courier.close()
-        self._counts.add(courier.counts)
-        self._unsaved = self._unsaved or courier.unsaved
-        del self._couriers[courier.process]
-        self._done[courier.process] = seen
+    def _clear(self) -> None:
+        """Delete what is due to be deleted; of a process that has ended and is shipped nothing is kept open."""
+        due, self._due = self._due, {}
+        couriers = [courier for process in due if (courier := self._couriers.get(process)) is not None]
+        if couriers:
+            deleted, problem = clearing.clear_all(self.folder, couriers, alone=self._registration.holds)
+            self.deleted += deleted
+            self.problem = problem or self.problem
+        for courier in couriers:
+            seen = due[courier.process]
+            if seen is not None or not courier.is_open:
+                self._couriers.close(courier)
+            if seen is not None:
+                self._done[courier.process] = seen
+
+
+def _remedy(problem: OSError, folder: Path) -> str:
+    """What to do where this user may not write to a spool."""
+    if problem.errno not in NOT_ALLOWED:
+        return ""
+    return f"; a shipper notes there how far it has got: ship as a user that may write to {folder}"

@@ -14,8 +14,8 @@ import orjson
 from mllog.delivery.locks import is_locked
 from mllog.shipping import registry
 from mllog.shipping.checkpoint import ENDING, Checkpoint, Counts
-from mllog.shipping.courier import waiting
 from mllog.shipping.dead import DeadLetters
+from mllog.shipping.positions import waiting
 from mllog.shipping.segments import LINE_BYTES, Segments, processes
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ShipStatus:
         last_error_at: When that was, seconds since 1970.
         failing: Whether the last attempt with one of its processes' folders failed.
         running: Whether somebody is shipping just now.
+        holds: Whether segments are kept until it has them.
     """
 
     folder: str
@@ -72,6 +73,7 @@ class ShipStatus:
     last_error_at: float | None = None
     failing: bool = False
     running: bool = False
+    holds: bool = True
 
 
 def inspect(folder: str | Path, *, now: float | None = None) -> list[ShipStatus]:
@@ -148,6 +150,7 @@ def _status(spool: Path, entry: registry.Entry, now: float) -> ShipStatus:
         last_error_at=error_at,
         failing=failing,
         running=running,
+        holds=entry.key in {holder.key for holder in registry.holders(spool)},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -14,11 +15,11 @@ import pytest
 from support import processes, spools
 from support.receivers import logstash
 
-from mllog.shipping import inspect, open_destination
+from mllog.shipping import inspect, open_destination, ownership, registry
 from mllog.shipping.dead import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SECRET = "s3cret/p@ss"
 ENCODED = "s3cret%2Fp%40ss"
@@ -63,6 +64,8 @@ def test_all_delivered_is_0(tmp_path: pathlib.Path) -> None:
         "restarts": 0,
         "pending": {"lines": 0, "bytes": 0},
         "dead_letters": 0,
+        "deleted": 0,
+        "kept_for": [],
         "problem": None,
         "warnings": [],
     }
@@ -309,7 +312,190 @@ def test_a_place_is_forgotten(tmp_path: pathlib.Path) -> None:
     assert ship(folder, "--to", to).returncode == 0
     assert ship(folder, "--to", to, "--forget").stdout == f"{to}: forgotten\n"
     assert inspect(folder) == []
-    assert ship(folder, "--to", to, "--forget").stdout == f"{to}: was never shipped to from here\n"
+    assert ship(folder, "--to", to).stdout.startswith("delivered 5 events")
+
+
+def test_a_place_that_nobody_knows_is_not_forgotten(tmp_path: pathlib.Path) -> None:
+    """A slip of the pen is wrong usage; those that could be meant are named."""
+    folder = tmp_path / "spool"
+    spools.spool(folder, "a", spools.lines("a", 5))
+    to = f"file:{tmp_path / 'to'}"
+    none = ship(folder, "--to", f"{to}o", "--forget")
+    assert (none.returncode, "known there: no place" in none.stderr) == (2, True)
+    assert ship(folder, "--to", to).returncode == 0
+    done = ship(folder, "--to", f"{to}o", "--forget")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{to}o was never shipped to from {folder}; known there: {to}\n" in done.stderr
+    assert inspect(folder)[0].delivered == 5
+
+
+def test_a_place_is_not_forgotten_while_it_is_shipped_to(tmp_path: pathlib.Path) -> None:
+    """The one who ships is named, and goes on from where it was."""
+    folder = tmp_path / "spool"
+    writer = spools.spool(folder, "a", spools.lines("a", 5), closed=False)
+    with logstash() as receiver:
+        following = start(folder, "--to", receiver.place(), "--follow", "--json")
+        wait(lambda: len(receiver.lines) == 5, following)
+        done = ship(folder, "--to", receiver.place(), "--forget", "--json")
+        assert done.returncode == 3
+        assert json.loads(done.stdout)["forgotten"] is False
+        assert f"by process {following.pid} on " in json.loads(done.stdout)["problem"]
+        writer.write(spools.line("late"))
+        wait(lambda: len(receiver.lines) == 6, following)
+        following.terminate()
+        out, _ = following.communicate(timeout=60)
+        assert (following.returncode, json.loads(out)["delivered"]) == (0, 6)
+        assert ship(folder, "--to", receiver.place(), "--forget").returncode == 0
+    writer.close()
+
+
+def test_a_follower_notices_that_its_place_was_forgotten(tmp_path: pathlib.Path) -> None:
+    """One that has nothing to do holds no lock: it ends, says why, and leaves no checkpoint behind."""
+    folder = tmp_path / "spool"
+    spools.spool(folder, "a", spools.lines("a", 5))
+    with logstash() as receiver:
+        place = receiver.place()
+        following = start(folder, "--to", place, "--follow")
+        key = open_destination(place).key
+        wait(lambda: len(receiver.lines) == 5 and registry.busy(folder, key) is None, following)
+        done = ship(folder, "--to", place, "--forget")
+        assert (done.returncode, done.stdout) == (0, f"{place}: forgotten\n")
+        out, err = following.communicate(timeout=60)
+    assert (following.returncode, out.splitlines()[0]) == (3, f"delivered 5 events to {place}")
+    assert f"{place} is no longer on the list of {folder}: it was forgotten" in err
+    assert not list(folder.rglob("*.checkpoint"))
+
+
+def test_a_loggers_own_spool_keeps_nothing_for_others(tmp_path: pathlib.Path) -> None:
+    """Another place, or the same one in other words, is refused with the remedies; a copy may be had all the same."""
+    folder = tmp_path / "spool"
+    spools.spool(folder, "a", spools.lines("a", 5))
+    with logstash() as receiver, logstash() as other:
+        ownership.claim(tmp_path / "new", receiver.place())
+        (tmp_path / "new" / "_spool.json").rename(folder / "_spool.json")
+        for wrong in (other.place(), receiver.place(host="localhost")):
+            done = ship(folder, "--to", wrong)
+            assert (done.returncode, done.stdout) == (2, "")
+            for words in (f"ships it to {receiver.place()}", f"--to {receiver.place()}", "--copy"):
+                assert words in done.stderr
+        done = ship(folder, "--to", other.place(), "--replay-dead")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sorted(path.name for path in folder.iterdir()) == ["_spool.json", "a"]
+        assert ship(folder, "--to", other.place(), "--copy").returncode == 0
+        assert [(entry.name, entry.holds) for entry in registry.entries(folder)] == [(other.place(), False)]
+        spools.spool(folder, "b", spools.lines("b", 5))
+        assert ship(folder, "--to", receiver.place(), "--delete").returncode == 0
+        assert (len(other.lines), len(receiver.lines)) == (5, 10)
+        assert not list(folder.glob("[!_]*"))
+
+
+def test_why_nothing_was_deleted_is_said(tmp_path: pathlib.Path) -> None:
+    """For whom segments are kept, and what to do about it; or that they are still being written to."""
+    spools.spool(tmp_path / "spool", "a", spools.lines("a", 50), segment_bytes=3000)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    wrong, to = f"logstash+http://127.0.0.1:{port}", f"file:{tmp_path / 'to'}"
+    assert ship(tmp_path / "spool", "--to", wrong, "--give-up", "0").returncode == 3
+    done = ship(tmp_path / "spool", "--to", to, "--delete")
+    assert done.returncode == 0
+    assert f"deleted 0 segments; others are kept for {wrong}, which hasn't got them" in done.stdout
+    assert "--forget" in done.stdout
+    assert ship(tmp_path / "spool", "--to", wrong, "--forget").returncode == 0
+    document = json.loads(ship(tmp_path / "spool", "--to", to, "--delete", "--json").stdout)
+    assert (document["deleted"] > 2, document["kept_for"]) == (True, [])
+    writer = spools.spool(tmp_path / "spool", "b", spools.lines("b", 5), closed=False)
+    done = ship(tmp_path / "spool", "--to", to, "--delete")
+    assert "deleted 0 segments; what is left is still being written to\n" in done.stdout
+    writer.close()
+    assert "deleted 1 segments\n" in ship(tmp_path / "spool", "--to", to, "--delete").stdout
+
+
+def test_a_replay_ends_when_it_is_told_to(tmp_path: pathlib.Path) -> None:
+    """The letters in hand are dealt with, the others stay, and there is a summary."""
+    spools.spool(tmp_path, "a", [*spools.lines("a", 700, message="x" * 50), *spools.lines("b", 700)])
+    with logstash(limit=10) as receiver:
+        assert ship(tmp_path, "--to", receiver.place()).returncode == 1
+        receiver.limit = 10**7
+        receiver.always = "hang"
+        receiver.requests.clear()
+        replaying = start(tmp_path, "--to", receiver.place(), "--replay-dead")
+        wait(lambda: bool(receiver.requests), replaying)
+        replaying.terminate()
+        time.sleep(0.2)
+        receiver.released.set()
+        out, err = replaying.communicate(timeout=60)
+        assert (replaying.returncode, out) == (3, "of 500 dead letters 500 were delivered, 0 refused\n")
+        assert "stopped" in err
+        assert (len(receiver.lines), inspect(tmp_path)[0].dead) == (500, 900)
+        receiver.always = "ok"
+        done = ship(tmp_path, "--to", receiver.place(), "--replay-dead")
+        assert (done.returncode, done.stdout) == (0, "of 900 dead letters 900 were delivered, 0 refused\n")
+        assert len(set(receiver.ids())) == 1400 == len(receiver.lines)
+
+
+@pytest.mark.parametrize(("size", "count"), [(20, 5000), (300_000, 120)])
+def test_memory_is_that_of_a_batch(tmp_path: pathlib.Path, size: int, count: int) -> None:
+    """No request has more than 2,000 events or 4 MiB, and no more than a few of them are held, however much waits."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with (folder / "00000001.ndjson").open("wb") as file:
+        for k in range(count):
+            file.write(spools.line(f"a-{k}", message="x" * size))
+    peak = "import sys; from mllog import cli; cli.main(sys.argv[1:]); print(open('/proc/self/status').read())"
+    with logstash() as receiver:
+        done = subprocess.run(
+            [sys.executable, "-c", peak, "ship", str(tmp_path), "--to", receiver.place()],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=processes.environment(),
+        )
+    assert done.stdout.startswith(f"delivered {count} events")
+    assert len(receiver.requests) > 2
+    for request in receiver.requests:
+        assert len(request.body) <= 4 * 2**20
+        assert request.body.count(b"\n") <= 2000
+    kilobytes = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("VmHWM:"))
+    assert int(kilobytes) < 90 * 2**10
+
+
+def test_more_processes_than_files_may_be_open(tmp_path: pathlib.Path) -> None:
+    """A folder for each of them, and a lock in each: few are kept open at a time."""
+    for k in range(300):
+        (tmp_path / f"p{k}").mkdir()
+        (tmp_path / f"p{k}" / "00000001.ndjson").write_bytes(spools.line(f"p{k}"))
+        (tmp_path / f"p{k}" / "writer.lock").touch()
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (285, 285)); from mllog import cli; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{limited}sys.exit(cli.main(sys.argv[1:]))", "ship", str(tmp_path), "--to", "stdout:"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=processes.environment(),
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (
+        0,
+        ["it acknowledges nothing: they were written to it, and that is all that is known"],
+    )
+    assert len(set(done.stdout.splitlines())) == 300
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """The same that goes on."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "mllog.cli", "ship", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=processes.environment(),
+    )
+
+
+def wait(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Until something is true, while a process lives."""
+    while not condition():
+        assert process.poll() is None
+        time.sleep(0.005)
 
 
 def test_a_password_is_seen_nowhere(tmp_path: pathlib.Path) -> None:

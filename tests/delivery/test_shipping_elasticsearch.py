@@ -204,6 +204,34 @@ def test_a_resend_after_a_rollover(tmp_path: pathlib.Path, streams: Streams) -> 
     assert streams.node.request("POST", "/_bulk", action + one)["items"][0]["create"]["status"] == 201
 
 
+def test_a_loss_of_power_and_a_rollover(tmp_path: pathlib.Path, streams: Streams) -> None:
+    """The checkpoint is that of the first request, all had been delivered, and a create would be taken again."""
+    events = streams.lines("a", 5000)
+    spools.spool(tmp_path, "a", events, segment_bytes=600_000)
+    kept: list[bytes] = []
+    with between(streams.node.url) as proxy:
+
+        def remember(path: str) -> None:
+            if path == "/_bulk" and not kept:
+                (checkpoint,) = (tmp_path / "a").glob("*.checkpoint")
+                kept.append(checkpoint.read_bytes())
+
+        proxy.before = remember
+        first = quick(tmp_path, proxy.place, limits=Limits(lines=300))
+        first.run()
+        assert (first.counts.delivered, first.counts.duplicates) == (5000, 0)
+        assert not [path for path in proxy.paths if path != "/_bulk"]
+        # The disk has what was synced before the first request, and nothing of the second after it.
+        (checkpoint,) = (tmp_path / "a").glob("*.checkpoint")
+        checkpoint.write_bytes(kept[0])
+        streams.node.request("POST", f"/logs-{DATASET}-{streams.namespace}/_rollover")
+        bulks = len(proxy.bulks)
+        second = quick(tmp_path, proxy.place, limits=Limits(lines=300))
+        second.run()
+        assert (second.counts.duplicates, len(proxy.bulks)) == (5000, bulks)
+    check(streams, tmp_path, events)
+
+
 def test_a_role_that_may_not_ask(tmp_path: pathlib.Path, streams: Streams) -> None:
     """Where refresh or search is forbidden the batch is sent all the same, and that is counted."""
     events = streams.lines("a", 40)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,6 +195,45 @@ def test_what_needs_a_human_is_given_up_at_once(tmp_path: pathlib.Path, answer: 
     assert not check_answer.reachable
     assert words in check_answer.message
     assert (status(tmp_path).pending_lines, status(tmp_path).dead) == (10, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(201, "only 200"), (202, "only 200"), (204, "only 200"), (200, "web page")]
+)
+def test_what_is_not_logstashs_answer_counts_for_nothing(tmp_path: pathlib.Path, code: int, words: str) -> None:
+    """Other codes of success, and a page that a gateway shows in its place: all waits, and it is said what is wrong."""
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b"" if code == 204 else b"\n<!doctype html><title>Back soon</title>"
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    spools.spool(tmp_path, "a", spools.lines("a", 10))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        place = f"logstash+http://127.0.0.1:{server.server_port}"
+        shipper = quick(tmp_path, place, give_up=60.0)
+        shipper.run()
+        found = open_destination(place).check()
+        server.shutdown()
+        thread.join()
+    assert words in str(shipper.problem)
+    assert (found.reachable, words in found.message) == (False, True)
+    assert (status(tmp_path).delivered, status(tmp_path).pending_lines, status(tmp_path).dead) == (0, 10, 0)
+    with logstash(port=server.server_port) as receiver:
+        quick(tmp_path, receiver.place()).run()
+        check(receiver, tmp_path, spools.lines("a", 10))
 
 
 def test_a_server_that_is_restarted_under_load(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:

@@ -41,6 +41,7 @@ class Answer:
         problem: Why, in words.
         suspect: Those of ``retry`` that failed while others of their kind were taken: it may be their own fault.
         unclear: Whether, of some of ``retry``, it can't be said whose fault it is before others are seen beside them.
+        asked: Whether it was asked which of the lines it had already; ``duplicates`` are all of those then.
     """
 
     refused: Mapping[int, Refusal] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Answer:
     problem: str | None = None
     suspect: Sequence[int] = ()
     unclear: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

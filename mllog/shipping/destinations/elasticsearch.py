@@ -96,15 +96,15 @@ class ElasticsearchDestination:
             else:
                 refused[k] = Refusal(reason)
         there: set[str] = set()
-        unasked = False
+        asked = unasked = False
         if batch.doubtful and fitting:
             known = self._existing([batch.lines[k] for k in fitting])
-            unasked = known is None
+            asked, unasked = known is not None, known is None
             there = known or set()
         wanted = [k for k in fitting if batch.lines[k].id not in there]
         duplicates = len(fitting) - len(wanted)
         if not wanted:
-            return Answer(refused, duplicates=duplicates, unasked=unasked)
+            return Answer(refused, duplicates=duplicates, unasked=unasked, asked=asked or not fitting)
         body = b"".join(part for k in wanted for part in _create(batch.lines[k], batch.ingested))
         answer = self._client.request("POST", _BULK, body, content_type="application/x-ndjson")
         items = self._items(answer, len(body), len(wanted))
@@ -145,6 +145,7 @@ class ElasticsearchDestination:
             problem=problem,
             suspect=suspect,
             unclear=unclear,
+            asked=asked,
         )
 
     def _is_alone(self, line: Line, now: float) -> bool:
@@ -193,7 +194,7 @@ class ElasticsearchDestination:
         self._client.close()
 
     def _items(self, answer: Response, size: int, expected: int) -> list[dict[str, Any]]:
-        """What became of each line, in order."""
+        """What became of each line, in order; whatever the answer says of them all."""
         if answer.status == 413:
             raise TooLargeError(f"Elasticsearch takes no {size} bytes at once (413)", 413)
         document = _object(answer.data)
@@ -204,17 +205,14 @@ class ElasticsearchDestination:
             raise TooLargeError(f"Elasticsearch refuses a request: {self._reason(document)}", 400)
         if answer.status != 200:
             raise self._client.refused(answer)
-        if document.get("errors") is False:
-            return [{"status": 201}] * expected
         items = document.get("items")
-        if not isinstance(items, list) or len(items) != expected:
+        if not isinstance(items, list):
             raise self._unreadable("_bulk")
-        found = []
-        for item in items:
-            held = next(iter(item.values()), None) if isinstance(item, dict) else None
-            if not isinstance(held, dict) or not isinstance(held.get("status"), int):
-                raise self._unreadable("_bulk")
-            found.append(held)
+        found = [held for item in items if (held := _outcome(item)) is not None]
+        if len(found) < len(items):
+            raise self._unreadable("_bulk")
+        if len(found) != expected:
+            raise UnavailableError(f"{self.name} said what became of {len(found)} events, and was sent {expected}")
         return found
 
     def _unreadable(self, what: str) -> UnavailableError:
@@ -315,6 +313,12 @@ def _tombstone(line: Line, refusal: Refusal, ingested: str) -> bytes:
     if streams.problem(line) is None:
         action["create"]["_id"] = line.id
     return orjson.dumps(action) + b"\n" + orjson.dumps(document) + b"\n"
+
+
+def _outcome(item: object) -> dict[str, Any] | None:
+    """What an item says of its event; ``None`` where it says nothing."""
+    held = next(iter(item.values()), None) if isinstance(item, dict) else None
+    return held if isinstance(held, dict) and type(held.get("status")) is int else None
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class FolderDestination:
         except OSError as error:
             self._copies.pop(batch.process, None)
             raise UnavailableError(f"{self.folder}: {error.strerror or error}") from None
-        return Answer(duplicates=len(batch.lines) - len(lines))
+        return Answer(duplicates=len(batch.lines) - len(lines), asked=True)
 
     def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
         """Nothing is ever refused."""

@@ -57,6 +57,7 @@ class Halves:
             first.problem or other.problem,
             [*first.suspect, *(half + k for k in other.suspect)],
             first.unclear or other.unclear,
+            first.asked and other.asked,
         )
 
     def _outcome(self, batch: Batch) -> Answer | UnavailableError | TooLargeError:

@@ -1,9 +1,11 @@
 """Logstash's http input: a batch is NDJSON in one POST, and 200 says that Logstash's queue has it.
 
 With a persisted queue (``queue.type: persisted``) that means on its disk. 200 never means valid: Logstash answers so
-for lines that are no JSON, which is why they are looked at before. Anything else than 200 takes nothing for sure: 429
+for lines that are no JSON, which is why they are looked at before. Anything else than 200 takes nothing for sure. 429
 is back-pressure, and after a time-out, a broken connection or 500 the batch may be in the queue all the same, so it is
-sent again, the same bytes with the same ids, and the store tells the copies by those.
+sent again, the same bytes with the same ids, and the store tells the copies by those. Other 2xx count for nothing, as a
+gateway may give them before anybody has anything (so leave the input's ``response_code`` at 200); nor does a web page
+with 200, as of a login or of maintenance.
 
 The content type is ``application/x-ndjson``; the input needs ``additional_codecs => { "application/x-ndjson" =>
 "json_lines" }`` (under ``application/json`` Logstash would keep the first line and drop the rest without a word).
@@ -12,7 +14,7 @@ See https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-http.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mllog.shipping.destinations.base import (
     CHECK_SECONDS,
@@ -23,7 +25,7 @@ from mllog.shipping.destinations.base import (
     canonical,
     key,
 )
-from mllog.shipping.destinations.http import Client
+from mllog.shipping.destinations.http import Client, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from mllog.shipping.destinations.base import Refusal
     from mllog.shipping.segments import Batch
 
-_TAKEN = frozenset({200, 201, 202, 204})
+_CODE: Final = "; only 200 says that the queue has it: is this Logstash's http input, and its response_code 200?"
+_PAGE: Final = "{} answered 200 with a web page, which is no answer of Logstash's http input: what listens there?"
 
 
 class LogstashDestination:
@@ -59,11 +62,12 @@ class LogstashDestination:
         """
         body = b"".join(line.data for line in batch.lines)
         answer = self._client.request("POST", "/", body, content_type="application/x-ndjson")
-        if answer.status in _TAKEN:
-            return Answer()
         if answer.status == 413:
             raise TooLargeError(f"Logstash takes no {len(body)} bytes at once (413)", 413)
-        raise self._client.refused(answer)
+        refusal = self._problem(answer)
+        if refusal is not None:
+            raise refusal
+        return Answer()
 
     def bury(self, batch: Batch, refused: Mapping[int, Refusal]) -> None:
         """Nobody to tell."""
@@ -77,11 +81,12 @@ class LogstashDestination:
             answer = self._client.request("GET", "/", seconds=timeout)
         except UnavailableError as problem:
             return Check(False, str(problem))
-        if answer.status in _TAKEN:
-            return Check(True, f"{self.name} answers", answer.date)
         if answer.status == 429:
             return Check(True, f"{self.name} answers, and is under back-pressure (429)", answer.date)
-        return Check(False, str(self._client.refused(answer)), answer.date)
+        refusal = self._problem(answer)
+        if refusal is not None:
+            return Check(False, str(refusal), answer.date)
+        return Check(True, f"{self.name} answers", answer.date)
 
     def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """Wait no longer than that for an answer from now on."""
@@ -94,3 +99,13 @@ class LogstashDestination:
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+
+    def _problem(self, answer: Response) -> UnavailableError | None:
+        """Why an answer says of nothing that it was taken; ``None`` where it says so of everything."""
+        if answer.status != 200:
+            refused = self._client.refused(answer, hint=_CODE if 200 < answer.status < 300 else "")
+            refused.doubtful = refused.doubtful or answer.status < 300
+            return refused
+        if answer.data.lstrip()[:1] == b"<":
+            return UnavailableError(_PAGE.format(self.name), hopeless=True)
+        return None

@@ -11,7 +11,7 @@ import pytest
 from support import spools
 
 from mllog.errors import PlaceError
-from mllog.shipping import Shipper, inspect, open_destination, registry, segments
+from mllog.shipping import Shipper, accounts, inspect, open_destination, registry, segments
 from mllog.shipping.checkpoint import Checkpoint
 from mllog.shipping.courier import Limits
 from mllog.shipping.destinations.copies import Copy
@@ -32,6 +32,15 @@ def ship(folder: Path, to: Path, **options: Any) -> Shipper:
 
 def checkpoint_of(folder: Path, shipper: Shipper) -> Path:
     return folder / "a" / f"{shipper.destination.key}.checkpoint"
+
+
+def older(path: Path, **change: Any) -> bytes:
+    """A checkpoint as a version wrote it that knew no checksums, with other values."""
+    held = {**json.loads(path.read_bytes()), **change}
+    for name in ("checksum", "settled", "doubt"):
+        del held[name]
+    path.write_bytes(json.dumps(held).encode())
+    return path.read_bytes()
 
 
 @pytest.fixture
@@ -88,12 +97,9 @@ def test_an_old_checkpoint_writes_nothing_twice(folder: Path, to: Path) -> None:
     """After a loss of power a checkpoint may be older than the copy by many batches."""
     events = spools.lines("a", 300)
     spools.spool(folder, "a", events)
-    first = ship(folder, to)
-    path = checkpoint_of(folder, first)
-    held = json.loads(path.read_bytes())
+    path = checkpoint_of(folder, ship(folder, to))
     for done in (0, 17, 150):
-        held.update(segment=1, offset=len(b"".join(events[:done])), intent=None)
-        path.write_bytes(json.dumps(held).encode())
+        older(path, segment=1, offset=len(b"".join(events[:done])), intent=None)
         assert ship(folder, to).counts.duplicates == 300 - done
         assert spools.read(to) == events
 
@@ -152,7 +158,10 @@ def test_a_list_of_destinations_that_can_not_be_written_is_said(folder: Path, to
     [
         {"offset": 10**9},
         {"segment": 99, "offset": 0},
+        {"offset": 999},
         {"intent": {"start": 0, "end": 10**15, "ingested": "2026-11-23T10:00:00Z"}},
+        {"intent": {"start": 0, "end": 999, "ingested": "2026-11-23T10:00:00Z"}},
+        {"intent": {"start": 1, "end": 1, "ingested": "2026-11-23T10:00:00Z"}},
         {"intent": {"start": 0, "end": 10, "ingested": "soon"}},
         {"intent": {"start": 0, "end": 10, "ingested": 5}},
         {"last_error_at": "x"},
@@ -173,9 +182,7 @@ def test_a_checkpoint_that_can_not_be_right_is_not_believed(folder: Path, to: Pa
     spools.spool(folder, "a", spools.lines("a", 1000), segment_bytes=100_000)
     first = ship(folder, to)
     path = checkpoint_of(folder, first)
-    held = {**json.loads(path.read_bytes()), "segment": 1, "offset": 0, "counts": {}, **change}
-    spoilt = json.dumps(held).encode()
-    path.write_bytes(spoilt)
+    spoilt = older(path, **{"segment": 1, "offset": 0, "counts": {}, **change})
     (status,) = inspect(folder)
     assert (status.pending_lines, status.last_error_at) == (1000, None)
     for copy in to.rglob("*.*"):
@@ -325,15 +332,132 @@ def test_an_empty_segment_of_a_writer_that_died_is_not_missing(folder: Path, to:
 
 
 def test_a_segment_is_held_against_its_checksum_before_it_goes(folder: Path, to: Path) -> None:
-    """Even where a turn ends at its last line."""
-    spools.spool(folder, "a", spools.lines("a", TURN))
+    """One that was changed after its lines had been sent, even where a turn ends at its last line."""
+    writer = spools.spool(folder, "a", spools.lines("a", TURN), closed=False)
+    assert ship(folder, to).counts.delivered == TURN
+    writer.close()
     path = folder / "a" / "00000001.ndjson"
     changed = path.read_bytes().replace(b"success", b"failure", 1)
     path.write_bytes(changed)
     shipper = ship(folder, to, delete=True, limits=Limits(lines=1))
-    assert (shipper.counts.delivered, shipper.counts.corrupt_segments) == (TURN, 1)
+    assert (shipper.counts.delivered, shipper.counts.corrupt, shipper.counts.corrupt_segments) == (0, 0, 1)
     assert (folder / "_corrupt" / "a" / "00000001.corrupt").read_bytes() == changed
     assert processes(folder) == []
+
+
+def test_nothing_is_sent_of_a_segment_that_is_not_what_was_written(folder: Path, to: Path) -> None:
+    """Not one line of it, be it the first one or what was left when it was sealed; the others are."""
+    events = spools.lines("a", 30)
+    writer = spools.spool(folder, "a", events[:20], closed=False)
+    assert ship(folder, to).counts.delivered == 20
+    for event in events[20:]:
+        writer.write(event)
+    writer.close()
+    spools.spool(folder, "b", spools.lines("b", 60), segment_bytes=3000)
+    for path in (folder / "a" / "00000001.ndjson", folder / "b" / "00000002.ndjson"):
+        path.write_bytes(path.read_bytes().replace(b"success", b"failure"))
+    altered = len((folder / "b" / "00000002.ndjson").read_bytes().splitlines())
+    shipper = ship(folder, to, limits=Limits(lines=7))
+    counts = shipper.counts
+    assert (counts.delivered, counts.corrupt, counts.corrupt_segments) == (60 - altered, 10 + altered, 2)
+    assert b"failure" not in b"".join(spools.read(to))
+    reason = json.loads((folder / "_corrupt" / "a" / "00000001.reason.json").read_text())["reason"]
+    assert f"from byte {len(b''.join(events[:20]))} on" in reason
+    (status,) = inspect(folder)
+    assert (status.delivered + status.corrupt, status.pending_lines) == (90, 0)
+    assert accounts.skipped(folder, registry.entries(folder)[0]) == {}
+    assert ship(folder, to).counts.corrupt_segments == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"0" * 64], ids=str)
+def test_a_checksum_that_can_not_be_read_is_said(folder: Path, to: Path, content: bytes) -> None:
+    """Nobody can say that the segment is right: it is sent, since each line is looked at, counted and kept."""
+    events = spools.lines("a", 20)
+    spools.spool(folder, "a", events)
+    (folder / "a" / "00000001.ndjson.sha256").write_bytes(content)
+    shipper = ship(folder, to)
+    assert (shipper.counts.delivered, shipper.counts.corrupt_segments) == (20, 1)
+    assert spools.read(to) == events
+    assert "checksum can't be read" in (folder / "_corrupt" / "a" / "00000001.reason.json").read_text()
+
+
+def test_a_segment_is_read_once_for_its_checksum(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches it takes."""
+    spools.spool(folder, "a", spools.lines("a", 60), segment_bytes=4000)
+    numbers = Segments(folder / "a").numbers()
+    read: list[int] = []
+    seal = Segments.seal
+
+    def noted(self: Segments, number: int) -> Any:
+        read.append(number)
+        return seal(self, number)
+
+    monkeypatch.setattr(Segments, "seal", noted)
+    ship(folder, to, limits=Limits(lines=2))
+    assert read == numbers
+    assert len(numbers) > 2
+
+
+def test_a_checkpoint_that_was_changed_is_not_believed(folder: Path, to: Path) -> None:
+    """Whatever was changed in it, be it to values that could be right: nothing is skipped."""
+    spools.spool(folder, "a", spools.lines("a", 40), segment_bytes=4000)
+    writer = spools.spool(folder, "b", spools.lines("b", 9), closed=False)
+    first = ship(folder, to)
+    path = checkpoint_of(folder, first)
+    held = json.loads(path.read_bytes())
+    line = len(spools.line("a-0"))
+    for name, value in {
+        "segment": held["segment"] - 1,
+        "offset": 5 * line,
+        "counts": {**held["counts"], "delivered": 39},
+        "settled": False,
+        "doubt": [1, 0],
+        "known": [[1, 1]],
+        "last_error": "no",
+        "checksum": "0" * 64,
+        "more": 1,
+    }.items():
+        path.write_bytes(json.dumps({**held, name: value}).encode())
+        found = Checkpoint.load(path, first.destination.name)
+        assert (found.lost, found.segment) == (True, 0), name
+        assert "checksum" in found.why
+    path.write_bytes(json.dumps(held).encode())  # other white space is the same
+    assert not Checkpoint.load(path, first.destination.name).lost
+    assert ship(folder, to).counts.restarts == 0
+    writer.close()
+
+
+def test_an_older_checkpoint_is_read(folder: Path, to: Path) -> None:
+    """A version before had no checksum: what it had delivered isn't sent again."""
+    events = spools.lines("a", 20)
+    writer = spools.spool(folder, "a", events[:12], closed=False)
+    older(checkpoint_of(folder, ship(folder, to)))
+    for event in events[12:]:
+        writer.write(event)
+    writer.close()
+    again = ship(folder, to)
+    assert (again.counts.delivered, again.counts.restarts) == (8, 0)
+    assert spools.read(to) == events
+
+
+def test_what_was_skipped_is_found_by_the_counts(folder: Path, to: Path) -> None:
+    """An older checkpoint, changed to where a line begins, skips events: the counts don't account for them."""
+    spools.spool(folder, "a", [*spools.lines("a", 50), b"no event\n"], segment_bytes=3000)
+    last = Segments(folder / "a").numbers()[-1]
+    shipper = Shipper(folder, open_destination(f"file:{to}"), limits=Limits(lines=1))
+    while shipper.round():
+        (entry,) = registry.entries(folder)
+        assert accounts.skipped(folder, entry) == {}
+    shipper.close()
+    assert (shipper.counts.delivered, shipper.counts.corrupt) == (50, 1)
+    path = checkpoint_of(folder, shipper)
+    counts = {**json.loads(path.read_bytes())["counts"], "delivered": 13}
+    older(path, segment=last + 1, offset=0, counts=counts)
+    assert accounts.skipped(folder, entry) == {"a": 37}
+    assert ship(folder, to).counts.delivered == 0
+    path.write_bytes(b"")  # what the doctor says to do
+    assert ship(folder, to).counts.delivered == 50
+    assert accounts.skipped(folder, entry) == {}
 
 
 def test_the_only_copy_is_not_deleted_for_standard_output(folder: Path, to: Path) -> None:

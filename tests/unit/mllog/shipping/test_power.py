@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ import pytest
 from support import spools
 
 from mllog.delivery.spool import Spool
-from mllog.shipping import Shipper, open_destination
+from mllog.shipping import Shipper, inspect, open_destination
 from mllog.shipping.courier import Limits
 from mllog.shipping.dead import DeadLetters
 from mllog.shipping.destinations.base import Answer, Refusal
+from mllog.shipping.shipper import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,75 @@ def test_nothing_is_deleted_before_the_checkpoint_is_on_the_disk(
         assert synced[0] == "sync"
         assert ".checkpoint." in synced[1]
         assert disk.last("sync", "/p", k) > named
+
+
+def test_a_checkpoint_is_on_the_disk_before_anything_is_sent(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that more may have been sent than it speaks of; the one at the end says that it hasn't."""
+    spools.spool(folder, "p", spools.lines("p", 20))
+    disk = Disk(monkeypatch)
+    for settled in (True, False):
+        shipper = Shipper(folder, open_destination(f"file:{tmp_path / 'to'}"), give_up=0.0, limits=Limits(lines=5))
+        path = folder / "p" / f"{shipper.destination.key}.checkpoint"
+        sent: list[int] = []
+        send = shipper.destination.send
+
+        def noted(batch: Batch, path: Path = path, sent: list[int] = sent, send: Any = send) -> Answer:
+            if not sent:
+                named = disk.last("replace", path.name, len(disk.calls))
+                assert disk.calls[named - 1][0] == "sync"
+                assert ".checkpoint." in disk.calls[named - 1][1]
+                assert disk.calls[named + 1][:2] == ("sync", str(folder / "p"))
+            assert json.loads(path.read_bytes())["settled"] is False
+            sent.append(len(batch.lines))
+            return send(batch)
+
+        monkeypatch.setattr(shipper.destination, "send", noted)
+        if settled:
+            shipper.stop.set()
+            shipper.round()
+            shipper.close()
+        else:
+            shipper.run()
+        assert json.loads(path.read_bytes())["settled"] is True
+        assert sent
+        disk.calls.clear()
+
+
+def test_folders_are_cleared_together(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they counted is on the disk, in one writing for many, before the first of them goes; few syncs for each."""
+    count = 2 * TOGETHER
+    for k in range(count):
+        spools.spool(folder, f"p{k}", spools.lines(f"p{k}", 3))
+    destination = open_destination(f"file:{tmp_path / 'to'}")
+    monkeypatch.setattr(destination, "send", lambda _: Answer())
+    monkeypatch.setattr(destination, "passed", lambda *_: None)
+    disk = Disk(monkeypatch)
+    removed: list[tuple[int, str]] = []
+    remove = shutil.rmtree
+
+    def noted(path: Path) -> None:
+        held = json.loads((folder / "_destinations" / f"{destination.key}.json").read_bytes())
+        assert path.name in held["folded"]
+        removed.append((len(disk.calls), path.name))
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", noted)
+    Shipper(folder, destination, give_up=0.0, delete=True).run()
+    assert len(removed) == count
+    tallies = disk.all("replace", f"{destination.key}.json")
+    assert len(tallies) == 1 + 2 * count // TOGETHER
+    for at, _ in removed:
+        assert any(k < at and disk.calls[k - 1][0] == "sync" for k in tallies[1::2])
+    # The folders' names are gone on the disk before a tally forgets that it counted them.
+    for k in tallies[2::2]:
+        assert disk.last("sync", str(folder), k) >= max(at for at, _ in removed if at < k)
+    syncs = [call for call in disk.calls if call[0] == "sync"]
+    assert len(syncs) < 4.3 * count
+    (status,) = inspect(folder)
+    assert (status.delivered, status.pending_lines) == (3 * count, 0)
+    assert json.loads((folder / "_destinations" / f"{destination.key}.json").read_bytes())["folded"] == []
 
 
 def test_a_copy_is_on_the_disk_before_the_checkpoint_says_so(

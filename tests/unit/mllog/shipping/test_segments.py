@@ -145,16 +145,33 @@ def test_only_segments_are_numbered(tmp_path: Path) -> None:
 
 
 def test_a_checksum_tells_a_changed_segment(tmp_path: Path) -> None:
-    """One that fits is intact, one that doesn't isn't, and without a readable one nobody can tell."""
+    """One that fits is intact, one that doesn't was altered; one that can't be read and none at all are told apart."""
     spools.spool(tmp_path, "p", spools.lines("p", 3))
     segments = Segments(tmp_path / "p")
     assert segments.is_sealed(1)
-    assert segments.is_intact(1)
+    assert segments.seal(1) == "intact"
     path = segments.path(1)
     path.write_bytes(path.read_bytes().replace(b'"1"', b'"2"', 1))
-    assert not segments.is_intact(1)
+    assert segments.seal(1) == "altered"
     path.with_name(f"{path.name}.sha256").write_bytes(b"")
-    assert segments.is_intact(1)
+    assert segments.seal(1) == "unreadable"
+    path.with_name(f"{path.name}.sha256").unlink()
+    assert segments.seal(1) == "open"
+
+
+@given(pieces=st.lists(st.binary(max_size=9), max_size=9), start=st.integers(0, 40), length=st.integers(0, 40))
+def test_lines_are_counted(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], start: int, length: int
+) -> None:
+    """Between any two positions, half a line at the end included."""
+    folder = tmp_path_factory.mktemp("spool") / "p"
+    folder.mkdir()
+    content = b"\n".join(pieces)
+    (folder / "00000001.ndjson").write_bytes(content)
+    part = content[start : start + length]
+    assert Segments(folder).count(1, start, start + length) == len(part.split(b"\n")) - (part[-1:] in {b"", b"\n"})
+    rest = content[start:]
+    assert Segments(folder).count(1, start) == len(rest.split(b"\n")) - (rest[-1:] in {b"", b"\n"})
 
 
 def test_a_writer_that_lives_is_known_by_its_lock(tmp_path: Path) -> None:

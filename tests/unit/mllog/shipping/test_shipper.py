@@ -103,26 +103,27 @@ def test_corrupt_lines_are_counted_and_kept_aside(folder: Path, to: Path) -> Non
 
 
 def test_a_changed_segment_is_told_by_its_checksum(folder: Path, to: Path) -> None:
-    """Its good lines arrive, it is counted and kept whole."""
+    """None of its lines arrives, they and it are counted, and it is kept whole."""
     spools.spool(folder, "a", spools.lines("a", 4))
     path = folder / "a" / "00000001.ndjson"
     changed = path.read_bytes().replace(b"success", b"failure", 1)
     path.write_bytes(changed)
     shipper = ship(folder, to)
-    assert (shipper.counts.delivered, shipper.counts.corrupt, shipper.counts.corrupt_segments) == (4, 0, 1)
+    assert (shipper.counts.delivered, shipper.counts.corrupt, shipper.counts.corrupt_segments) == (0, 4, 1)
+    assert spools.read(to) == []
     assert (folder / "_corrupt" / "a" / "00000001.corrupt").read_bytes() == changed
     assert "checksum" in (folder / "_corrupt" / "a" / "00000001.reason.json").read_text()
 
 
 def test_a_segment_that_was_cut_short_is_told_too(folder: Path, to: Path) -> None:
-    """Half a line at the end of a sealed segment never arrives as an event."""
+    """Half a line at the end of a sealed segment never arrives as an event, nor what is before it."""
     events = spools.lines("a", 4)
     spools.spool(folder, "a", events)
     path = folder / "a" / "00000001.ndjson"
     path.write_bytes(path.read_bytes()[:-5])
     shipper = ship(folder, to)
-    assert spools.read(to) == events[:3]
-    assert (shipper.counts.delivered, shipper.counts.corrupt, shipper.counts.corrupt_segments) == (3, 1, 1)
+    assert spools.read(to) == []
+    assert (shipper.counts.delivered, shipper.counts.corrupt, shipper.counts.corrupt_segments) == (0, 4, 1)
 
 
 def test_many_corrupt_parts_are_kept_as_one(folder: Path, to: Path) -> None:
@@ -204,8 +205,8 @@ def test_a_killed_folding_is_finished_once(folder: Path, to: Path) -> None:
     spools.spool(folder, "a", spools.lines("a", 5))
     shipper = ship(folder, to)
     key = shipper.destination.key
-    registry.fold(folder, key, "a", shipper.counts)
-    registry.fold(folder, key, "a", shipper.counts)
+    for _ in range(2):
+        registry.fold(folder, key, {"a": (shipper.counts, None)})
     assert status(folder).delivered == 5
     for path in (folder / "a").glob("0*"):
         path.unlink()
