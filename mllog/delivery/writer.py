@@ -49,6 +49,8 @@ EXIT_SECONDS: Final = 10.0
 """For all writers of a process together, at its end."""
 LEAST_SECONDS: Final = 1.0
 """For each of them, whatever the others took."""
+COUNT_SECONDS: Final = 0.5
+"""For counting what could not be written, however little time there was for writing it."""
 TEND_SECONDS: Final = 1.0
 """How often a sink is given the time to do what isn't done by writing."""
 AGAIN_SECONDS: Final = 0.05
@@ -163,8 +165,9 @@ class Writer:
         process.
 
         Args:
-            timeout: Seconds for all of that; ``None``: as long as it takes. A sink that has no room is tried again as
-                long as it makes some.
+            timeout: Seconds for all of that, but for the counting, which may wait for a write in hand for another
+                :data:`COUNT_SECONDS`; ``None``: as long as it takes. A sink that has no room is tried again as long as
+                it makes some.
 
         Returns:
             Whether everything was taken by the sink, and is where it put it.
@@ -176,7 +179,8 @@ class Writer:
         deadline = _deadline(timeout)
         while deadline > time.monotonic() and not self.flush(_left(deadline)) and self._makes_room(deadline):
             time.sleep(min(AGAIN_SECONDS, _left(deadline)))
-        if not self._draining.acquire(timeout=_left(deadline)):
+        # Whoever drains just now is done in a moment, unless the sink hangs: what is left must be counted.
+        if not self._draining.acquire(timeout=max(_left(deadline), 0.0 if self._waited else COUNT_SECONDS)):
             self._waited = True
             return False
         if self._busy:  # asked for by a finalizer, in the middle of a drain

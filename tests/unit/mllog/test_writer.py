@@ -365,3 +365,21 @@ def test_a_clock_that_can_not_be_asked() -> None:
     with pytest.raises(SettingError, match="clock 5: give a function") as caught:
         ModelLogger("model", version="1", sink=MemorySink(), clock=5)  # type: ignore[arg-type]
     assert (caught.value.field, caught.value.value) == ("clock", 5)
+
+
+def test_what_a_write_in_hand_keeps_is_counted() -> None:
+    """A close() that runs out of time while a write is on its way waits for it a moment more, and counts the rest."""
+    entered = threading.Event()
+
+    class Slow(MemorySink):
+        def write(self, lines: bytes) -> None:
+            entered.set()
+            time.sleep(0.1)
+            raise OSError("no room")
+
+    log = ModelLogger("model", version="1", sink=Slow(), flush_interval=1e-4, resources=0)
+    log.prediction({"k": 1})
+    assert entered.wait(60)
+    assert not log.close(timeout=0.001)
+    status = log.status()
+    assert (status.queued, status.accepted) == (0, status.written + status.dropped)
