@@ -267,7 +267,7 @@ def test_while_no_stream_takes_anything_all_wait(tmp_path: pathlib.Path) -> None
     spools.spool(tmp_path, "a", events)
     denied = failure(403, "security_exception")
     with scripted(streams_of({"mllog.": denied}, [])) as server:
-        shipper = patient(tmp_path, server, 0.0, give_up=0.6)
+        shipper = patient(tmp_path, server, 0.0, give_up=3.0)
         shipper.run()
         assert len(server.asked) > 30
     assert shipper.counts.dead == 0
