@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from watchers.finding import Finding, Window
     from watchers.profile import WindowProfile
 
-IMMEDIATE: Final = frozenset({"vanished", "renamed", "no_data", "dependency_change", "wrong_model"})
+IMMEDIATE: Final = frozenset({"vanished", "renamed", "swapped", "no_data", "dependency_change", "wrong_model"})
 """Checks that speak of facts: one window is enough."""
 
 REOPENS: Final = dt.timedelta(hours=24)
