@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
@@ -18,6 +17,7 @@ from benchmarks.detection.contenders import CONTENDERS
 from benchmarks.detection.parts import PARTS, Run
 from benchmarks.detection.settings import FULL, QUICK, SEED
 from benchmarks.detection.targets import targets
+from benchmarks.saying import version
 
 EXAMPLE: Final = """\
 examples:
@@ -44,7 +44,7 @@ def main() -> int:
     for path in args.merge or ():
         parts |= json.loads(path.read_text(encoding="utf-8"))["parts"]
     with tempfile.TemporaryDirectory(prefix="mllog-bench-") as folder:
-        run = Run(settings, contenders, _say, args.jobs, Path(folder))
+        run = Run(settings, contenders, say, args.jobs, Path(folder))
         for name, part in PARTS.items():
             if name in args.only if args.only else name not in parts:
                 parts[name] = part(run)
@@ -62,7 +62,7 @@ def main() -> int:
             "python": platform.python_version(),
             "load": load,
         },
-        "versions": {name: _version(name) for name in DISTRIBUTIONS}
+        "versions": {name: version(name) for name in DISTRIBUTIONS}
         | {name: peers.version_of(name) for name, entry in CONTENDERS.items() if entry.peer},
         "parts": parts,
         "targets": targets(parts),
@@ -97,17 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"only these, may be repeated ({'; '.join(CONTENDERS)})",
     )  # fmt: skip
     return parser
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from benchmarks.logger import imports, summary, table, workload
 from benchmarks.logger.contenders import CONTENDERS, FLOOR
+from benchmarks.saying import say, version
 
 EXAMPLE: Final = """\
 examples:
@@ -41,11 +41,11 @@ def main() -> int:
         card = Path(folder) / "card.json"
         workload.save_card(card)
         for number in range(args.rounds):
-            _say(f"round {number + 1} of {args.rounds}")
+            say(f"round {number + 1} of {args.rounds}")
             # Turned each round, so that nobody always runs behind the same neighbour.
             turned = names[number % len(names) :] + names[: number % len(names)]
             rounds.append({name: _child(name, Path(folder), card, args) for name in turned})
-        _say("imports")
+        say("imports")
         took = imports.measure(args.rounds)
     load.append(os.getloadavg()[0])
     rows = summary.summarise(rounds)
@@ -60,7 +60,7 @@ def main() -> int:
             "load": load,
         },
         "settings": {name: getattr(args, name) for name in ("rounds", "events", "paced", "rate")},
-        "versions": {name: _version(name) for name in DISTRIBUTIONS},
+        "versions": {name: version(name) for name in DISTRIBUTIONS},
         "contenders": rows,
         "targets": summary.targets(rows, took),
         "imports": took,
@@ -74,7 +74,7 @@ def main() -> int:
     table.show(document)
     failed = {name: row["error"] for name, row in rows.items() if "error" in row}
     for name, error in failed.items():
-        _say(f"{name} failed: {error}")
+        say(f"{name} failed: {error}")
     return 3 if failed else 0
 
 
@@ -123,17 +123,6 @@ def _child(name: str, folder: Path, card: Path, args: argparse.Namespace) -> dic
                 return result
             told.seek(0)
             return {"error": told.read().strip().rpartition("\n")[2][:300] or f"exit code {done.returncode}"}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

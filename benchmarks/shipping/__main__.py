@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import mllog
 from benchmarks.logger import workload
+from benchmarks.saying import say
 from benchmarks.shipping import page
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def main() -> int:
         try:
             node.request("PUT", f"/_index_template/{NAMESPACE}", TEMPLATE)
             for number in range(-1, args.rounds):
-                _say("warming up" if number < 0 else f"round {number + 1} of {args.rounds}")
+                say("warming up" if number < 0 else f"round {number + 1} of {args.rounds}")
                 # Turned each round, so that nobody always runs behind the same neighbour.
                 turned = WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]
                 found = {way: _measure(way, spool, node, events) for way in turned}
@@ -200,10 +201,6 @@ def _table(rounds: list[dict[str, Figures]], events: int) -> list[dict[str, Any]
         }
         for way in WAYS
     ]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

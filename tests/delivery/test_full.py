@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from support import processes
+from support.mounts import own_mounts
 
 if TYPE_CHECKING:
     import pathlib
@@ -35,12 +34,8 @@ def reported_drops(events: list[dict[str, Any]]) -> int:
 
 def in_own_mounts(code: str, *arguments: object) -> list[str]:
     """A command that runs ``code`` where it may mount what nobody else sees, and what goes with it."""
-    unshare = shutil.which("unshare")
-    prefix = [unshare or "unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("the kernel lets nobody mount here; test_files_that_may_not_grow breaks the same by a limit")
     script = processes.PRELUDE + REPORT + textwrap.dedent(code)
-    return [*prefix, sys.executable, "-c", script, *map(str, arguments)]
+    return [*own_mounts(), sys.executable, "-c", script, *map(str, arguments)]
 
 
 def test_a_full_disk_that_is_emptied_again(tmp_path: pathlib.Path, fault_row: Callable[..., None]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from support import processes, spools
+from support.mounts import own_mounts
 
 from mllog.delivery.lastword import LastWord
 from mllog.delivery.sinks import LAST_BYTES
@@ -102,10 +101,7 @@ def test_a_full_spool_holds_the_count_of_what_it_did_not_take(
 @pytest.mark.parametrize("room", [True, False])
 def test_a_full_disk(tmp_path: pathlib.Path, fault_row: Callable[..., None], *, room: bool) -> None:
     """An event says how many were lost where it finds room; else a warning and the last word do, which needs none."""
-    unshare = shutil.which("unshare")
-    prefix = [unshare or "unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("the kernel lets nobody mount here; the limit of files stands in for it in test_full.py")
+    prefix = own_mounts()
     code = f"""
         import contextlib, pathlib, shutil, subprocess
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", sys.argv[1]], check=True)
