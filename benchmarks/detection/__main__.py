@@ -17,7 +17,7 @@ from benchmarks.detection.contenders import CONTENDERS
 from benchmarks.detection.parts import PARTS, Run
 from benchmarks.detection.settings import FULL, QUICK, SEED
 from benchmarks.detection.targets import targets
-from benchmarks.saying import version
+from benchmarks.saying import say, version
 
 EXAMPLE: Final = """\
 examples:
