@@ -47,14 +47,16 @@ def test_a_signal_handler_that_logs(tmp_path: pathlib.Path, fault_row: Callable[
         + f"""
 log = make({options})
 signals = 0
+armed = True  # a signal that waits for its handler while the timer is stopped would start it again
 def handler(*_):
     global signals
     signals += 1
     log.prediction({{"k": -signals}})
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    if armed: signal.setitimer(signal.ITIMER_REAL, 0.001)
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.001)
 for k in range(1_000 if {options!r} == "durable='each'" else 20_000): log.prediction({{"k": k}})
+armed = False
 signal.setitimer(signal.ITIMER_REAL, 0)
 log.close()
 report(signals=signals)
