@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mllog.card import ModelCard
@@ -11,7 +13,7 @@ from mllog.counting import count_columns
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
 from mllog.privacy.columns import protect_frame
-from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
+from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler, tokenize
 from watchers.finding import Finding, Window
 from watchers.history import History
 from watchers.judge import judge
@@ -37,14 +39,39 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
         mllog.CardError: ``time`` is no column, or its values are no times.
         mllog.SettingError: the card's policy hashes values, and ``MLLOG_SALT`` isn't the salt that it was made with.
     """
-    data = columns(frame)
-    if time is not None and time not in data:
-        raise CardError(f"time={time!r} is no column of the frame; its columns are {sorted(data)}")
-    times = to_times(data.pop(time), time) if time else None
-    data.pop(card.target or "", None)
-    outputs = {name: data.pop(name) for name in _OUTPUTS if name in data}
-    data = protect_frame(card, data)
-    counted = count_columns(card.ruler, data, times=times, outputs=outputs)
+    return _profile(card, card.ruler, _Columns.of(frame, card, time))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A frame's columns by what they are, after the card's policy was carried out."""
+
+    inputs: Mapping[str, Sequence[Any]]
+    outputs: Mapping[str, Sequence[Any]]
+    times: Sequence[dt.datetime] | None
+
+    @classmethod
+    def of(cls, frame: Any, card: ModelCard, time: str | None) -> _Columns:
+        data = columns(frame)
+        if time is not None and time not in data:
+            raise CardError(f"time={time!r} is no column of the frame; its columns are {sorted(data)}")
+        times = to_times(data.pop(time), time) if time else None
+        data.pop(card.target or "", None)
+        outputs = {name: data.pop(name) for name in _OUTPUTS if name in data}
+        return cls(protect_frame(card, data), outputs, times)
+
+    def take(self, rows: Sequence[int]) -> _Columns:
+        """Some of the rows."""
+        inputs, outputs = (
+            {name: [values[row] for row in rows] for name, values in part.items()}
+            for part in (self.inputs, self.outputs)
+        )
+        return _Columns(inputs, outputs, [self.times[row] for row in rows] if self.times is not None else None)
+
+
+def _profile(card: ModelCard, ruler: Ruler, data: _Columns) -> WindowProfile:
+    """Columns counted by ``ruler``, which has the layout of the card's own."""
+    counted = count_columns(ruler, data.inputs, times=data.times, outputs=data.outputs)
     return WindowProfile(
         model=card.model,
         ruler=card.ruler.hash,
@@ -109,17 +136,26 @@ def compare(
 
 
 def _cut(frame: Any, card: ModelCard, window: WindowProfile, time: str | None) -> list[WindowProfile]:
-    """The reference as consecutive windows of the current one's length: by time where there is one, else by rows."""
-    data = columns(frame)
-    n = len(next(iter(data.values()), ()))
-    if time is None:
-        size = window.n
-        if size == 0 or n < LEARNING_WINDOWS * size:
-            return []
-        bounds = [(first, first + size) for first in range(n % size, n, size)]
-        return [profile({name: values[a:b] for name, values in data.items()}, card) for a, b in bounds]
-    times = to_times(data[time], time)
-    order = sorted(range(n), key=times.__getitem__)
+    """The reference as consecutive windows of the current one's length: by time where there is one, else by rows.
+
+    Each is counted by what the *other* windows know: nothing in a reference is unseen to itself, and a current window
+    with the usual few new values would alarm.
+    """
+    data = _Columns.of(frame, card, time)
+    groups = _rows_by_time(data.times, window) if data.times is not None else _rows_in_order(data, window.n)
+    rulers = _without_own(card, data, groups)
+    return [_profile(card, ruler, data.take(rows)) for rows, ruler in zip(groups, rulers, strict=True)]
+
+
+def _rows_in_order(data: _Columns, size: int) -> list[Sequence[int]]:
+    n = len(next(iter(data.inputs.values()), ()))
+    if size == 0 or n < LEARNING_WINDOWS * size:
+        return []
+    return [range(first, first + size) for first in range(n % size, n, size)]
+
+
+def _rows_by_time(times: Sequence[dt.datetime], window: WindowProfile) -> list[Sequence[int]]:
+    order = sorted(range(len(times)), key=times.__getitem__)
     length = (window.window.end - window.window.start) if window.window.start and window.window.end else dt.timedelta(0)
     if not order or length <= dt.timedelta(0):
         return []
@@ -130,8 +166,29 @@ def _cut(frame: Any, card: ModelCard, window: WindowProfile, time: str | None) -
     groups: dict[int, list[int]] = {}
     for row in order:
         groups.setdefault(int((last - times[row]) / length), []).append(row)
+    return [rows for age, rows in sorted(groups.items(), reverse=True) if age < count]
+
+
+def _without_own(card: ModelCard, data: _Columns, groups: Sequence[Sequence[int]]) -> list[Ruler]:
+    """For each group of rows the card's ruler without the values and words that only this group has (Good 1953)."""
+    changed: list[dict[str, Feature]] = [{} for _ in groups]
+    for feature in card.ruler.inputs:
+        if feature.name not in data.inputs or not (feature.known or feature.vocabulary):
+            continue
+        values = data.inputs[feature.name]
+        found = [_said(feature, [values[row] for row in rows]) for rows in groups]
+        often = Counter(word for words in found for word in words)
+        for held, words in zip(changed, found, strict=True):
+            own = frozenset(word for word in words if often[word] == 1)
+            held[feature.name] = replace(feature, known=feature.known - own, vocabulary=feature.vocabulary - own)
     return [
-        profile({name: [values[row] for row in rows] for name, values in data.items()}, card, time)
-        for age, rows in sorted(groups.items(), reverse=True)
-        if age < count
+        replace(card.ruler, features=tuple(held.get(feature.name, feature) for feature in card.ruler.features))
+        for held in changed
     ]
+
+
+def _said(feature: Feature, values: Sequence[Any]) -> set[str]:
+    """The values, or the words of the texts, that there are."""
+    if feature.kind == "text":
+        return {word for text in values if isinstance(text, str) for word in tokenize(text)}
+    return {feature.key(value) for value in values if isinstance(value, str | int | float)}

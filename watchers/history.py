@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -36,43 +38,52 @@ class Contrasts:
     weights: tuple[tuple[tuple[int, float], ...], ...]
     base: tuple[tuple[int, ...], ...]
     inflation: float = 1.0
-    _cache: dict[int, tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @cached_property
+    def cells(self) -> Index:
+        """The positions that they look at, in order."""
+        found = {i for pairs in self.weights for i, _ in pairs}.union(*self.base)
+        return np.array(sorted(found), dtype=np.intp)
 
     def sums(self, counts: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
         """Numerators, their squares' sums and denominators.
 
         Args:
-            counts: shape (..., len(ruler.cells)).
+            counts: Counts in :attr:`cells`, shape (..., len(cells)).
 
         Returns:
             Three arrays of shape (..., C).
         """
-        flat = counts.reshape(-1, counts.shape[-1]).astype(np.float64)
+        # Cells first, so that a sparse matrix reads them row by row.
+        flat = np.ascontiguousarray(counts.reshape(math.prod(counts.shape[:-1]), len(self.cells)).T, dtype=np.float64)
         shape = (*counts.shape[:-1], len(self))
-        x, x2, n = ((matrix @ flat.T).T.reshape(shape) for matrix in self._matrices(counts.shape[-1]))
+        top, squares, bottom = self._matrices
+        x, n = (np.ascontiguousarray((matrix @ flat).T).reshape(shape) for matrix in (top, bottom))
+        x2 = x if squares is None else np.ascontiguousarray((squares @ flat).T).reshape(shape)
         return x, x2, n
 
-    def _matrices(self, size: int) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
-        """Numerator, squares and denominator as sparse (C, size) matrices."""
-        held = self._cache.get(size)
-        if held is None:
-            top = [(c, i, a) for c, pairs in enumerate(self.weights) for i, a in pairs]
-            bottom = [(c, i, 1.0) for c, positions in enumerate(self.base) for i in positions]
-            squares = [(c, i, a * a) for c, i, a in top]
-            shape = (len(self), size)
-            held = self._cache[size] = (_sparse(top, shape), _sparse(squares, shape), _sparse(bottom, shape))
-        return held
+    @cached_property
+    def _matrices(self) -> tuple[sparse.csr_array, sparse.csr_array | None, sparse.csr_array]:
+        """Numerator, squares (None where they are the same) and denominator as sparse (C, len(cells)) matrices."""
+        place = {int(cell): k for k, cell in enumerate(self.cells)}
+        top = [(c, place[i], a) for c, pairs in enumerate(self.weights) for i, a in pairs]
+        bottom = [(c, place[i], 1.0) for c, positions in enumerate(self.base) for i in positions]
+        shape = (len(self), len(self.cells))
+        indicators = all(a == 1.0 for _, _, a in top)
+        squares = None if indicators else _sparse([(c, k, a * a) for c, k, a in top], shape)
+        return _sparse(top, shape), squares, _sparse(bottom, shape)
 
 
 def _sparse(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:
+    """Entries in order of their rows, as they are made."""
     rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+    ends = np.cumsum(np.bincount(np.array(rows, dtype=np.intp), minlength=shape[0]))
+    starts = np.concatenate([[0], ends]).astype(np.int32)
     return sparse.csr_array(
-        (np.array(values, dtype=np.float64), (np.array(rows, int), np.array(columns, int))), shape=shape
+        (np.array(values, dtype=np.float64), np.array(columns, dtype=np.int32), starts), shape=shape
     )
 
 
@@ -83,6 +94,8 @@ STRATA: Final[dict[str, int]] = {
     **{f"{day}{hour:02d}": 1 + hour + 24 * (day == "e") for day in "de" for hour in range(24)},
 }
 """Strata as small integers."""
+
+_NAMES: Final = {number: name for name, number in STRATA.items()}
 
 
 class History:
@@ -155,22 +168,25 @@ class History:
         held = self._sums.setdefault((key, segmented), _Growing(width))
         total = len(self._row_profile)
         if held.rows < total:
-            held.extend(contrasts.sums(self._stack(held.rows, total, segmented=segmented)), total)
+            held.extend(contrasts.sums(self._stack(held.rows, total, contrasts.cells, segmented=segmented)), total)
         return held.x[:total], held.x2[:total], held.n[:total]
 
-    def _stack(self, first: int, last: int, *, segmented: bool) -> npt.NDArray[np.int64]:
-        size = len(self.ruler.cells)
-        names = {number: name for name, number in STRATA.items()}
-        wanted = self.segments if segmented else [ALL]
-        block = np.zeros((last - first, len(wanted), size), dtype=np.int64)
-        for row in range(first, last):
-            cells = self.profiles[self._row_profile[row]].cells
-            stratum = names[self._stratum[row]]
-            for s, segment in enumerate(wanted):
-                counts = cells.get((stratum, segment))
+    def _stack(self, first: int, last: int, cells: Index, *, segmented: bool) -> npt.NDArray[np.int64]:
+        if not segmented:
+            block = np.zeros((last - first, len(cells)), dtype=np.int64)
+            for row in range(first, last):
+                counts = self.profiles[self._row_profile[row]].cells.get((_NAMES[self._stratum[row]], ALL))
                 if counts is not None:
-                    block[row - first, s] = counts
-        return block if segmented else block[:, 0, :]
+                    block[row - first] = counts[cells]
+            return block
+        number = {segment: s for s, segment in enumerate(self.segments)}
+        block = np.zeros((last - first, len(number), len(cells)), dtype=np.int64)
+        for row in range(first, last):
+            name = _NAMES[self._stratum[row]]
+            for (stratum, segment), counts in self.profiles[self._row_profile[row]].cells.items():
+                if stratum == name and segment in number:
+                    block[row - first, number[segment]] = counts[cells]
+        return block
 
     def rows(self, key: str, contrasts: Contrasts, span: slice, *, segmented: bool = False) -> Rows:
         """Rows of a span of profiles for :func:`watchers.statistics.contrast`."""

@@ -12,8 +12,9 @@ from watchers.checks import all_checks
 from watchers.finding import SEVERITIES, Finding
 from watchers.view import Check, Tests, View
 
-Q_VALUE: Final = 0.01
-"""Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995)."""
+Q_VALUES: Final = {"all": 0.005, "segment": 0.002}
+"""Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995), by family: also the share
+of windows in which anything alarms by chance."""
 
 
 def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = False) -> list[Finding]:
@@ -38,9 +39,9 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
         facts = [finding for _, tests in answers for finding in tests.facts]
         return [_alert(f) for f in facts] or [_unknown(view, "no events in this window")]
     findings: dict[tuple[str, str | None], Finding] = {}
-    for family in ("all", "segment"):
+    for family in Q_VALUES:
         members = [(check, tests) for check, tests in answers if tests.family == family]
-        _judge_family(members, findings, every=every, learning=view.learning)
+        _judge_family(members, findings, Q_VALUES[family], every=every, learning=view.learning)
     for check, tests in answers:
         for finding in tests.facts:
             findings[check.name, finding.feature] = _alert(finding)
@@ -50,6 +51,7 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
 def _judge_family(
     members: Sequence[tuple[Check, Tests]],
     findings: dict[tuple[str, str | None], Finding],
+    allowed: float,
     *,
     every: bool,
     learning: bool,
@@ -62,7 +64,7 @@ def _judge_family(
     for check, tests in members:
         q = q_values[offset : offset + len(tests.p_values)]
         offset += len(tests.p_values)
-        alert = tests.passes & (q <= Q_VALUE)
+        alert = tests.passes & (q <= allowed)
         best: dict[str | None, int] = {}
         for i in range(len(q)) if every else np.flatnonzero(alert).tolist():
             name = tests.features[i]

@@ -24,7 +24,6 @@ from watchers.statistics import (
     contrast,
     onset,
     onset_of_events,
-    rate_low,
     spread_out,
     take,
 )
@@ -42,8 +41,15 @@ GAP: Final = 12
 RARE: Final = 0.005
 """Below this expected rate the t approximation fails, and counts are judged as rare events."""
 
-CONCENTRATED: Final = 0.88
-"""A segment is named where, with 95 % confidence, it holds this share of all excess: 18 events of 18 do."""
+MOST: Final = 0.75
+"""A segment is named where it holds this share of all excess,"""
+
+CHANCE: Final = 2.0
+"""where the rest shows no more than so many standard deviations of excess,"""
+
+APART: Final = 3.5
+"""and where its share is so many standard deviations above that of an excess which is everywhere: of 18 segments, one
+in 200 would be by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +290,8 @@ class View:
         for row, counts in enumerate(self.card.training.values()):
             for key, count in counts.items():
                 table[row, index[key]] = count
-        return Rows(*contrasts.sums(table), np.array([STRATA[s] for s in self.card.training], dtype=np.intp))
+        strata = np.array([STRATA[s] for s in self.card.training], dtype=np.intp)
+        return Rows(*contrasts.sums(table[:, contrasts.cells]), strata)
 
     def contrast(self, key: str, build: Builder, *, segmented: bool = False) -> tuple[Contrasts, Contrasted]:
         """Compare the window with history in contrasts that ``build`` makes of the ruler (kept under ``key``).
@@ -343,6 +350,9 @@ class View:
     def concentrated(self, key: str, build: Builder, column: int) -> tuple[Segment, int, float, float] | None:
         """The smallest segment that holds nearly all of what is too much in a contrast.
 
+        A segment is named where it holds most of the excess, where more of it is there than chance would put there of
+        an excess that is everywhere, and where what is left for the rest could be chance.
+
         Returns:
             Segment, its events, observed and expected contrast in it; None where the excess is everywhere.
         """
@@ -352,26 +362,33 @@ class View:
         rows, _, now = self._sides(key, contrasts, segmented=True)
         whole, _, whole_now = self._sides(key, contrasts, segmented=False)
         width = len(contrasts)
-        n = now.n.sum(axis=0)[column::width]
-        x = now.x.sum(axis=0)[column::width]
+        n, x = (part.sum(axis=0)[column::width] for part in (now.n, now.x))
         past_n = np.maximum(rows.n.sum(axis=0)[column::width], 1)
         expected = rows.x.sum(axis=0)[column::width] / past_n
-        all_n, all_x = whole_now.n.sum(axis=0)[column], whole_now.x.sum(axis=0)[column]
+        all_n, all_x, all_x2 = (part.sum(axis=0)[column] for part in (whole_now.n, whole_now.x, whole_now.x2))
         all_expected = whole.x.sum(axis=0)[column] / max(whole.n.sum(axis=0)[column], 1)
-        excess = x - n * expected
         everywhere = all_x - all_n * all_expected
+        sign = np.sign(everywhere)
+        excess = sign * (x - n * expected)
+        rest = abs(everywhere) - excess
+        # What all events show by chance and by nature.
+        noise = self.contrast(key, build)[1].se[column] * all_n
+        # Of an excess that is everywhere the segment gets its share of events, give or take that many draws.
+        size = all_x2 or 1.0
+        fair = n / max(all_n, 1)
+        drawn = np.sqrt(np.maximum(size * fair * (1 - fair), 1e-12))
         about = contrasts.features[column]
-        # The share's lower bound: of a handful of events chance often puts all into one segment.
-        whole_excess = np.maximum(np.full(len(n), abs(everywhere)), 1e-9)
-        share = rate_low(np.clip(np.sign(everywhere) * excess, 0, whole_excess), whole_excess)
-        fits = [
-            s
-            for s, (name, _) in enumerate(self.history.segments)
-            if name != about and n[s] and n[s] < 0.8 * all_n and share[s] >= CONCENTRATED
-        ]
+        named = (
+            (n > 0)
+            & (n < 0.8 * all_n)
+            & (excess >= MOST * abs(everywhere))
+            & (rest <= CHANCE * noise)
+            & (excess - fair * abs(everywhere) > APART * drawn)
+        )
+        fits = [s for s in np.flatnonzero(named).tolist() if self.history.segments[s][0] != about]
         if not fits:
             return None
-        best = max(fits, key=lambda s: abs(excess[s]) / n[s])
+        best = max(fits, key=lambda s: excess[s] / n[s])
         return self.history.segments[best], int(n[best]), float(x[best] / n[best]), float(expected[best])
 
     def finding(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mllog.ruler import Feature
 from watchers.history import Contrasts
 from watchers.view import View
 
-CLIP = float(-stats.norm.ppf(1 / 32))
+CLIP = float(-special.ndtri(1 / 32))
 
 
 def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = True) -> Contrasts:
@@ -30,7 +30,7 @@ def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = Tru
             continue
         p = counts / counts.sum()
         rank = np.cumsum(p) - p / 2
-        z = np.clip(stats.norm.ppf(np.clip(rank, 1e-9, 1 - 1e-9)), -CLIP, CLIP)
+        z = np.clip(special.ndtri(np.clip(rank, 1e-9, 1 - 1e-9)), -CLIP, CLIP)
         z = _standardise(z, p)
         scores = [("location", z)]
         square = z * z

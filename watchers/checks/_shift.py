@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from watchers.checks._rates import FEW, SEGMENT_KAPPA, rare_counts
 from watchers.finding import Effect, Finding
 from watchers.history import Builder
-from watchers.statistics import MIN_EVENTS, Contrasted, rate_low
+from watchers.statistics import MIN_EVENTS, Contrasted, omnibus, rate_low
 from watchers.view import Tests, View
+
+SMALL_EFFECT: Final = 0.05
+"""Cohen's w that shares must have moved by together: of two shares of a third each, a point."""
+
+LARGER_EFFECT: Final = 0.15
+"""The same where natural variance is unknown."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Shift:
         segment_floor: Floor within segments; None leaves segments out.
         sign: 1 or -1 where only one direction is a fault.
         shares: The contrasts are shares, whose small counts are judged as rare events.
+        each: Whether each contrast is tested; else only ``together``.
+        together: Whether the shares of each feature are tested together as well.
     """
 
     check: str
@@ -41,6 +50,8 @@ class Shift:
     segment_floor: float | None = None
     sign: int = 0
     shares: bool = False
+    each: bool = True
+    together: bool = False
 
     def tests(self, view: View) -> list[Tests]:
         """Test all events, and the segments where there is a floor for them."""
@@ -49,7 +60,12 @@ class Shift:
         contrasts, _ = view.contrast(self.key, self.build)
         if not len(contrasts):
             return []
-        results = [self._tests(view, self.larger if view.larger_floors else self.floor, segmented=False)]
+        results = []
+        floor = self.larger if view.larger_floors else self.floor
+        if self.each:
+            results.append(self._tests(view, floor, segmented=False))
+        if self.together:
+            results.append(self._together(view, floor))
         if self.segment_floor is not None and view.history.segments:
             results.append(self._tests(view, self.segment_floor, segmented=True))
         return results
@@ -79,7 +95,34 @@ class Shift:
         size = np.abs(c.t) * np.tile(handicap, len(p_value) // len(contrasts))
         return Tests(features, p_value, passes, size, make, "segment" if segmented else "all")
 
-    def _finding(self, view: View, c: Contrasted, i: int, p_value: float, *, alert: bool, segmented: bool) -> Finding:
+    def _together(self, view: View, floor: float) -> Tests:
+        """All shares of a feature in one test; the finding tells of the one that moved most."""
+        contrasts, c = view.contrast(self.key, self.build)
+        names = list(dict.fromkeys(contrasts.features))
+        number = {name: k for k, name in enumerate(names)}
+        found = omnibus(c, np.array([number[name] for name in contrasts.features]), len(names))
+        most = found.most
+        effect = LARGER_EFFECT if view.larger_floors else SMALL_EFFECT
+        passes = found.beyond & (found.low > effect) & (np.abs(c.r[most]) > floor) & view.lasting(c)[most]
+
+        def make(g: int) -> Finding:
+            p_value, alert = float(found.p_value[g]), bool(passes[g])
+            together = {"name": "Cohen's w", "value": float(found.w[g]), "low": float(found.low[g])}
+            return self._finding(view, c, int(most[g]), p_value, alert=alert, segmented=False, together=together)
+
+        return Tests(names, found.p_value, passes, np.zeros(len(names)), make)
+
+    def _finding(
+        self,
+        view: View,
+        c: Contrasted,
+        i: int,
+        p_value: float,
+        *,
+        alert: bool,
+        segmented: bool,
+        together: dict[str, Any] | None = None,
+    ) -> Finding:
         contrasts = view.history.contrasts(self.key, self.build)
         column = i % len(contrasts)
         n, observed, expected = int(c.n[i]), float(c.observed[i]), float(c.expected[i])
@@ -109,7 +152,8 @@ class Shift:
             evidence={
                 "query": {"kind": "any", "feature": contrasts.features[column]},
                 "concentrated": place is not None,
-            },
+            }
+            | ({"together": together} if together else {}),
         )
         finding.message = self.describe(finding, contrasts.labels[column], view.since(since) + where)
         return finding

@@ -53,6 +53,7 @@ def _run(view: View) -> list[Tests]:
         larger=0.05,
         describe=describe,
         shares=True,
+        together=True,
         effect=lambda r, low, high: Effect("difference in share", r, low, high),
     ).tests(view)
 

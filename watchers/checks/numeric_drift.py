@@ -1,10 +1,12 @@
-"""A number moved: its location or spread is elsewhere than at these hours.
+"""A number moved: its location, its spread or the shape of its distribution is elsewhere than at these hours.
 
 Runbook: a jump at one moment is a pipeline (see ``unit_change``); a slope over weeks is the world, and a retrain.
 """
 
 from __future__ import annotations
 
+from mllog.ruler import Feature
+from watchers.checks._rates import percent
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
@@ -14,6 +16,7 @@ from watchers.view import FunctionCheck, Tests, View, inputs_of
 FLOOR = 0.05
 LARGER = 0.25
 SEGMENT = 0.4
+BIN = 0.01
 
 
 def _run(view: View) -> list[Tests]:
@@ -34,7 +37,27 @@ def _run(view: View) -> list[Tests]:
         ]
         return f"`{finding.feature}` is {verb} by {abs(effect.value):.2g} sd than {view.usually}{where}"
 
-    return Shift(
+    def bins() -> Contrasts:
+        names, labels, weights, base = [], [], [], []
+        for feature in features:
+            cells = tuple(view.ruler.index[feature.name, "bin", str(k)] for k in range(len(feature.edges) + 1))
+            for k, cell in enumerate(cells):
+                names.append(feature.name)
+                labels.append(_bounds(feature, k))
+                weights.append(((cell, 1.0),))
+                base.append(cells)
+        return Contrasts(tuple(names), tuple(labels), tuple(weights), tuple(base))
+
+    def describe_shape(finding: Finding, label: str, where: str) -> str:
+        finding.evidence["contrast"] = "shape"
+        finding.evidence["query"]["kind"] = "number"
+        finding.severity = "warning" if finding.evidence["together"]["low"] >= 0.1 else "info"
+        return (
+            f"`{finding.feature}` is distributed differently: {percent(finding.observed)} are {label} "
+            f"({percent(finding.reference)} expected){where}"
+        )
+
+    moved = Shift(
         "numeric_drift",
         "numeric_drift",
         build,
@@ -43,7 +66,31 @@ def _run(view: View) -> list[Tests]:
         segment_floor=SEGMENT,
         describe=describe,
         effect=lambda r, low, high: Effect("shift in sd", r, low, high),
-    ).tests(view)
+    )
+    shaped = Shift(
+        "numeric_drift",
+        "numeric_shape",
+        bins,
+        floor=BIN,
+        larger=0.05,
+        each=False,
+        together=True,
+        describe=describe_shape,
+        effect=lambda r, low, high: Effect("difference in share", r, low, high),
+    )
+    return moved.tests(view) + shaped.tests(view)
+
+
+def _bounds(feature: Feature, k: int) -> str:
+    """The values of a bin in words."""
+    edges = feature.edges
+    if not edges:
+        return "numbers"
+    if k == 0:
+        return f"below {edges[0]:.4g}"
+    if k == len(edges):
+        return f"{edges[-1]:.4g} or more"
+    return f"from {edges[k - 1]:.4g} to {edges[k]:.4g}"
 
 
 check = FunctionCheck("numeric_drift", _run)

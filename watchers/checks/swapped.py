@@ -30,6 +30,10 @@ GAIN: Final = 0.25
 CERTAIN: Final = 15.0
 """... and by how many all requests together."""
 
+EXPLAINED: Final = 0.7
+"""What the other used to say must explain this share of how far the feature is from itself: fog makes two features
+look a little more like each other, a swap makes one the other."""
+
 MOST: Final = 12
 """Of so many features that moved the most, each pair is tried: more than two that change places are very rare."""
 
@@ -62,7 +66,10 @@ def _by_name(feature: Feature, counts: Array, names: Shares) -> Shares:
 
 
 def _gain(view: View, feature: Feature, other: Feature) -> float:
-    """By how many nats a request of the window looks more like ``other`` than like ``feature`` itself."""
+    """By how many nats a request of the window looks more like ``other`` than like ``feature`` itself.
+
+    0 where ``other`` explains less than :data:`EXPLAINED` of what there is to explain.
+    """
     cells = said(view.ruler, feature)
     now, own = view.total[cells].astype(np.float64), view.past_total[cells].astype(np.float64)
     theirs = view.past_total[said(view.ruler, other)].astype(np.float64)
@@ -81,7 +88,9 @@ def _gain(view: View, feature: Feature, other: Feature) -> float:
         now, own, theirs = (np.array([part.get(key, 0.0) for key in keys]) for part in parts)
         own, theirs, size = own / own.sum(), theirs / theirs.sum(), len(keys)
     mixed, swapped = ((1 - NOISE) * shares + NOISE / size for shares in (own, theirs))
-    return float((now * np.log(swapped / mixed)).sum() / now.sum())
+    observed = (1 - NOISE) * now / now.sum() + NOISE / size
+    gain, most = ((now * np.log(shares / mixed)).sum() / now.sum() for shares in (swapped, observed))
+    return float(gain) if gain >= EXPLAINED * most else 0.0
 
 
 def _moved(view: View, feature: Feature) -> float:

@@ -39,6 +39,8 @@ TOLERANCE: Final = 0.1
 """How far, in logarithms, the best scale may lie from a factor."""
 GAIN: Final = 15.0
 """By how many nats the scaled distribution must explain the window better than the usual one."""
+EXPLAINED: Final = 0.7
+"""The factor must explain this share of how far the window is from usual: a unit changes nothing else."""
 SMALL: Final = 0.25
 """A change of location under this many sd is no change of a unit."""
 
@@ -56,7 +58,7 @@ def _rescaled(p: np.ndarray, lower: np.ndarray, upper: np.ndarray, scale: float)
     return result
 
 
-def best_scale(feature: Feature, usual: np.ndarray, now: np.ndarray) -> tuple[float, float]:
+def best_scale(feature: Feature, usual: np.ndarray, now: np.ndarray) -> tuple[float, float, float]:
     """The factor that best turns the ``usual`` counts of the bins into those of ``now``.
 
     Args:
@@ -65,7 +67,8 @@ def best_scale(feature: Feature, usual: np.ndarray, now: np.ndarray) -> tuple[fl
         now: Counts of the window, shape (bins,).
 
     Returns:
-        Factor, and by how many nats it explains ``now`` better than a factor of 1 does.
+        Factor, by how many nats it explains ``now`` better than a factor of 1 does, and which share that is of what
+        ``now`` itself would explain.
     """
     edges = np.asarray(feature.edges)
     lower = np.concatenate([[0.0], np.maximum(edges, 0.0)])
@@ -82,7 +85,10 @@ def best_scale(feature: Feature, usual: np.ndarray, now: np.ndarray) -> tuple[fl
     centre = int(np.argmax(scores)) * 6
     fine = GRID[max(centre - 6, 0) : centre + 7]
     values = np.array([likelihood(scale) for scale in fine])
-    return float(fine[int(np.argmax(values))]), float(values.max() - likelihood(1.0))
+    plain = likelihood(1.0)
+    gain = float(values.max() - plain)
+    most = float((now * np.log((1 - noise) * now / now.sum() + noise / len(p))).sum() - plain)
+    return float(fine[int(np.argmax(values))]), gain, gain / max(most, 1e-12)
 
 
 def _named(scale: float) -> tuple[float, str] | None:
@@ -133,9 +139,9 @@ def _guess(view: View, feature: Feature, segment: Segment) -> tuple[float, str, 
     now = view.profile.total(segment)[cells].astype(np.float64)
     if usual.sum() < now.sum() or now.sum() == 0:
         return None
-    scale, gain = best_scale(feature, usual, now)
+    scale, gain, share = best_scale(feature, usual, now)
     named = _named(scale)
-    return (named[0], named[1], gain) if named is not None and gain > GAIN else None
+    return (named[0], named[1], gain) if named is not None and gain > GAIN and share > EXPLAINED else None
 
 
 def _tests(

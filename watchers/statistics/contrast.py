@@ -8,6 +8,11 @@ shrunk towards the pooled share (direct standardisation: Fleiss, Levin & Paik, S
 Proportions, 3rd ed. 2003, ch. 19). To sampling variance the natural variance between windows is added, estimated by
 moments from history, separately for each contrast (DerSimonian & Laird 1986, Controlled Clinical Trials 7:177).
 The reference distribution is Student's t with Satterthwaite's degrees of freedom (1946, Biometrics Bulletin 2:110).
+
+Windows that follow each other resemble each other where weather or fashion rules: 672 hours of it say no more than a
+few dozen independent ones. Their effective number stands in the degrees of freedom and in the error of the expectation
+(Bayley & Hammersley 1946, Supplement to the Journal of the Royal Statistical Society 8:184), and what moved between the
+two halves of history is allowed to move once more.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse, special
+
+from watchers.statistics.natural import natural_variance
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -35,6 +42,12 @@ CONFIDENCE: Final = 0.95
 
 HALF: Final = 0.5
 """So much of a shift must stay without the hour that shows it most."""
+
+ROUNDING: Final = 1e-9
+"""Variances of less than this share of the mean square are none."""
+
+COMMON: Final = 5
+"""Events a window that make a contrast's variance comparable with others'."""
 
 WINDOWS_PER_OUTLIER: Final = 256
 """One window in so many may lie outside of the envelope."""
@@ -67,7 +80,9 @@ class Contrasted:
         expected: What history expects at these hours.
         r: ``observed - expected``.
         se: Standard error of ``r``: sampling and natural variance together.
+        natural: Natural variance of a window's contrast, in ``se`` already.
         t: ``r / se``.
+        nu: Degrees of freedom of ``t``.
         p_value: Two-sided.
         low: Lower end of a one-sided 95 % bound on ``|r|``; negative where the sign is uncertain.
         high: Upper end.
@@ -78,6 +93,8 @@ class Contrasted:
         history_n: Its denominator.
         phi: Variance over mean of the history windows' counts, at least 1.
         worst_rate: Greatest contrast of comparable history windows, as for ``extreme``.
+        past: ``t`` of history's windows, each judged without itself, shape (history windows, contrasts); 0 where a
+            window can't be compared.
         spread: Whether the shift is in more than one of the window's rows: without the one that shows it most at least
             half of it stays. Of a window of one row nothing is known, and it is True.
     """
@@ -87,7 +104,9 @@ class Contrasted:
     expected: Array
     r: Array
     se: Array
+    natural: Array
     t: Array
+    nu: Array
     p_value: Array
     low: Array
     high: Array
@@ -98,6 +117,7 @@ class Contrasted:
     history_n: Array
     phi: Array
     worst_rate: Array
+    past: Array
     spread: npt.NDArray[np.bool_]
 
     @property
@@ -178,8 +198,9 @@ def contrast(
 
     member = windows >= 0
     count = int(windows.max(initial=-1)) + 1
-    e_h, var_h, n_h, x_h = (
-        _by_window(part[member], windows[member], count) for part in (past.e, past.variance, history.n, history.x)
+    e_h, var_h, n_h, x_h, x2_h = (
+        _by_window(part[member], windows[member], count)
+        for part in (past.e, past.variance, history.n, history.x, history.x2)
     )
     # A window much thinner than the judged one says little of what the judged one does naturally.
     usable = n_h >= np.maximum(MIN_EVENTS / 2, 0.1 * n)
@@ -188,37 +209,41 @@ def contrast(
     r_h = e_h * inverse
     v_h = var_h * inverse * inverse
     if natural:
-        weight = np.minimum(n_h, n) * usable
-        moments = (weight * (r_h * r_h - v_h)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-12)
-        tau2 = np.maximum(moments, 0.5 * v * np.sqrt(2 / np.maximum(many, 2)))
+        common = (x2_h * usable).sum(axis=0) >= COMMON * many
+        tau2, effective = natural_variance(r_h, v_h, np.minimum(n_h, n) * usable, usable, v, common)
     else:
-        tau2 = np.zeros_like(v)
+        tau2, effective = np.zeros_like(v), many
     variance = v + tau2
     se = np.sqrt(np.maximum(variance, 1e-300))
     # Hours that history doesn't know can't be expected anything of.
     known = (current.n * (totals[2][current.stratum] > 0)).sum(axis=0) >= KNOWN_HOURS * n
-    judged = (n >= MIN_EVENTS) & known & (history_n > 0) & (variance > 0)
+    # What never varied, but for rounding, has no scale to be judged on.
+    square = totals[1].sum(axis=0) / np.maximum(history_n, 1)
+    judged = (n >= MIN_EVENTS) & known & (history_n > 0) & (variance * n > ROUNDING * square)
     t = np.where(judged, r / se, 0.0)
-    nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(many - 1, 1), 1e-300), 1.0, 1e6)
+    nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(effective - 1, 1), 1e-300), 1.0, 1e6)
     reach = special.stdtrit(nu, CONFIDENCE) * se
-    extreme = _envelope(np.abs(r_h) / np.sqrt(np.maximum(v_h + tau2, 1e-300)))
+    past_t = r_h / np.sqrt(np.maximum(v_h + tau2, 1e-300))
     return Contrasted(
         n=n,
         observed=observed,
         expected=observed - r,
         r=r,
         se=se,
+        natural=tau2,
         t=t,
+        nu=nu,
         p_value=np.where(judged, np.minimum(2 * special.stdtr(nu, -np.abs(t)), 1.0), 1.0),
         low=np.where(judged, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
-        extreme=extreme,
+        extreme=envelope(np.abs(past_t)),
         kappa=1.25 + 0.5 * tau2 / np.maximum(variance, 1e-300),
         windows=many,
         history_x=history_x,
         history_n=history_n,
         phi=_overdispersion(x_h * usable, usable, many),
-        worst_rate=_envelope(x_h * inverse),
+        worst_rate=envelope(x_h * inverse),
+        past=np.where(usable, past_t, 0.0),
         spread=_spread(now.e, current.n, r),
     )
 
@@ -258,18 +283,19 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
         width: All contrasts.
         n: Denominators of all of them in the window.
     """
-    blank = {"p_value": 1.0, "low": -1.0, "kappa": 1.25, "phi": 1.0, "extreme": np.inf, "worst_rate": np.inf}
+    blank = {"p_value": 1.0, "low": -1.0, "nu": 1.0, "kappa": 1.25, "phi": 1.0, "extreme": np.inf, "worst_rate": np.inf}
     values = {}
     for name in Contrasted.__dataclass_fields__:
-        whole = np.full(width, blank.get(name, 0.0))
-        whole[columns] = getattr(part, name)
+        value: Array = getattr(part, name)
+        whole = np.full((*value.shape[:-1], width), blank.get(name, 0.0))
+        whole[..., columns] = value
         values[name] = whole
     values["n"] = n
     values["spread"] = values["spread"] > 0
     return Contrasted(**values)
 
 
-def _envelope(by_window: Array) -> Array:
+def envelope(by_window: Array) -> Array:
     """The greatest value of history's windows, where they are hundreds without the very greatest few.
 
     One broken hour that was over before anybody believed it must not blind a month of hours; two in three windows

@@ -1,28 +1,54 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from watchers.statistics import Rows, contrast, onset, rare_events, rate_low
+from watchers.statistics import Rows, contrast, omnibus, onset, rare_events, rate_low
 from watchers.statistics.contrast import (
     CONFIDENCE,
     KNOWN_HOURS,
     MIN_EVENTS,
     PRIOR,
+    ROUNDING,
     WINDOWS_PER_OUTLIER,
     Contrasted,
 )
+from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
 
 
 def one(x: list[float], x2: list[float], n: list[float], stratum: list[int]) -> Rows:
     """Rows of a single contrast."""
     column = [np.array(part, dtype=np.float64).reshape(-1, 1) for part in (x, x2, n)]
     return Rows(column[0], column[1], column[2], np.array(stratum, dtype=np.intp))
+
+
+def slow_natural(windows: list[tuple[float, float, float] | None], sampling: float) -> tuple[float, float]:
+    """Natural variance and effective number of windows as their documentation says them: windows are (r, v, weight)."""
+    there = [w for w in windows if w]
+    many, total = len(there), max(sum(w for *_, w in there), 1e-12)
+    chance = sum(w * v for _, v, w in there) / total
+    found = max(sum(w * r * r for r, _, w in there) / total - chance, 0.0)
+    pairs = [(one[0], two[0]) for one, two in itertools.pairwise(windows) if one and two]
+    together = sum(a * b for a, b in pairs) / max(len(pairs), 1)
+    rho = 0.0
+    if together > 2 * (found + chance) / math.sqrt(max(len(pairs), 1)):
+        rho = min(max((together / max(found, together) * many + 1) / max(many - 3, 1), 0), STEADIEST)
+    independent = max(many * (1 - rho) / (1 + rho), 1)
+    half = len(windows) // 2
+    means = [
+        sum(w[0] * w[2] for w in part if w) / max(sum(w[2] for w in part if w), 1e-12)
+        for part in (windows[:half], windows[half:])
+    ]
+    trend = max((means[1] - means[0]) ** 2 - 16 * (found + chance) / independent, 0) if many >= 4 else 0.0
+    tau2 = max(found * (1 + 1 / independent) + 0.75 * trend, 0.5 * sampling * math.sqrt(2 / max(many, 2)))
+    return tau2, max(many * (1 - rho**2) / (1 + rho**2), 1)
 
 
 def slow(past: list[tuple[float, float, float, int]], windows: list[int], now: list[tuple[float, float, float, int]],
@@ -50,16 +76,15 @@ def slow(past: list[tuple[float, float, float, int]], windows: list[int], now: l
             sums[window] = [a + b for a, b in zip(sums[window], (e, w, row[2], row[0]), strict=True)]
     usable = [s for s in sums.values() if s[2] >= max(MIN_EVENTS / 2, 0.1 * n)]
     many = len(usable)
-    tau2 = 0.0
+    tau2, effective = 0.0, float(many)
     if natural:
-        weights = [min(s[2], n) for s in usable]
-        spread = sum(w * ((s[0] / s[2]) ** 2 - s[1] / s[2] ** 2) for w, s in zip(weights, usable, strict=True))
-        tau2 = max(spread / max(sum(weights), 1e-12), 0.5 * v * math.sqrt(2 / max(many, 2)))
+        order = [sums[k] if sums[k][2] >= max(MIN_EVENTS / 2, 0.1 * n) else None for k in sorted(sums)]
+        tau2, effective = slow_natural([s and (s[0] / s[2], s[1] / s[2] ** 2, min(s[2], n)) for s in order], v)
     variance = v + tau2
     known = sum(row[2] for row in now if sum(o[2] for o in past if o[3] == row[3]) > 0) >= KNOWN_HOURS * n
-    judged = n >= MIN_EVENTS and known and every_n > 0 and variance > 0
+    judged = n >= MIN_EVENTS and known and every_n > 0 and variance * n > ROUNDING * pooled2
     se = math.sqrt(max(variance, 1e-300))
-    nu = min(max(variance**2 / max(tau2**2 / max(many - 1, 1), 1e-300), 1), 1e6)
+    nu = min(max(variance**2 / max(tau2**2 / max(effective - 1, 1), 1e-300), 1), 1e6)
     t = r / se if judged else 0.0
     reach = float(stats.t.ppf(CONFIDENCE, nu)) * se
     sizes = sorted(abs(s[0] / s[2]) / math.sqrt(max(s[1] / s[2] ** 2 + tau2, 1e-300)) for s in usable)
@@ -96,6 +121,109 @@ def test_contrast_is_what_it_says(seed: int, hours: int, length: int, natural: b
         want = slow(rows[:hours], windows.tolist(), rows[hours:], inflation, natural=natural)
         for name, value in want.items():
             assert getattr(fast, name)[column] == pytest.approx(value, rel=1e-7, abs=1e-12), name
+
+
+def shares_of(past: npt.NDArray[np.float64], now: npt.NDArray[np.float64], *, natural: bool) -> Contrasted:
+    """Each category's share, of windows that are rows of counts."""
+
+    def rows(counts: npt.NDArray[np.float64]) -> Rows:
+        n = np.repeat(counts.sum(axis=1, keepdims=True), counts.shape[1], axis=1)
+        return Rows(counts, counts, n, np.zeros(len(counts), dtype=np.intp))
+
+    return contrast(rows(past), np.arange(len(past)), rows(now[None, :]), natural=natural)
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.3, 0.2], [0.4, 0.2, 0.2, 0.1, 0.05, 0.05]])
+def test_omnibus_is_pearsons(shares: list[float]) -> None:
+    """Without natural variance and with a long history ``q`` is scipy's chi-squared, ``w`` Cohen's, p the same."""
+    rng = np.random.default_rng(5)
+    past = 1e6 * np.tile(shares, (20, 1))
+    for moved in (0.0, 0.03):
+        now = rng.multinomial(2_000, np.array(shares) + np.array([moved, -moved, *[0.0] * (len(shares) - 2)])) * 1.0
+        found = omnibus(shares_of(past, now, natural=False), np.zeros(len(shares), dtype=np.intp), 1)
+        want = stats.chisquare(now, 2_000 * np.array(shares))
+        assert found.q[0] == pytest.approx(want.statistic, rel=2e-3)
+        assert found.p_value[0] == pytest.approx(want.pvalue, rel=0.05)
+        assert found.w[0] == pytest.approx(math.sqrt(want.statistic / 2_000), rel=2e-3)
+        assert 0 <= found.low[0] <= found.w[0]
+
+
+def test_omnibus_alarms_as_often_as_it_says() -> None:
+    """Of clean windows, with natural variance or without, next to none lies beyond; of moved ones nearly all do."""
+    rng = np.random.default_rng(6)
+    shares, groups = np.array([0.3, 0.3, 0.2, 0.1, 0.1]), np.zeros(5, dtype=np.intp)
+    for concentration in (1e9, 3_000.0):
+        clean, moved = 0, 0
+        for _ in range(100):
+            drawn = rng.dirichlet(concentration * shares, 29)
+            past = np.array([rng.multinomial(2_000, p) for p in drawn], dtype=np.float64)
+            broken = past[-1] + np.array([-300.0, 300.0, 0, 0, 0])
+            for counts in (past[-1], broken):
+                found = omnibus(shares_of(past[:-1], counts, natural=True), groups, 1)
+                alarm = bool(found.beyond[0] and found.p_value[0] < 1e-3 and found.low[0] > 0.05)
+                clean, moved = clean + (alarm and counts is not broken), moved + (alarm and counts is broken)
+        assert clean <= 1
+        assert moved > 95
+
+
+def test_omnibus_of_nothing() -> None:
+    """No group, a single category, empty windows: no alarm and no warning."""
+    none = omnibus(shares_of(np.zeros((3, 0)), np.zeros(0), natural=True), np.zeros(0, dtype=np.intp), 0)
+    assert none.q.shape == none.p_value.shape == none.most.shape == (0,)
+    for past, now in ((np.zeros((9, 2)), np.zeros(2)), (np.full((9, 1), 50.0), np.full(1, 60.0))):
+        groups = np.zeros(past.shape[1], dtype=np.intp)
+        assert omnibus(shares_of(past, now, natural=True), groups, 1).p_value.tolist() == [1.0]
+
+
+def test_windows_that_resemble_their_neighbours_count_as_few() -> None:
+    """Of an autoregressive series with rho 0.9 a window says a tenth of what an independent one says."""
+    rng = np.random.default_rng(3)
+    series = np.zeros((600, 200))
+    for k in range(1, 600):
+        series[k] = 0.9 * series[k - 1] + rng.normal(size=200)
+    alone = rng.normal(size=(600, 200))
+    ones, common = np.ones(series.shape), np.zeros(200, dtype=bool)
+    for r, low, high in ((series, 30, 110), (alone, 570, 600)):
+        _, effective = natural_variance(r, 0.01 * ones, ones, ones > 0, 0.01 * ones[0], common)
+        assert low < np.median(effective) <= high
+
+
+def test_what_moved_once_may_move_again() -> None:
+    """A step in the middle of history, or a slope, makes more of the next shift natural than its spread alone says."""
+    rng = np.random.default_rng(4)
+    noise = rng.normal(size=(28, 50))
+    noise -= noise.mean(axis=0)
+    slope = 6 * (np.linspace(-0.5, 0.5, 28))[:, None]
+    ones, common = np.ones(noise.shape), np.zeros(50, dtype=bool)
+    still, _ = natural_variance(noise, 0.01 * ones, ones, ones > 0, 0.01 * ones[0], common)
+    moving, _ = natural_variance(noise + slope, 0.01 * ones, ones, ones > 0, 0.01 * ones[0], common)
+    assert np.median(still) == pytest.approx(1, abs=0.2)
+    spread = np.median((noise + slope).var(axis=0))
+    assert np.median(moving) > 1.3 * spread
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(4, 60), st.integers(4, 600), st.floats(0.2, 50), st.integers(0, 2**32 - 1))
+def test_ratios_that_differ_by_chance_become_one(contrasts: int, freedom: int, scale: float, seed: int) -> None:
+    """Equal variances are drawn together, to within their common error; the order of the contrasts stays."""
+    rng = np.random.default_rng(seed)
+    ratio = scale * rng.chisquare(freedom, contrasts) / freedom
+    drawn, worth = moderated(ratio, np.full(contrasts, float(freedom)), np.ones(contrasts, dtype=bool))
+    assert 0 < worth <= MOST_FREEDOM
+    assert np.ptp(drawn) <= np.ptp(ratio) + 1e-12
+    assert (np.diff(drawn[np.argsort(ratio)]) >= -1e-12).all()
+    reach = 6 * scale * math.sqrt(2 / freedom)
+    assert drawn.mean() == pytest.approx(scale, abs=reach)
+
+
+def test_ratios_that_differ_by_nature_stay() -> None:
+    """Weather beside schedules: each keeps its own variance, and borrows next to nothing."""
+    ratio = np.array([1.0, 1.1, 30.0, 90.0, 2.0, 400.0, 0.9, 12.0])
+    drawn, worth = moderated(ratio, np.full(8, 27.0), np.ones(8, dtype=bool))
+    assert worth < 2
+    assert drawn == pytest.approx(ratio, rel=0.12)
+    few, none = moderated(ratio[:3], np.full(3, 27.0), np.ones(3, dtype=bool))
+    assert (few.tolist(), none) == (ratio[:3].tolist(), 0.0)
 
 
 @settings(deadline=None, max_examples=200)
