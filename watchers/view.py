@@ -357,7 +357,7 @@ class View:
             Segment, its events, observed and expected contrast in it; None where the excess is everywhere.
         """
         contrasts = self.history.contrasts(key, build)
-        if not self.history.segments:
+        if not self.history.segments or self.larger_floors:  # without history nothing is known of any segment
             return None
         rows, _, now = self._sides(key, contrasts, segmented=True)
         whole, _, whole_now = self._sides(key, contrasts, segmented=False)

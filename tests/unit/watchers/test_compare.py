@@ -107,6 +107,17 @@ def test_card_and_profiles(windows: int | None, states: set[str]) -> None:
     assert all(("there is no history" in f.message) == (windows is None) for f in both)
 
 
+def test_without_history_no_segment_is_blamed() -> None:
+    """A card has no counts of segments: what a segment usually says is unknown, and not nothing."""
+    rng = np.random.default_rng(1)
+    site = rng.choice(["A", "B"], 4000, p=[0.7, 0.3]).tolist()
+    card = ModelCard.from_frame(frame(4000, 1, site=site), "m", "1", time="at", segments=["site"])
+    shifted = frame(4000, 2, site=site, c=rng.choice(["UA", "AA", "DL"], 4000, p=[0.4, 0.3, 0.3]).tolist())
+    (finding,) = watchers.compare(card, watchers.profile(shifted, card, time="at"))
+    assert (finding.check, finding.feature, finding.segment) == ("category_shift", "c", None)
+    assert finding.reference == pytest.approx(0.2, abs=0.02)
+
+
 @pytest.mark.parametrize("history", [None, []])
 def test_an_empty_window_is_unknown(history: list[Any] | None) -> None:
     """A window without events can't be judged: one finding, of state unknown, never ok."""
