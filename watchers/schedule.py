@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +25,9 @@ from watchers.view import View
 HOUR: Final = dt.timedelta(hours=1)
 IMMEDIATE: Final = frozenset(check.name for check in all_checks() if check.immediate)
 DOCUMENTS: Final = 5
+RECENT: Final = 48
+"""Hours by which the causes of incidents are ranked."""
+
 OLDEST: Final = dt.timedelta(days=400)
 """How far before the newest event a first run begins: as long as windows are kept."""
 
@@ -158,7 +160,6 @@ class _ModelRun:
         judged = dt.datetime.fromisoformat(self.state["judged"]) if self.state else None
         known = [event for event in own if event.kind in BY_PEOPLE or (judged is not None and event.at <= judged)]
         self.engine = Engine.restore(card.model, known, self.state.get("engine"), immediate=IMMEDIATE)
-        self.recent: deque[WindowProfile] = deque(maxlen=48)
         self.quiet = 0
 
     def run(self, now: dt.datetime, progress: Progress | None) -> None:
@@ -193,7 +194,6 @@ class _ModelRun:
             if self._awake(profile):
                 self.history.append(profile)
                 fresh.append(profile)
-                self.recent.append(profile)
                 documents += self._judge_hour()
             if progress is not None:
                 progress(model, done, total)
@@ -244,7 +244,7 @@ class _ModelRun:
             if view.n >= MIN_EVENTS:
                 # The engine must hear of quiet windows too, or nothing would ever be over.
                 findings.append(view.finding("judged", feature=None, n=view.n, message="judged", severity="info"))
-            events = self.engine.update(findings, window, length, profiles=list(self.recent))
+            events = self.engine.update(findings, window, length, profiles=self.history.profiles[-RECENT:])
             self.report.events += events
             for finding in findings:
                 if finding.state == "alert":

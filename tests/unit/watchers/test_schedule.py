@@ -51,11 +51,11 @@ def make_card(model="shop", seed=3):
 CARD = make_card()
 
 
-def write(folder, hours, model="shop", card=CARD, faulty=FAULT):
+def write(folder, hours, model="shop", card=CARD, faulty=FAULT, version="1"):
     """Hours of requests by the real logger; in the faulty ones the amount is null."""
     now = 0
     with mllog.ModelLogger(
-        model, version="1", card=card, sink=folder, clock=lambda: now, environment=Manifest(python="3.12")
+        model, version=version, card=card, sink=folder, clock=lambda: now, environment=Manifest(python="3.12")
     ) as log:
         for hour in hours:
             for k, (inputs, score) in enumerate(rows(hour)):
@@ -172,6 +172,17 @@ def test_state_survives_between_runs(folder, step):
     assert written(folder) == written(once)
     (incident,) = incidents_of(FilesStore(folder)).values()
     assert (incident.features, incident.onset, incident.state) == (["amount"], at(FAULT.start), "recovered")
+
+
+@pytest.mark.parametrize("step", [1, HOURS])
+def test_causes_are_known_however_often_it_runs(tmp_path, step):
+    """What was deployed as a fault began is named by a run of that hour alone too."""
+    folder = write(tmp_path / "events", range(40), faulty=())
+    write(folder, range(40, 46), version="2")
+    for hour in range(40, 46) if step == 1 else [45]:
+        run(FilesStore(folder), at(hour + 1) + LATE)
+    (incident,) = incidents_of(FilesStore(folder)).values()
+    assert [(cause["kind"], cause["value"], cause["share"]) for cause in incident.causes] == [("version", "2", 1.0)]
 
 
 @pytest.mark.parametrize("before", [0, 30, 42])
