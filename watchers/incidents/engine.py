@@ -255,7 +255,10 @@ class Engine:
         case.told = case.news()
         held = self._incidents.get(case.id)
         number = len(held.events) if held else 0
-        return self._record(IncidentEvent.make(case.id, at, kind, number, case.snapshot()))
+        data = case.snapshot()
+        if kind == "updated" and held is not None and held.severity != data["severity"]:
+            data["was"] = held.severity
+        return self._record(IncidentEvent.make(case.id, at, kind, number, data))
 
     def _record(self, event: IncidentEvent) -> IncidentEvent:
         self._incidents = fold([event], self._incidents)

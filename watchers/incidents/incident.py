@@ -30,8 +30,9 @@ class IncidentEvent:
         kind: What happened.
         number: How many events of this incident the writer knew before; orders events of one moment.
         data: JSON types. ``opened``, ``updated``, ``recovered``, ``reopened``: the whole incident as watchers
-            see it, and ``keys``, by which the engine recognises what raised it. ``acknowledged``: ``by`` and
-            ``as_normal``. ``snoozed``: ``by`` and ``until``.
+            see it, and ``keys``, by which the engine recognises what raised it; ``updated`` also what its
+            severity ``was``, where that rose. ``acknowledged``: ``by`` and ``as_normal``. ``snoozed``: ``by`` and
+            ``until``.
     """
 
     id: str

@@ -76,7 +76,7 @@ def notify(
     store: str = "PLACE",
     time_zone: str = "UTC",
 ) -> list[Failure]:
-    """Tell receivers of incidents that opened, reopened or recovered.
+    """Tell receivers of incidents that opened, reopened or recovered, or that have become as severe as they want.
 
     Args:
         events: The new ones; each is told once, however often it stands here.
@@ -93,11 +93,13 @@ def notify(
     failures = []
     for event in {event.id: event for event in events}.values():
         incident = incidents.get(event.incident)
-        if event.kind not in TOLD or incident is None or _silent(event, incident):
+        was = event.data.get("was")
+        if (event.kind not in TOLD and was is None) or incident is None or _silent(event, incident):
             continue
         message = compose(event, incident, store=store, time_zone=time_zone)
+        now = event.data.get("severity", incident.severity)
         for route in routes:
-            if route.takes(incident):
+            if route.takes(incident.model, now) and not (was and route.takes(incident.model, was)):
                 reason = carrier.send(route, message)
                 if reason is not None:
                     failures.append(Failure(event.id, incident.id, route.name, reason))

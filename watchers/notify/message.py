@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 Tone = Literal["failure", "warning", "success"]
 
 TOLD: Final[tuple[EventKind, ...]] = ("opened", "reopened", "recovered")
-"""The changes that people are told of; the others are seen by whoever looks."""
+"""The changes that everybody is told of; of the others those only who don't know of the incident yet."""
 
-_WORDS: Final = {"opened": "", "reopened": "Again: ", "recovered": "Recovered: "}
+_WORDS: Final = {"opened": "", "updated": "Worse: ", "reopened": "Again: ", "recovered": "Recovered: "}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from watchers.finding import SEVERITIES, Severity
-
-if TYPE_CHECKING:
-    from watchers.incidents.incident import Incident
 
 VARIABLE: Final = "MLLOG_NOTIFY"
 
@@ -40,10 +37,10 @@ class Route:
     def __repr__(self) -> str:
         return f"Route({self.name}://…, models={self.models}, severity={self.severity!r})"
 
-    def takes(self, incident: Incident) -> bool:
-        """Whether its receiver wants to know of ``incident``."""
-        severe = SEVERITIES.index(incident.severity) >= SEVERITIES.index(self.severity)
-        return severe and any(fnmatchcase(incident.model, pattern) for pattern in self.models)
+    def takes(self, model: str, severity: Severity) -> bool:
+        """Whether its receiver wants to know of an incident of ``model`` that is so severe."""
+        severe = SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)
+        return severe and any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 def routes(

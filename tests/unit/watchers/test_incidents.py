@@ -367,3 +367,14 @@ def test_causes_name_what_came_at_the_onset():
         {"kind": "version", "value": "2", "share": 0.5},
     ]
     assert rank_causes(None, T0 + 4 * HOUR, profiles) == []
+
+
+def test_an_update_says_what_the_severity_was():
+    """Only where it rose: whoever wants critical incidents only learns of it then."""
+    engine = Engine("delay")
+    severities = ["warning", "warning", "critical", "critical"]
+    events = run(engine, range(4), lambda h, w: [finding(w=w, severity=severities[h])])
+    assert [(event.kind, event.data["severity"], event.data.get("was")) for event in events] == [
+        ("opened", "warning", None),
+        ("updated", "critical", "warning"),
+    ]

@@ -139,6 +139,20 @@ def test_routes_choose_model_and_severity(server):
     assert server.bodies == []
 
 
+def test_who_heard_nothing_hears_that_it_became_worse(server):
+    """A receiver of critical incidents is told when one becomes critical; whoever knew of it isn't told again."""
+    port = server.server_port
+    events = [
+        IncidentEvent.make("abc123", AT, "opened", 0, {"severity": "warning"}),
+        IncidentEvent.make("abc123", AT, "updated", 1, {"severity": "critical", "was": "warning"}),
+    ]
+    assert notify(events, {"abc123": INCIDENT}, [route_to(port, severity="critical")]) == []
+    (body,) = server.bodies
+    assert (body["title"], body["type"]) == (f"Worse: [delay] {INCIDENT.title}", "failure")
+    assert notify(events, {"abc123": INCIDENT}, [route_to(port)]) == []
+    assert [body["title"] for body in server.bodies[1:]] == [f"[delay] {INCIDENT.title}"]
+
+
 def test_snoozed_is_silent(server):
     """Nothing is told before the snooze ends."""
     snoozed = Incident("abc123", "delay", AT, AT, AT, snoozed_until=AT + dt.timedelta(hours=1))
