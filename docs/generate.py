@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mllog.fields import ECS_VERSION, EVENT, FINDING, INCIDENT, KEYWORD_LENGTH, Field
+from watchers import skew
 from watchers.checks import all_checks
 
 EVENTS_INTRODUCTION = f"""\
@@ -51,7 +52,9 @@ def checks_page() -> str:
     for check in all_checks():
         module = __import__(f"watchers.checks.{check.name}", fromlist=["check"])
         when = "One window is enough." if check.immediate else "Two of three windows must alarm to open an incident."
+        when += " It is judged against training too, once a day." if check.trained else ""
         parts.append(f"## `{check.name}`\n\n{(module.__doc__ or '').strip()}\n\n{when}\n")
+    parts.append(f"## `{skew.NAME}`\n\n{(skew.__doc__ or '').strip()}\n\nOnce a day; two of three must find it.\n")
     return "\n".join(parts)
 
 

@@ -23,7 +23,7 @@ FINDINGS: Final = 1
 USAGE: Final = 2
 FAILED: Final = 3
 
-LENGTHS: Final = "judged on windows of 1, 4 and 24 hours"
+LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training once a day"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -56,7 +56,8 @@ class Finding:
         p_value: Of the check's test; None where a fact and not a test speaks.
         q_value: ``p_value`` after Benjamini-Hochberg over the checks of the model and window.
         state: ``ok``, ``learning`` (too little history), ``unknown`` (could not be judged) or ``alert``.
-        severity: ``info`` is recorded, ``warning`` and ``critical`` open incidents.
+        severity: ``info`` is recorded (and opens an incident of ``training_skew``), ``warning`` and ``critical`` open
+            incidents.
         onset: Since when.
         documents: ids of the worst events.
         message: One plain sentence.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.errors import CardError
+from watchers import skew
 from watchers.checks import all_checks
 from watchers.config import Config
 from watchers.finding import SEVERITIES, Finding, Window
@@ -23,6 +24,7 @@ from watchers.stores.base import DocumentQuery, Store
 from watchers.view import View
 
 HOUR: Final = dt.timedelta(hours=1)
+DAY: Final = dt.timedelta(hours=24)
 IMMEDIATE: Final = frozenset(check.name for check in all_checks() if check.immediate)
 DOCUMENTS: Final = 5
 RECENT: Final = 48
@@ -217,7 +219,7 @@ class _ModelRun:
         return bool(profile.n or len(self.history))
 
     def _judge_hour(self) -> list[dict[str, Any]]:
-        """Judge every window that ends with the newest hour; its findings as documents."""
+        """Judge every window that ends with the newest hour, after midnight (UTC) a week too; findings as documents."""
         last = len(self.history)
         newest = self.history.profiles[-1].window.end
         assert newest is not None
@@ -237,19 +239,27 @@ class _ModelRun:
                 others=self.others,
             )
             findings = judge(view)
-            window = Window(view.profile.window.start, newest)
-            for finding in findings:
-                if finding.state == "alert" and SEVERITIES.index(finding.severity) >= 1:
-                    finding.documents = self._documents(finding)
             if view.n >= MIN_EVENTS:
                 # The engine must hear of quiet windows too, or nothing would ever be over.
                 findings.append(view.finding("judged", feature=None, n=view.n, message="judged", severity="info"))
-            events = self.engine.update(findings, window, length, profiles=self.history.profiles[-RECENT:])
-            self.report.events += events
-            for finding in findings:
-                if finding.state == "alert":
-                    self.report.findings.append(finding)
-                    documents.append({"id": _finding_id(finding, length), "length": length, **finding.to_dict()})
+            documents += self._take(findings, Window(view.profile.window.start, newest), length)
+        if newest.timestamp() % DAY.total_seconds() == 0:
+            week = self.history.profiles[-skew.HOURS :]
+            findings = skew.training_skew(self.card, week, self.engine.quarantine())
+            documents += self._take(findings, Window(week[0].window.start, newest), skew.HOURS)
+        return documents
+
+    def _take(self, findings: Sequence[Finding], window: Window, length: int) -> list[dict[str, Any]]:
+        """What the findings on a window do to incidents; the alerts as documents."""
+        documents = []
+        for finding in findings:
+            if finding.state == "alert" and SEVERITIES.index(finding.severity) >= 1:
+                finding.documents = self._documents(finding)
+        self.report.events += self.engine.update(findings, window, length, profiles=self.history.profiles[-RECENT:])
+        for finding in findings:
+            if finding.state == "alert":
+                self.report.findings.append(finding)
+                documents.append({"id": _finding_id(finding, length), "length": length, **finding.to_dict()})
         return documents
 
     def _documents(self, finding: Finding) -> list[str]:
@@ -259,7 +269,9 @@ class _ModelRun:
         query = DocumentQuery(
             asked["kind"], asked.get("feature"), tuple(asked.get("values", ())), asked.get("side", "high")
         )
-        start = max(t for t in (finding.window.start, finding.onset) if t is not None)
+        assert finding.window.end is not None
+        # Of a week the last day: whatever a run is asked to judge, it has a day of events before it.
+        start = max(t for t in (finding.window.start, finding.onset, finding.window.end - DAY) if t is not None)
         window = Window(start, finding.window.end)
         return self.store.documents(self.card.model, window, query, finding.segment, DOCUMENTS)
 

@@ -86,6 +86,10 @@ class Check(Protocol):
     def immediate(self) -> bool:
         """Whether one window is enough: no variance could explain it."""
 
+    @property
+    def trained(self) -> bool:
+        """Whether training tells what it expects, so that it has a say in :mod:`watchers.skew` too."""
+
     def __call__(self, view: View) -> Sequence[Tests]:
         """Judge a window."""
 
@@ -97,6 +101,7 @@ class FunctionCheck:
     name: str
     run: Callable[[View], Sequence[Tests]]
     immediate: bool = False
+    trained: bool = False
 
     def __call__(self, view: View) -> Sequence[Tests]:
         """Judge a window."""

@@ -93,4 +93,4 @@ def _bounds(feature: Feature, k: int) -> str:
     return f"from {edges[k - 1]:.4g} to {edges[k]:.4g}"
 
 
-check = FunctionCheck("numeric_drift", _run)
+check = FunctionCheck("numeric_drift", _run, trained=True)

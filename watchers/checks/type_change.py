@@ -35,4 +35,4 @@ def _run(view: View) -> list[Tests]:
     return Rate("type_change", build, floor=FLOOR, sentence=_sentence, query="type", severity=_severity).tests(view)
 
 
-check = FunctionCheck("type_change", _run)
+check = FunctionCheck("type_change", _run, trained=True)

@@ -43,4 +43,4 @@ def _run(view: View) -> list[Tests]:
     return Rate("unseen_tokens", build, floor=FLOOR, sentence=_sentence, query="tokens", severity=_severity).tests(view)
 
 
-check = FunctionCheck("unseen_tokens", _run)
+check = FunctionCheck("unseen_tokens", _run, trained=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from watchers.finding import SEVERITIES, Finding, Severity
+from watchers.incidents.incident import LASTING
 from watchers.incidents.ranking import order, strength, title
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
     from watchers.incidents.incident import Incident
     from watchers.incidents.verdicts import JudgedWindow, Key
-
-LASTING: Final = frozenset({"training_skew"})
-"""Checks of *does serving differ from training?*: one lasting incident, which swallows no other."""
 
 AT_ONCE: Final = frozenset({"no_data"})
 """Checks that are over with the first window that says so."""

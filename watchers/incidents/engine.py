@@ -11,8 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from watchers.incidents import causes
-from watchers.incidents.case import LASTING, Case
-from watchers.incidents.incident import EventKind, Incident, IncidentEvent, acknowledged, fold, snoozed
+from watchers.incidents.case import Case
+from watchers.incidents.incident import LASTING, EventKind, Incident, IncidentEvent, acknowledged, fold, snoozed
 from watchers.incidents.ranking import order, strength
 from watchers.incidents.verdicts import JudgedWindow, Key, Verdicts
 
@@ -26,7 +26,8 @@ IMMEDIATE: Final = frozenset({"vanished", "renamed", "swapped", "no_data", "depe
 """Checks that speak of facts: one window is enough."""
 
 REOPENS: Final = dt.timedelta(hours=24)
-"""Within that time of its recovery the same feature reopens an incident instead of opening another."""
+"""Within that time of its recovery, or the length of the window, the same feature reopens an incident instead of
+opening another."""
 
 SAME_FAULT: Final = dt.timedelta(hours=24)
 """Within that time of its onset another check's finding about the same feature is the same fault."""
@@ -168,7 +169,7 @@ class Engine:
         spoken_for = {
             feature
             for incident in self._incidents.values()
-            if incident.recovered is None
+            if incident.recovered is None and not CLEAN.issuperset(incident.checks)
             for feature in incident.features
         }
         suspects = [
@@ -196,6 +197,7 @@ class Engine:
         """The case that a believed key belongs to, and what that does to it."""
         length, check, feature, _ = key
         onset = self._verdicts.onset(key)
+        reopens = max(REOPENS, dt.timedelta(hours=length))
         lane = [case for case in self._cases.values() if case.lasting == (check in LASTING)]
         active = [case for case in lane if case.recovered is None]
         past = sorted(
@@ -204,7 +206,9 @@ class Engine:
         naming = [case for case in active if self._about(case, check, feature, onset, length)]
         if naming:
             return min(naming, key=lambda case: abs(case.onset - onset)), "updated"
-        for case in past:  # a longer window still holds the hours of a fault that is over
+        # A week always reaches back into the gap that it is over; three weeks in a row say that it is.
+        tails = [] if check in LASTING else past
+        for case in tails:  # a longer window still holds the hours of a fault that is over
             if self._about(case, check, feature, onset, length) and _is_tail(case, onset, judged.window):
                 case.last_seen = at
                 return case, "updated"
@@ -212,11 +216,11 @@ class Engine:
         if near:
             return min(near, key=lambda case: (abs(case.onset - onset), case.opened, case.id)), "updated"
         for case in past:
-            if self._about(case, check, feature, onset, length) and at - (case.last_seen or at) < REOPENS:
+            if self._about(case, check, feature, onset, length) and at - (case.last_seen or at) < reopens:
                 case.recovered = None
                 case.keys, case.quiet = set(), {}
                 return case, "reopened"
-        for case in past:
+        for case in tails:
             if case.near(onset, length) and _is_tail(case, onset, judged.window):
                 return case, "updated"
         case = Case(self._identity(check, feature, onset, at), self._model, at, length)

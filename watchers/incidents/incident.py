@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 IncidentState = Literal["open", "acknowledged", "snoozed", "recovered"]
 EventKind = Literal["opened", "updated", "acknowledged", "snoozed", "recovered", "reopened"]
 
+LASTING: Final = frozenset({"training_skew"})
+"""Checks of *does serving differ from training?*: one lasting incident, which swallows no other."""
+
 _TIMES: Final = ("opened", "updated", "recovered", "onset", "snoozed_until")
 
 
@@ -127,6 +130,11 @@ class Incident:
     def active(self) -> bool:
         """Whether it isn't over."""
         return self.state != "recovered"
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is about training against serving, and not about what broke."""
+        return bool(self.checks) and LASTING.issuperset(self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """As strict JSON types."""

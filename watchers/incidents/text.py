@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from watchers.finding import Finding
-from watchers.incidents.incident import Incident
+from watchers.incidents.incident import LASTING, Incident
 
 
 def belongs(finding: dict[str, Any], incident: Incident) -> bool:
@@ -16,7 +16,10 @@ def belongs(finding: dict[str, Any], incident: Incident) -> bool:
         finding["feature"] is None and finding["check"] in incident.checks
     )
     return bool(
-        named and incident.onset.isoformat() <= str(finding["window"]["end"]) and str(finding["window"]["start"]) <= end
+        named
+        and incident.lasting == (finding["check"] in LASTING)
+        and incident.onset.isoformat() <= str(finding["window"]["end"])
+        and str(finding["window"]["start"]) <= end
     )
 
 

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from watchers.incidents.incident import LASTING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -26,7 +28,7 @@ def key_of(finding: Finding, length: int) -> Key:
 
 def raises(finding: Finding) -> bool:
     """Whether it may open an incident."""
-    return finding.state == "alert" and finding.severity != "info"
+    return finding.state == "alert" and (finding.severity != "info" or finding.check in LASTING)
 
 
 def onset_of(finding: Finding, window: Window) -> dt.datetime:

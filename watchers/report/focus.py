@@ -13,7 +13,7 @@ from watchers.profile import ALL, WindowProfile
 from watchers.report import words
 from watchers.report.drawing import Picture, Scale, TimeScale
 from watchers.report.panels import Surroundings, unit
-from watchers.report.series import Counts, Curve, gather, most_changed, reference
+from watchers.report.series import Counts, Curve, Reference, constant, gather, most_changed, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,8 +59,16 @@ def focus(
     wide = Surroundings(everything, around.training, around.incidents, around.end)
     leading = incident.features[0] if incident.features else None
     calm = wide.calm(leading)
-    what, curve, write, share = _curve_of(incident, ruler.by_name.get(leading or ""), everything, ~calm)
-    usual = reference(everything, curve(everything), calm)
+    feature = ruler.by_name.get(leading or "")
+    trained = around.training if incident.lasting else None
+    usual: Reference | None
+    if trained is None:
+        what, curve, write, share = _curve_of(incident, feature, everything, ~calm)
+        usual, when = reference(everything, curve(everything), calm), "usually"
+    else:  # a gap that was always there has no calm hours to be compared with
+        both = everything.beside(trained)
+        what, curve, write, share = _curve_of(incident, feature, both, np.arange(len(both.starts)) > 0)
+        usual, when = constant(float(curve(trained)[0]), len(everything.starts), "Dotted: training"), "in training"
     drawing = Picture(_WIDTH, _HEIGHT, f"{what} around {incident.title}", "", f"f{number}")
     x = TimeScale(shown.starts[0], min(last, around.end), 52.0, _WIDTH - 12)
     position = {start: k for k, start in enumerate(everything.starts)}
@@ -75,7 +83,9 @@ def focus(
     drawing.times(x, shown.zone, 20, bottom, 7)
     drawing.frame(x, scale, write)
     middles = [x(start + dt.timedelta(hours=hours / 2)) for start in shown.starts]
-    if usual is not None:
+    if trained is not None and usual is not None:
+        drawing.line(middles, usual.middle[rows], scale, "training")
+    elif usual is not None:
         drawing.band(middles, usual.low[rows], usual.high[rows], scale, "band")
     drawing.line(middles, values, scale, "line strong")
     _marks(drawing, x, incident, bottom)
@@ -83,11 +93,11 @@ def focus(
     inside = inside[np.isfinite(inside)]
     middle = write(float(np.median(inside))) if inside.size else "–"
     usually = write(float(np.nanmedian(usual.middle[rows]))) if usual else "unknown"
-    drawing.description = f"{what}: median {middle} during the incident, usually {usually}."
+    drawing.description = f"{what}: median {middle} during the incident, {when} {usually}."
     whose = f" where {kept[0]} = {kept[1]}" if kept != ALL else ""
     pace = "hourly" if hours == 1 else f"every {hours} h"
-    caption = f"{what}{whose}, {pace}: {middle} during the incident, usually {usually}"
-    return Focus(drawing.svg(), caption, usual.words if usual else "too few calm windows for a band")
+    caption = f"{what}{whose}, {pace}: {middle} during the incident, {when} {usually}"
+    return Focus(drawing.svg(), caption, usual.words if usual else "Too few calm windows for a band")
 
 
 def _curve_of(

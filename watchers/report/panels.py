@@ -45,9 +45,10 @@ class Surroundings:
     end: dt.datetime
 
     def calm(self, feature: str | None) -> Mask:
-        """Rows outside of the incidents that name ``feature`` (None: of any)."""
+        """Rows outside of the incidents that name ``feature`` (None: of any); a gap to training breaks no row."""
         length = dt.timedelta(hours=self.counts.hours)
-        named = [i for i in self.incidents if feature is None or feature in i.features or not i.features]
+        broken = [i for i in self.incidents if not i.lasting]
+        named = [i for i in broken if feature is None or feature in i.features or not i.features]
         spans = [(incident.onset, incident.recovered or self.end) for incident in named]
         starts = self.counts.starts
         return np.array(

@@ -84,6 +84,11 @@ class Counts:
         kept = [k for k, begin in enumerate(self.starts) if begin < end and begin + length > start]
         return Counts(self.ruler, self.zone, tuple(self.starts[k] for k in kept), self.hours, self.rows[kept])
 
+    def beside(self, other: Counts) -> Counts:
+        """The rows of ``other``, whatever their times, and then these."""
+        rows = np.concatenate([other.rows, self.rows])
+        return Counts(self.ruler, self.zone, (*other.starts, *self.starts), self.hours, rows)
+
     def times_of_week(self) -> list[tuple[bool, int]]:
         """For each row, whether it's a weekend and its hour of day: rows alike in both are compared."""
         local = [start.astimezone(self.zone) for start in self.starts]
@@ -188,8 +193,14 @@ def reference(counts: Counts, values: Values, calm: npt.NDArray[np.bool_]) -> Re
         else:
             bounds[:, rows] = everything[:, None]
     when = "at the same time of day, weekdays and weekends apart" if by_time else "over the whole span"
-    words = f"5th to 95th percentile of this report's windows outside of incidents, {when}"
+    words = f"Band: 5th to 95th percentile of this report's windows outside of incidents, {when}"
     return Reference(bounds[0], bounds[1], bounds[2], words)
+
+
+def constant(value: float, rows: int, words: str) -> Reference:
+    """A reference that is one value, whatever the time."""
+    values = np.full(rows, value)
+    return Reference(values, values, values, words)
 
 
 def most_changed(counts: Counts, feature: Feature, inside: npt.NDArray[np.bool_]) -> str | None:

@@ -142,6 +142,27 @@ def test_each_check_has_its_picture(feature, check):
     assert "during the incident" in page
 
 
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [(f"c{EVIL}", "share of "), (f"n{EVIL}", "median of "), ("t", "share of unseen words"), ("o", "without o")],
+)
+def test_a_gap_to_training_is_drawn_beside_training(feature, words):
+    """There is no calm hour to draw as a band: the picture has the line of training, and other bands stay whole."""
+    index = Ruler(FEATURES, (f"c{EVIL}",), "Europe/Berlin").index
+    trained = dict.fromkeys(index, 30) | {("", "n", ""): 400, (f"c{EVIL}", "category", "b"): 200}
+    lasting = incident(-40, feature=feature, check="training_skew", recovered=None, state="open", segment=None)
+    given = data(incidents=[lasting])
+    assert "Dotted: training" not in build(given)
+    given.card.training = {"*": {key: count for key, count in trained.items() if key in index}}
+    page = build(given)
+    (figure,) = re.findall(r"<figcaption>([^<]*)<span>Dotted: training\.</span>", page)
+    assert words in figure
+    assert "in training" in figure
+    if feature.startswith("c"):
+        assert "= b" in figure
+    assert page.count('class="band"') == build(data()).count('class="band"') > 0
+
+
 def test_a_long_report_is_small():
     """76 days of 15 features, hourly, stay under a megabyte with a dozen incidents."""
     features = [Feature(f"f{k}", "number", tuple(map(float, range(20))), -1.0, 20.0) for k in range(8)]
