@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,16 @@ def tiny() -> DataSet:
         "tiny", frame, ("price", "weight"), ("kind", "shop"), ("note",), ("shop",), "UTC",
         nulls=("price", "kind"), shifted=("kind",), moved=("price",), calm=np.ones(n, dtype=bool),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    """A fifth of the training rows, a third of the reference: what is tested here is the same with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulate, "TRAINING_ROWS", 4_000)
+        patch.setattr(windows, "TRAINING_ROWS", 4_000)
+        patch.setitem(windows.REFERENCE_WINDOWS, ROWS, 32)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -462,7 +472,7 @@ def test_a_year_counts_pages() -> None:
 
 def test_speed_is_measured_on_the_same_columns(tmp_path: Path) -> None:
     """Twenty columns, one window, and CPU by part; the store counts every row."""
-    task = speed.task(rows=4_000)
+    task = speed.task(rows=2_000)
     assert len(task.spec["numbers"]) + len(task.spec["categories"]) == 20
     found = judging.judge([task], ["mllog", "scipy"], QUICK, tmp_path, lambda _: None)
     figures = speed.of_peers(found)

@@ -76,6 +76,20 @@ def folder(events, tmp_path):
     return Path(shutil.copytree(events, tmp_path / "events"))
 
 
+@pytest.fixture(scope="module")
+def kept(events, tmp_path_factory):
+    """The events with their first hours judged at once, by how many; made once, and only ever read or copied."""
+    made = {}
+
+    def judged_until(hours):
+        if hours not in made:
+            made[hours] = Path(shutil.copytree(events, tmp_path_factory.mktemp("kept") / "events"))
+            run(FilesStore(made[hours]), at(hours) + LATE)
+        return made[hours]
+
+    return judged_until
+
+
 def at(hours, minutes=0):
     return START + hours * HOUR + dt.timedelta(minutes=minutes)
 
@@ -163,13 +177,11 @@ def test_silence_is_judged_for_as_long_as_history_reaches(folder):
 
 
 @pytest.mark.parametrize("step", [1, 7, 24])
-def test_state_survives_between_runs(folder, step):
+def test_state_survives_between_runs(folder, kept, step):
     """Judged in steps by runs that know of each other only what they wrote, everything is as if judged in one."""
-    once = Path(shutil.copytree(folder, folder.with_name("once")))
-    run(FilesStore(once), at(HOURS) + LATE)
     for hour in range(step, HOURS + step, step):
         run(FilesStore(folder), at(min(hour, HOURS)) + LATE)
-    assert written(folder) == written(once)
+    assert written(folder) == written(kept(HOURS))
     (incident,) = incidents_of(FilesStore(folder)).values()
     assert (incident.features, incident.onset, incident.state) == (["amount"], at(FAULT.start), "recovered")
 
@@ -187,12 +199,9 @@ def test_causes_are_known_however_often_it_runs(tmp_path, step):
 
 @pytest.mark.parametrize("before", [0, 30, 42])
 @pytest.mark.parametrize("dies", ["write_profiles", "write_findings", "write_incident_events", "write_state"])
-def test_a_run_that_dies_is_done_again_to_the_same_end(folder, monkeypatch, dies, before):
+def test_a_run_that_dies_is_done_again_to_the_same_end(kept, tmp_path, monkeypatch, dies, before):
     """Whichever of its writes fails, the next run does the same hours again and leaves what one good run would have."""
-    once = Path(shutil.copytree(folder, folder.with_name("once")))
-    for store in (once, folder):
-        run(FilesStore(store), at(before) + LATE)
-    run(FilesStore(once), at(HOURS) + LATE)
+    folder = Path(shutil.copytree(kept(before), tmp_path / "events"))
 
     def fail(*_):
         raise OSError("disk full")
@@ -202,12 +211,12 @@ def test_a_run_that_dies_is_done_again_to_the_same_end(folder, monkeypatch, dies
         with pytest.raises(OSError, match="disk full"):
             run(FilesStore(folder), at(HOURS) + LATE)
     assert run(FilesStore(folder), at(HOURS) + LATE).hours == {"shop": HOURS - before}
-    assert written(folder) == written(once)
+    assert written(folder) == written(kept(HOURS))
 
 
-def test_a_finished_run_finds_nothing_due(folder):
+def test_a_finished_run_finds_nothing_due(kept, tmp_path):
     """A second run as of the same moment, or of an earlier one, writes nothing."""
-    run(FilesStore(folder), at(HOURS) + LATE)
+    folder = Path(shutil.copytree(kept(HOURS), tmp_path / "events"))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for moment in (at(HOURS) + LATE, at(20)):
         report = run(FilesStore(folder), moment)
@@ -308,11 +317,12 @@ def _nobody_else_is_told(monkeypatch):
     monkeypatch.delenv("MLLOG_NOTIFY", raising=False)
 
 
-@pytest.mark.parametrize("step", [1, HOURS])
-def test_an_incident_is_told_when_it_opens_and_when_it_is_over(folder, receiver, step):
+@pytest.mark.parametrize(("before", "step"), [(36, 1), (0, HOURS)])
+def test_an_incident_is_told_when_it_opens_and_when_it_is_over(kept, tmp_path, receiver, before, step):
     """One message when it opens, one when it has recovered, however many runs there are between."""
+    folder = Path(shutil.copytree(kept(before), tmp_path / "events"))
     config = Config(notify=told_at(receiver))
-    for hour in range(step, HOURS + 1, step):
+    for hour in range(before + step, HOURS + 1, step):
         report = run(FilesStore(folder), at(hour) + LATE, config=config, place="file:events")
         assert report.problems == []
     run(FilesStore(folder), at(HOURS) + LATE, config=config)
