@@ -69,8 +69,8 @@ WITH d AS (SELECT *, unnest(segs) AS seg FROM e WHERE counts AND card = $card AN
 k AS (
     SELECT hour, seg, '' AS feature, 'n' AS what, '' AS which, 1 AS c FROM d
     UNION ALL SELECT hour, seg, '', 'failure', '', 1 FROM d WHERE outcome = 'failure'
-    UNION ALL SELECT hour, seg, regexp_extract(b, '(?s)^(.*):[0-9]+$', 1), 'bin', regexp_extract(b, '([0-9]+)$', 1), 1
-        FROM (SELECT hour, seg, unnest(bins) AS b FROM d)
+    UNION ALL SELECT hour, seg, regexp_extract(b, '(?s)^(.*):[0-9]+$', 1), 'bin', regexp_extract(b, '([0-9]+)$', 1), c
+        FROM (SELECT hour, seg, b, count(*) AS c FROM (SELECT hour, seg, unnest(bins) AS b FROM d) GROUP BY ALL)
     {
     " ".join(
         f"UNION ALL SELECT hour, seg, f, '{what}', '{which}', 1 FROM (SELECT hour, seg, unnest({path}) AS f FROM d)"
