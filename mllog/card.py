@@ -69,7 +69,7 @@ class ModelCard:
             segments: Names of category columns by whose values everything is also counted.
             time: Name of the column of event times, which is no feature. With it, training counts are kept by
                 hour of day and weekday/weekend.
-            previous: Card whose ruler is kept for every feature that still fits it.
+            previous: Card whose ruler is kept for every feature that still fits it, and its pairs of such features.
             time_zone: IANA zone in which hours of the day are meant (default: that of ``previous``, else UTC).
             policy: What may be written of an event, and so stand in the card (:class:`mllog.privacy.Policy`); by
                 default that of ``previous``, else everything.

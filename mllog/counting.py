@@ -15,9 +15,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mllog.repeats import repeated_rows
 from mllog.ruler import (
+    COMPARED,
     LABEL,
     LATENCY,
+    REPEATED,
     SCORE,
     UNSEEN_TOKENS_PER_EVENT,
     VALUE,
@@ -25,6 +28,7 @@ from mllog.ruler import (
     CellKey,
     Feature,
     Measured,
+    Pair,
     Ruler,
     category_key,
     missing_kind,
@@ -82,16 +86,31 @@ def count_columns(
     table = np.zeros((len(groups), size), dtype=np.int64)
     rows = list(groups.values())
     table[:, 0] = [len(members) for members in rows]
+    paired = {name for pair in ruler.pairs for name in (pair.first, pair.second)}
+    bins: dict[str, npt.NDArray[np.intp]] = {}
     for feature in ruler.features:
         source = data if feature.is_input else outputs or {}
         positions = _positions(ruler, feature, source.get(feature.name), n, names, unseen_tokens)
         for where, weights in positions:
+            if feature.name in paired:
+                bins.setdefault(feature.name, where - ruler.index[feature.name, "bin", "0"])
             for g, members in enumerate(rows):
                 at = where[members]
                 hit = at >= 0
                 table[g] += np.bincount(
                     at[hit], weights=None if weights is None else weights[members][hit], minlength=size
                 ).astype(np.int64)
+    everybody = [(g, rows[g]) for g, (_, segment) in enumerate(groups) if segment == ("", "")]
+    for pair in ruler.pairs:
+        both, concordant = _pair_counts(ruler, pair, bins)
+        for g, members in everybody:
+            table[g, ruler.index[pair.both]] = both[members].sum()
+            table[g, ruler.index[pair.concordant]] = concordant[members].sum()
+    if ruler.repeated and data:
+        repeated = repeated_rows(ruler, data, [0] * n if times is None else [_hour(time) for time in times])
+        for g, members in everybody:
+            table[g, ruler.index[COMPARED]] = len(members)
+            table[g, ruler.index[REPEATED]] = repeated[members].sum()
     tokens = Counter(token for row in unseen_tokens for token in list(row)[:UNSEEN_TOKENS_PER_EVENT])
     if tokens:
         names["token"] = tokens
@@ -116,11 +135,31 @@ def _strata(ruler: Ruler, times: Sequence[dt.datetime]) -> list[str]:
     hours: dict[dt.datetime, str] = {}
     result = []
     for time in times:
-        hour = time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+        hour = _hour(time)
         if hour not in hours:
             hours[hour] = ruler.stratum(hour)
         result.append(hours[hour])
     return result
+
+
+def _hour(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _pair_counts(
+    ruler: Ruler, pair: Pair, bins: Mapping[str, npt.NDArray[np.intp]]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Per row whether both of a pair are numbers, and whether they then lie on the same side.
+
+    Args:
+        ruler: The pair's.
+        pair: Two features of ``bins``.
+        bins: Per feature the bin of each row's value; something outside of its bins where it has none.
+    """
+    first, second = bins[pair.first], bins[pair.second]
+    sizes = [len(ruler.by_name[name].edges) for name in (pair.first, pair.second)]
+    both = (first >= 0) & (first <= sizes[0]) & (second >= 0) & (second <= sizes[1])
+    return both, both & ((first > pair.first_low) == (second > pair.second_low))
 
 
 def _groups(
@@ -239,6 +278,17 @@ def _tally_label(ruler: Ruler, label: str | None, counts: Counts, names: dict[st
         names.setdefault(f"unseen:{LABEL}", Counter())[label] += 1
 
 
+def _tally_pairs(ruler: Ruler, measured: Measured, counts: Counts) -> None:
+    if not ruler.pairs:
+        return
+    bins = {name: int(bin_) for name, _, bin_ in (what.rpartition(":") for what in measured.bins)}
+    for pair in ruler.pairs:
+        if pair.first in bins and pair.second in bins:
+            counts[ruler.index[pair.both]] += 1
+            high = bins[pair.first] > pair.first_low, bins[pair.second] > pair.second_low
+            counts[ruler.index[pair.concordant]] += high[0] == high[1]
+
+
 def _take_back(measured: Measured, names: Collection[str]) -> None:
     """Inputs that were there aren't absent, nor were they renamed."""
     if not names:
@@ -263,6 +313,8 @@ def tally(
 ) -> Counts:
     """Counts of one event, shape ``(len(ruler.cells),)``: for events that another ruler measured, or none.
 
+    Whether it repeats another isn't its own to say: those counts stay 0.
+
     Args:
         ruler: How to measure.
         inputs: Typed values, as for :meth:`mllog.ruler.Ruler.measure`.
@@ -282,6 +334,7 @@ def tally(
     for what in measured.bins:
         name, _, bin_ = what.rpartition(":")
         counts[index[name, "bin", bin_]] += 1
+    _tally_pairs(ruler, measured, counts)
     for kind, features in measured.missing.items():
         for name in features:
             counts[index[name, "missing", kind]] += 1

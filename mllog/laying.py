@@ -15,6 +15,7 @@ from mllog.counting import count_columns
 from mllog.edges import number_ruler
 from mllog.errors import CardError
 from mllog.frames import columns, to_times, typed_value
+from mllog.pairing import find_pairs
 from mllog.privacy.columns import as_before, protect_columns
 from mllog.ruler import (
     COUNTED_CATEGORIES,
@@ -130,17 +131,34 @@ def card_parts(
     task = _task(truth, scores)
     features += _outputs(task, truth, scores, old)
     features.append(Feature(LATENCY, "number", edges=LATENCY_EDGES))
-    ruler = Ruler(tuple(features), tuple(segments), zone)
+    ruler = _together(Ruler(tuple(features), tuple(segments), zone), data, previous)
+    # Of what is kept back nobody can say whether it is equal.
+    words = {protection.policy.word(name, kind) for name, kind in given.items()}
+    ruler = replace(ruler, repeated=ruler.repeated and words <= {"keep", "hash"})
     outputs: dict[str, Sequence[Any]] = {name: values for name, values in others.items() if name in {LABEL, LATENCY}}
     if scores is not None:
         outputs[VALUE if task == "regression" else SCORE] = scores
-    expecting = _leave_one_out(ruler, data, protection)
+    # How often training repeats says nothing of an hour: it isn't counted.
+    expecting = replace(_leave_one_out(ruler, data, protection), repeated=False)
     counted = count_columns(expecting, data, times=times, outputs=outputs, with_segments=False)
     training = {
         stratum: {ruler.cells[i]: int(counts[i]) for i in np.flatnonzero(counts)}
         for (stratum, _), counts in counted.cells.items()
     }
     return ruler, training, task
+
+
+def _together(ruler: Ruler, data: Mapping[str, Sequence[Any]], previous: ModelCard | None) -> Ruler:
+    """The ruler with what it counts of several features at once; one that is the previous one stays what it is."""
+    before = previous.ruler if previous else None
+    if before is not None and replace(before, pairs=(), repeated=False).hash == ruler.hash:
+        return replace(ruler, pairs=before.pairs, repeated=before.repeated)
+    kept = [
+        pair
+        for pair in (before.pairs if before else ())
+        if before and all(ruler.by_name.get(name) == before.by_name[name] for name in (pair.first, pair.second))
+    ]
+    return replace(ruler, pairs=tuple(find_pairs(ruler.inputs, data, kept)), repeated=True)
 
 
 def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]], protection: Protection) -> Ruler:

@@ -167,6 +167,49 @@ class Feature:
         return False
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """Two numbers that went together, or against each other, in training.
+
+    An event in which both are numbers is *concordant* where both lie on the same side of their training medians, as
+    near to these as bins allow. The share of concordant events is the quadrant count of Blomqvist (1950, Annals of
+    Mathematical Statistics 21:593); ``2 * share - 1`` is his correlation.
+
+    Attributes:
+        first: Name of an input.
+        second: Name of another.
+        first_low: The last bin of the first one's low side; values in bins above it are high.
+        second_low: The same of the second.
+    """
+
+    first: str
+    second: str
+    first_low: int
+    second_low: int
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Its features, each with the last bin of its low side."""
+        return (self.first, self.first_low), (self.second, self.second_low)
+
+    @property
+    def both(self) -> CellKey:
+        """Where events are counted in which both are numbers."""
+        return (self.first, "both", self.second)
+
+    @property
+    def concordant(self) -> CellKey:
+        """Where those of them are counted in which both lie on the same side."""
+        return (self.first, "concordant", self.second)
+
+
+COMPARED: Final[CellKey] = ("", "compared", "")
+"""Events whose inputs could be compared with those of the others of their hour."""
+
+REPEATED: Final[CellKey] = ("", "repeated", "")
+"""Those of them whose inputs are all equal to an earlier one's."""
+
+
 @dataclass(slots=True)
 class Measured:
     """What the ruler says of one event; the fields of ``ml.*`` that a card adds to it."""
@@ -187,11 +230,15 @@ class Ruler:
             ``@value``, ``@label``), ``@latency`` last. Neither hash nor layout depends on the order.
         segments: Names of category features by whose values every count is also kept.
         time_zone: IANA name of the zone in which *hour of day* and *weekend* are meant.
+        pairs: Numbers whose going together is counted, over all events only; in any order, too.
+        repeated: Whether repeated inputs are counted, over all events only.
     """
 
     features: tuple[Feature, ...]
     segments: tuple[str, ...] = ()
     time_zone: str = "UTC"
+    pairs: tuple[Pair, ...] = ()
+    repeated: bool = False
 
     @cached_property
     def hash(self) -> str:
@@ -199,6 +246,8 @@ class Ruler:
         data = self.to_dict()
         data["features"].sort(key=lambda entry: entry["name"])
         data["segments"].sort()
+        if self.pairs:
+            data["pairs"] = [asdict(pair) for pair in sorted(self.pairs)]
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -214,10 +263,17 @@ class Ruler:
 
     @cached_property
     def cells(self) -> tuple[CellKey, ...]:
-        """The layout of a vector of counts: number of events first, of failures second, then features by name."""
+        """The layout of a vector of counts: number of events first, of failures second, then features by name.
+
+        What older rulers don't have stands at the end, and only where the ruler has it.
+        """
         keys: list[CellKey] = [("", "n", ""), ("", "failure", "")]
         for feature in sorted(self.features, key=lambda feature: feature.name):
             keys += feature.cells()
+        for pair in sorted(self.pairs):
+            keys += [pair.both, pair.concordant]
+        if self.repeated:
+            keys += [COMPARED, REPEATED]
         return tuple(keys)
 
     @cached_property
@@ -347,7 +403,12 @@ class Ruler:
                 if key in entry:
                     entry[key] = sorted(entry[key])
             features.append({k: list(v) if isinstance(v, tuple) else v for k, v in entry.items()})
-        return {"features": features, "segments": list(self.segments), "time_zone": self.time_zone}
+        data: dict[str, Any] = {"features": features, "segments": list(self.segments), "time_zone": self.time_zone}
+        if self.pairs:
+            data["pairs"] = [asdict(pair) for pair in self.pairs]
+        if self.repeated:
+            data["repeated"] = True
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Ruler:
@@ -373,13 +434,34 @@ class Ruler:
             if not all(map(_is_number, feature.edges)) or list(feature.edges) != sorted(set(feature.edges)):
                 raise ValueError(f"the edges of feature {feature.name!r} must be numbers that increase")
             features.append(feature)
-        ruler = cls(tuple(features), tuple(data.get("segments", ())), data.get("time_zone", "UTC"))
+        pairs = tuple(Pair(**entry) for entry in data.get("pairs", ()))
+        ruler = cls(
+            tuple(features),
+            tuple(data.get("segments", ())),
+            data.get("time_zone", "UTC"),
+            pairs,
+            data.get("repeated") is True,
+        )
         if len(ruler.by_name) < len(features):
             raise ValueError("two features have the same name")
         for name in ruler.segments:
             if name not in ruler.by_name:
                 raise ValueError(f"segments names {name!r}, which is no feature")
+        ruler._check_pairs()
         return ruler
+
+    def _check_pairs(self) -> None:
+        for pair in self.pairs:
+            for name, low in ((pair.first, pair.first_low), (pair.second, pair.second_low)):
+                feature = self.by_name.get(name)
+                if feature is None or feature.kind != "number" or not feature.is_input:
+                    raise ValueError(f"a pair names {name!r}, which is no number among the inputs")
+                if type(low) is not int or not 0 <= low < len(feature.edges):
+                    raise ValueError(f"{low!r} is no bin of {name!r} with bins above it")
+        if len({frozenset((pair.first, pair.second)) for pair in self.pairs}) < len(self.pairs):
+            raise ValueError("two pairs have the same features")
+        if any(pair.first == pair.second for pair in self.pairs):
+            raise ValueError("a pair has two features")
 
 
 def missing_kind(feature: Feature, value: object) -> str | None:

@@ -6,6 +6,7 @@ Events are written by the real logger and read back through the protocol of ``wa
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -21,7 +22,19 @@ from mllog.counting import count_columns, segment_value, tally
 from mllog.environment import Manifest
 from mllog.frames import columns
 from mllog.logger import ModelLogger
-from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Ruler, category_key
+from mllog.ruler import (
+    COMPARED,
+    LABEL,
+    LATENCY,
+    LATENCY_EDGES,
+    REPEATED,
+    SCORE,
+    SCORE_EDGES,
+    Feature,
+    Pair,
+    Ruler,
+    category_key,
+)
 from watchers.finding import Window
 from watchers.profile import ALL, WindowProfile, merge
 from watchers.stores.base import DocumentQuery
@@ -74,6 +87,7 @@ def hostile_ruler(edges: tuple[float, ...] = (-1.0, 0.0, 0.1, 5.0, 1e300), extra
         (
             Feature("n", "number", edges=edges, low=-5.0, high=5.0, sentinels=frozenset({"-999"})),
             Feature("a:b.'\"\nü", "number", edges=edges, low=0.0, high=1.0),
+            Feature("m", "number", edges=edges[:1]),
             Feature("c", "category", categories=carriers, known=frozenset({*carriers, "rare", *extra}), sentinels=frozenset({"N/A"})),
             Feature("id:'", "category", open=True),
             Feature("b", "boolean", categories=("false", "true"), known=frozenset({"false", "true"})),
@@ -86,6 +100,8 @@ def hostile_ruler(edges: tuple[float, ...] = (-1.0, 0.0, 0.1, 5.0, 1e300), extra
         ),
         segments=("c", "b"),
         time_zone="Europe/Berlin",
+        pairs=(Pair("n", "a:b.'\"\nü", len(edges) // 2, len(edges) - 1), Pair("m", "n", 0, 0)),
+        repeated=True,
     )
 
 
@@ -95,7 +111,7 @@ NASTY: tuple[Any, ...] = (
     "None", "null", "true", "yes", 2, 2.5, [1, 2], [], {"k": None}, "late at Gate 12", "l'été 7 late LATE", "…", "!?", "x" * 300, "late " * 2000,
     "tab\there", "nul\x00l", "bad\ud800", "日本 12", "[1, 2]",
 )  # fmt: skip
-NAMES = ("n", "a:b.'\"\nü", "c", "id:'", "b", "t", "t.2", "o")
+NAMES = ("n", "m", "a:b.'\"\nü", "c", "id:'", "b", "t", "t.2", "o")
 
 # Not shrunk: each example writes and reads a store, and the message names the cells that differ.
 SETTINGS = settings(
@@ -126,6 +142,7 @@ predictions = st.builds(
 def expected(ruler: Ruler, given: Sequence[Prediction]) -> dict[tuple[dt.datetime, tuple[str, str]], Any]:
     """Counts by hour and segment, by the ruler's definition: one event after the other, in plain Python."""
     counts: dict[tuple[dt.datetime, tuple[str, str]], Any] = {}
+    of_all = np.array([what in {"both", "concordant"} for _, what, _ in ruler.cells])
     for p in given:
         output = p.output if isinstance(p.output, dict) else {"label" if isinstance(p.output, str) else "score": p.output}
         score, label = output.get("score"), output.get("label")
@@ -140,8 +157,26 @@ def expected(ruler: Ruler, given: Sequence[Prediction]) -> dict[tuple[dt.datetim
             if value in ruler.by_name[name].categories:
                 segments.append((name, str(value)))
         for segment in segments:
-            counts[hour, segment] = counts.get((hour, segment), 0) + one
+            held = one if segment == ALL else one * ~of_all
+            counts[hour, segment] = counts.get((hour, segment), 0) + held
     return counts
+
+
+def add_repeated(ruler: Ruler, store: Any, ids: Sequence[str], counts: dict[tuple[dt.datetime, tuple[str, str]], Any]) -> None:
+    """Add what repeats to ``counts``: by the events as they were written, one after the other."""
+    seen: set[tuple[Any, ...]] = set()
+    for event in store.events(ids).values():
+        ml = event["ml"]
+        parts = [(kind, name, json.dumps(float(value) if kind == "number" else value, sort_keys=True))
+                 for kind, held in (ml.get("inputs") or {}).items() for name, value in held.items()]  # fmt: skip
+        parts += [(kind, name, "") for kind in ("null", "nan", "infinite", "empty") for name in (ml.get("missing") or {}).get(kind, ())]
+        if not parts:
+            continue
+        hour = dt.datetime.fromisoformat(event["@timestamp"]).replace(minute=0, second=0, microsecond=0)
+        key = (hour, *sorted(parts))
+        counts[hour, ALL][ruler.index[COMPARED]] += 1
+        counts[hour, ALL][ruler.index[REPEATED]] += key in seen
+        seen.add(key)
 
 
 def check_equal(ruler: Ruler, profiles: Sequence[WindowProfile], want: dict[tuple[dt.datetime, tuple[str, str]], Any]) -> None:
@@ -173,13 +208,17 @@ def test_the_store_counts_what_the_ruler_measures(stand: Any, measured_by: str, 
     others = {"the same card": ruler, "another card": hostile_ruler((0.0, 2.0), frozenset({"yes", "zz"}))}
     chosen = others.get(measured_by)
     place = stand.place()
-    write(place, given_, card=ModelCard("model", "1", chosen, task="classification") if chosen else None)
-    profiles = list(stand.open(place).profiles("model", ruler, START, START + 3 * HOUR))
+    given_ += given_[::3]
+    ids = write(place, given_, card=ModelCard("model", "1", chosen, task="classification") if chosen else None)
+    store = stand.open(place)
+    profiles = list(store.profiles("model", ruler, START, START + 3 * HOUR))
     assert [p.window.start for p in profiles] == [START + k * HOUR for k in range(3)]
     typed = columns({str(k): [value] for k, value in enumerate([v for p in given_ for v in (p.inputs or {}).values()])})
     flat = iter([cell[0] for cell in typed.values()])
     as_typed = [Prediction({k: next(flat) for k in p.inputs or {}}, p.output, p.time, p.latency, p.failed) for p in given_]
-    check_equal(ruler, profiles, expected(ruler, as_typed))
+    counts = expected(ruler, as_typed)
+    add_repeated(ruler, store, ids, counts)
+    check_equal(ruler, profiles, counts)
     names: dict[str, Counter[str]] = {}
     for p in as_typed:
         tally(ruler, p.inputs or {}, names, label=_label(p.output))
@@ -193,15 +232,17 @@ def _label(output: Any) -> str | None:
 
 
 @SETTINGS
-@given(rows=st.lists(st.tuples(*[values] * 7, narrow), min_size=1, max_size=40), absent=st.sets(st.sampled_from(NAMES)))
+@given(rows=st.lists(st.tuples(*[values] * 8, narrow), min_size=1, max_size=40), absent=st.sets(st.sampled_from(NAMES)))
 def test_the_store_counts_what_frames_count(stand: Any, rows: list[tuple[Any, ...]], absent: set[str]) -> None:
     """A frame of the same rows gives the same cells: strata, segments and names included."""
     ruler = hostile_ruler()
     table = {name: [row[k] for row in rows] for k, name in enumerate(NAMES) if name not in absent}
     if not table:
         return
+    rows += rows[::2]  # some of them within the hour
+    table = {name: column + column[::2] for name, column in table.items()}
     table["new"] = [1.0] * len(rows)
-    times = [START + dt.timedelta(minutes=7 * k) for k in range(len(rows))]
+    times = [START + dt.timedelta(minutes=5 * k) for k in range(len(rows))]
     place = stand.place()
     given_ = [Prediction({name: column[k] for name, column in table.items()}, 0.5, time) for k, time in enumerate(times)]
     write(place, given_, card=ModelCard("model", "1", ruler, task="classification"))
@@ -214,7 +255,7 @@ def test_the_store_counts_what_frames_count(stand: Any, rows: list[tuple[Any, ..
 
 def plain(minutes: float = 0, **changes: Any) -> Prediction:
     """A prediction with nothing odd about it, but what is changed."""
-    good = {"n": 0.5, "a:b.'\"\nü": 0.5, "c": "UA", "id:'": "x", "b": True, "t": "late gate", "t.2": "late", "o": [1]}
+    good = {"n": 0.5, "m": 0.5, "a:b.'\"\nü": 0.5, "c": "UA", "id:'": "x", "b": True, "t": "late gate", "t.2": "late", "o": [1]}
     return Prediction({**good, **changes}, 0.5, START + dt.timedelta(minutes=minutes))
 
 
@@ -516,3 +557,32 @@ def test_a_wide_integer_loses_no_event(stand: Any, ruler: Ruler, card: ModelCard
     place = stand.place()
     write(place, [plain(0, **{name: 2**70}), plain(1)], card)
     assert merge(stand.open(place).profiles("model", ruler, START, START + HOUR)).n == 2
+
+
+def test_what_is_withheld_is_not_compared(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """Where a policy kept back parts of an event, nothing of its hour can be said to repeat; other hours are as ever."""
+    place = stand.place()
+    write(place, [plain(0), plain(1), plain(2), Prediction(None, 0.5, START), plain(61), plain(62)], card)
+    write(place, [plain(63)], ModelCard("model", "0", hostile_ruler((0.0,)), policy={"texts": "drop"}))
+    found = [p.total()[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() for p in stand.open(place).profiles("model", ruler, START, START + 2 * HOUR)]
+    assert found == [[3, 2], [0, 0]]
+
+
+def test_inputs_in_another_order_repeat(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """The order of the inputs, or of their kinds of missing, makes no other request."""
+    place = stand.place()
+    row = {"n": None, "m": None, "c": "UA", "id:'": "x", "a:b.'\"\nü": 0.5, "z": 1, "y": [2]}
+    other = {**row, "c": "x", "id:'": "UA"}  # what changed places is another
+    write(place, [Prediction(row, 0.5), Prediction(dict(reversed(row.items())), 0.5), Prediction(other, 0.5)], card)
+    total = merge(stand.open(place).profiles("model", ruler, START, START + HOUR)).total()
+    assert total[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() == [3, 1]
+
+
+def test_a_ruler_without_pairs_counts_none(stand: Any, card: ModelCard) -> None:
+    """What an older ruler doesn't name has no cell, and what it names is counted as ever."""
+    old = Ruler(hostile_ruler().features, ("c", "b"), "Europe/Berlin")
+    place = stand.place()
+    write(place, [plain(0), plain(1)], ModelCard("model", "1", old))
+    total = merge(stand.open(place).profiles("model", old, START, START + HOUR)).total()
+    assert total.shape == (len(old.cells),)
+    assert total[old.index["n", "bin", "3"]] == 2

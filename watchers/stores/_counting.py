@@ -17,7 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from mllog.counting import segment_value, tally
-from mllog.ruler import LABEL, MISSING_KINDS, SCORE, VALUE, Ruler, category_key
+from mllog.ruler import COMPARED, LABEL, MISSING_KINDS, REPEATED, SCORE, VALUE, CellKey, Pair, Ruler, category_key
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, Segment, WindowProfile
 
@@ -34,11 +34,12 @@ _COLUMNS: Final = {
     "host": "STRUCT(name VARCHAR)",
     "ml": (
         "STRUCT(model STRUCT(name VARCHAR, version VARCHAR, role VARCHAR), environment VARCHAR, card VARCHAR, "
-        "prediction_id VARCHAR, sample VARCHAR, bins VARCHAR[], "
+        "prediction_id VARCHAR, sample VARCHAR, bins VARCHAR[], withheld VARCHAR[], truncated VARCHAR[], "
         f"missing STRUCT({_MISSING}), "
         f'violations STRUCT("range" {_STRINGS}, category {_STRINGS}, "type" {_STRINGS}, '
         f"unexpected {_STRINGS}, renamed {_STRINGS}), "
-        "inputs STRUCT(keyword MAP(VARCHAR, VARCHAR), boolean MAP(VARCHAR, BOOLEAN), number MAP(VARCHAR, DOUBLE)), "
+        "inputs STRUCT(keyword MAP(VARCHAR, VARCHAR), boolean MAP(VARCHAR, BOOLEAN), number MAP(VARCHAR, DOUBLE), "
+        "text MAP(VARCHAR, VARCHAR), other MAP(VARCHAR, JSON)), "
         "text MAP(VARCHAR, STRUCT(tokens INTEGER, unseen INTEGER)), unseen_tokens VARCHAR[], "
         "outputs STRUCT(label VARCHAR))"
     ),
@@ -52,12 +53,24 @@ SELECT DISTINCT ON (event.id)
     event.outcome AS outcome, event.duration AS duration, host.name AS host, ml.model.version AS version,
     ml.environment AS environment, ml.card AS card, ml.bins AS bins, ml.missing AS missing, ml.violations AS violations,
     ml.inputs.keyword AS keyword, ml.inputs.boolean AS boolean, ml.inputs.number AS number, ml.text AS text,
-    ml.unseen_tokens AS unseen_tokens, ml.outputs.label AS label, {segments} AS segs,
-    coalesce(ml.sample, 'head') <> 'tail' AS counts
+    ml.unseen_tokens AS unseen_tokens, ml.outputs.label AS label, {segments} AS segs, {identity} AS identity,
+    len(ml.withheld) > 0 AS withheld, coalesce(ml.sample, 'head') <> 'tail' AS counts
 FROM read_ndjson($files, columns = {columns}, ignore_errors = true, maximum_object_size = 67108864)
 WHERE ml.model.name = $model AND event.action = 'predict' AND coalesce(ml.model.role, 'champion') <> 'shadow'
     AND CAST("@timestamp" AS TIMESTAMP) >= $start AND CAST("@timestamp" AS TIMESTAMP) < $end
 """
+
+_PARTS: Final = (
+    *(f"map_entries(ml.inputs.{kind})" for kind in ("keyword", "boolean", "number", "text", "other")),
+    *(f'ml.missing."{kind}"' for kind in ("null", "nan", "infinite", "empty")),
+)
+# The hash of a pair is linear in those of its halves: hashed once more, lest values that change places look equal.
+_HASHES: Final = (f"list_aggregate(list_transform({part}, lambda p: hash(hash(p))), 'bit_xor')" for part in _PARTS)
+_IDENTITY: Final = f"""
+    CASE WHEN {" + ".join(f"coalesce(len({part}), 0)" for part in _PARTS)} > 0
+        AND NOT list_contains(coalesce(ml.truncated, []), 'inputs') THEN hash({", ".join(_HASHES)}) END
+"""
+"""Equal where all inputs are, in whatever order; of an event without inputs, or with too many to be kept, nothing."""
 
 _LISTS: Final = (
     *((f'missing."{kind}"', "missing", kind) for kind in MISSING_KINDS),
@@ -112,6 +125,26 @@ SELECT hour, kind, name, count(*) AS c FROM n WHERE name IS NOT NULL GROUP BY ho
 QUALIFY row_number() OVER (PARTITION BY hour, kind ORDER BY c DESC, name) <= $kept
 """
 
+_SIDES: Final = """
+SELECT any_value(hour) AS hour, bit_or(there) AS there, bit_or(high) AS high
+FROM (
+    SELECT rowid AS event, hour, unnest(bins) AS bin FROM e
+    WHERE counts AND card = $card AND hour >= $first AND hour < $last
+) JOIN (SELECT unnest($bin) AS bin, unnest(CAST($there AS UBIGINT[])) AS there,
+    unnest(CAST($high AS UBIGINT[])) AS high) USING (bin)
+GROUP BY event
+"""
+"""Per event one bit for each feature of some pairs: whether it is a number, and whether that is on its high side."""
+
+_PAIRS_AT_ONCE: Final = 32
+"""Whose features have a bit each in 64."""
+
+_REPEATED: Final = """
+SELECT hour, count(identity), count(identity) - count(DISTINCT identity) FROM e
+WHERE counts AND hour >= $first AND hour < $last GROUP BY hour HAVING NOT coalesce(bool_or(withheld), false)
+"""
+"""Where a policy withheld something nobody can say which events are equal."""
+
 _NUMBERS: Final = """
 WITH v AS (
     SELECT hour, number, unnest(violations.category) AS f FROM e
@@ -141,7 +174,11 @@ class PredictionTable:
             return
         self._positions()
         self.connection.execute(
-            _LOAD.format(segments=self._segment_list(), columns=_struct(_COLUMNS)),
+            _LOAD.format(
+                segments=self._segment_list(),
+                identity=_IDENTITY if ruler.repeated else "NULL",
+                columns=_struct(_COLUMNS),
+            ),
             {
                 "files": list(files),
                 "model": model,
@@ -196,7 +233,9 @@ class PredictionTable:
             numbers = {name: value for name, value in span.items() if name != "labels"}
             for hour, feature, number, count in self.connection.execute(_NUMBERS, numbers).fetchall():
                 hours[hour].count(f"unseen:{feature}", category_key(number), count)
+            self._count_pairs(hours, numbers)
             self._measure_others(hours, first, last)
+            self._count_repeated(hours, first, last)
         yield from hours.values()
 
     def ids(self, clause: str, values: dict[str, Any]) -> list[str]:
@@ -232,6 +271,35 @@ class PredictionTable:
                 ways = [index[key] for key in feature.cells()]
                 counts[rest] = 0
                 counts[rest] = max(counts[0] - counts[ways].sum(), 0)
+
+    def _count_pairs(self, hours: dict[int, WindowProfile], span: dict[str, Any]) -> None:
+        """Count on which sides the numbers of a pair lie, from the events' bins alone."""
+        pairs = self.ruler.pairs
+        for begin in range(0, len(pairs), _PAIRS_AT_ONCE):
+            some = pairs[begin : begin + _PAIRS_AT_ONCE]
+            bit, sides = _sides(self.ruler, some)
+            table = self.connection.execute(_SIDES, {**span, **sides}).fetchnumpy()
+            hour, there, high = (np.asarray(table[name]) for name in ("hour", "there", "high"))
+            for pair in some:
+                one, other = (np.uint64(bit[end]) for end in pair.ends)
+                both = (there >> one & there >> other & np.uint64(1)).astype(bool)
+                agree = both & ((high >> one ^ high >> other) & np.uint64(1) == 0)
+                for cell, which in ((pair.both, both), (pair.concordant, agree)):
+                    for number, count in zip(*np.unique(hour[which], return_counts=True), strict=True):
+                        self._add(hours[int(number)], cell, int(count))
+
+    def _count_repeated(self, hours: dict[int, WindowProfile], first: int, last: int) -> None:
+        """Count events whose inputs are all equal to another's of their hour, whoever measured them."""
+        if not self.ruler.repeated:
+            return
+        for hour, compared, repeated in self.connection.execute(_REPEATED, {"first": first, "last": last}).fetchall():
+            self._add(hours[hour], COMPARED, compared)
+            self._add(hours[hour], REPEATED, repeated)
+
+    def _add(self, profile: WindowProfile, cell: CellKey, count: int) -> None:
+        """Add to a count of all events of an hour that has some."""
+        assert profile.window.start is not None
+        profile.cells[self.ruler.stratum(profile.window.start), ALL][self.ruler.index[cell]] += count
 
     def _measure_others(self, hours: dict[int, WindowProfile], first: int, last: int) -> None:
         """Events that another ruler measured, or none: their raw inputs are measured here, by this ruler."""
@@ -270,6 +338,18 @@ class PredictionTable:
         if "inputs" in (ml.get("truncated") or ()):  # the event was too long
             return [feature.name for feature in self.ruler.inputs]
         return ml.get("withheld") or ()
+
+
+def _sides(ruler: Ruler, pairs: Sequence[Pair]) -> tuple[dict[tuple[str, int], int], dict[str, list[Any]]]:
+    """The bit of each end of some pairs, and per bin of these the bits of an event in it, for :data:`_SIDES`."""
+    bit = {end: k for k, end in enumerate(dict.fromkeys(end for pair in pairs for end in pair.ends))}
+    table = [
+        (f"{name}:{bin_}", 1 << k, (bin_ > low) << k)
+        for (name, low), k in bit.items()
+        for bin_ in range(len(ruler.by_name[name].edges) + 1)
+    ]
+    bins, there, high = zip(*table, strict=True)
+    return bit, {"bin": list(bins), "there": list(there), "high": list(high)}
 
 
 def _number(value: Any) -> float | None:

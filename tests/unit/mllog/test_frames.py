@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mllog.counting import count_columns, segment_value, tally
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
-from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Ruler
+from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Pair, Ruler
 
 UTC = dt.UTC
 RULER = Ruler(
@@ -37,9 +37,12 @@ RULER = Ruler(
     ),
     segments=("c", "b"),
     time_zone="Asia/Kolkata",
+    pairs=(Pair("n", "a:b.'\"\n", 1, 0),),
 )  # fmt: skip
 NAMES = [feature.name for feature in RULER.inputs]
 START = dt.datetime(2026, 3, 6, 17, 5, tzinfo=UTC)
+OF_SEGMENTS = np.array([what not in {"both", "concordant"} for _, what, _ in RULER.cells], dtype=np.int64)
+"""What is counted of all events only."""
 
 values = st.one_of(
     st.sampled_from([
@@ -72,7 +75,8 @@ def test_columns_count_as_rows_do(rows: list[Any], gone: set[str], timed: bool) 
         stratum = RULER.stratum(times[k]) if timed else "*"
         of = {("", "")} | {(s, v) for s in RULER.segments if (v := segment_value(RULER.by_name[s], row.get(s))) in RULER.by_name[s].categories}
         for segment in of:
-            cells[stratum, segment] = cells.get((stratum, segment), 0) + one
+            held = one if segment == ("", "") else one * OF_SEGMENTS
+            cells[stratum, segment] = cells.get((stratum, segment), 0) + held
     assert counted.cells.keys() == cells.keys()
     for key, counts in cells.items():
         assert counted.cells[key].dtype == np.int64

@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mllog.ruler import (
+    COMPARED,
     LATENCY,
     LATENCY_EDGES,
+    REPEATED,
     SCORE,
     SCORE_EDGES,
     UNEXPECTED_PER_EVENT,
     UNSEEN_TOKENS_PER_EVENT,
     Feature,
+    Pair,
     Ruler,
     category_key,
     missing_kind,
@@ -222,6 +225,42 @@ def test_the_hash_is_of_what_measures_alone() -> None:
         *(Ruler((Feature("n", "category", **change),)) for change in ({}, {"open": True}, {"known": frozenset("a")}, {"sentinels": frozenset("a")})),
     ]  # fmt: skip
     assert len({other.hash for other in [ruler, *others]}) == len(others) + 1
+
+
+def test_what_is_counted_together_stands_behind() -> None:
+    """Pairs and repeats change the hash and add their cells at the end; the order of the pairs changes nothing."""
+    numbers = tuple(Feature(name, "number", edges=(0.0, 1.0)) for name in "zax")
+    pairs = (Pair("x", "z", 0, 1), Pair("a", "z", 1, 0))
+    plain = Ruler(numbers)
+    ruler = Ruler(numbers, pairs=pairs, repeated=True)
+    assert ruler.cells == (
+        *plain.cells, ("a", "both", "z"), ("a", "concordant", "z"), ("x", "both", "z"), ("x", "concordant", "z"), COMPARED, REPEATED,
+    )  # fmt: skip
+    turned = Ruler(numbers[::-1], pairs=pairs[::-1], repeated=True)
+    assert (turned.hash, turned.cells) == (ruler.hash, ruler.cells)
+    others = [plain, Ruler(numbers, pairs=pairs), Ruler(numbers, repeated=True), Ruler(numbers, pairs=pairs[:1], repeated=True)]
+    others.append(Ruler(numbers, pairs=(Pair("x", "z", 1, 1), pairs[1]), repeated=True))
+    assert len({other.hash for other in [ruler, *others]}) == len(others) + 1
+    for one in (ruler, *others):
+        assert Ruler.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    assert not {"pairs", "repeated"} & plain.to_dict().keys()
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("a", "b", 0, 1)], [("a", "c", 0, 0)], [("a", "@score", 0, 0)], [("a", "nothing", 0, 0)], [("a", "a", 0, 0)], [("a", "b", -1, 0)],
+        [("a", "b", True, 0)], [("a", "b", 0.0, 0)], [("a", "b", 0, 0), ("b", "a", 0, 0)], [("a", "b", 0)],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_pairs_that_are_none_are_refused(pairs: list[tuple[Any, ...]]) -> None:
+    """Two different inputs, numbers both, each divided where there are bins above, and no two of them twice."""
+    kinds = {"a": "number", "b": "number", "c": "category", SCORE: "number"}
+    features = [{"name": name, "kind": kind, "edges": [0.0] if kind == "number" else []} for name, kind in kinds.items()]
+    names = ("first", "second", "first_low", "second_low")
+    with pytest.raises((TypeError, ValueError)):
+        Ruler.from_dict({"features": features, "pairs": [dict(zip(names, pair, strict=False)) for pair in pairs]})
 
 
 def test_cells_are_unique_and_indexed() -> None:
