@@ -35,6 +35,9 @@ SAME_FAULT: Final = dt.timedelta(hours=24)
 CLEAN: Final = frozenset({"dependency_change", "no_data"}) | LASTING
 """An incident of these alone doesn't taint the history of its features."""
 
+WHOLE: Final = frozenset({"repeated"})
+"""Checks that name no feature and whose own counts an incident taints, under their name behind an ``@``."""
+
 
 class Engine:
     """Incidents of one model.
@@ -170,7 +173,7 @@ class Engine:
             feature
             for incident in self._incidents.values()
             if incident.recovered is None and not CLEAN.issuperset(incident.checks)
-            for feature in incident.features
+            for feature in _tainted(incident)
         }
         suspects = [
             (frozenset({feature}), onset, None)
@@ -178,9 +181,9 @@ class Engine:
             if feature not in spoken_for
         ]
         return suspects + [
-            (frozenset(incident.features), incident.onset, incident.recovered)
+            (names, incident.onset, incident.recovered)
             for incident in self._incidents.values()
-            if incident.features and not incident.as_normal and not CLEAN.issuperset(incident.checks)
+            if not incident.as_normal and not CLEAN.issuperset(incident.checks) and (names := _tainted(incident))
         ]
 
     def _believed(self, judged: JudgedWindow) -> list[Key]:
@@ -287,6 +290,11 @@ class Engine:
             case = Case.from_incident(incident, keys.get(incident.id, []))
             case.last_seen = incident.recovered
             self._cases[incident.id] = case
+
+
+def _tainted(incident: Incident) -> frozenset[str]:
+    """What an incident keeps from teaching what is normal."""
+    return frozenset([*incident.features, *(f"@{check}" for check in incident.checks if check in WHOLE)])
 
 
 def _is_tail(case: Case, onset: dt.datetime, window: Window) -> bool:

@@ -125,12 +125,16 @@ class Verdicts:
         ]
 
     def suspected(self, clean: frozenset[str]) -> list[tuple[str, dt.datetime]]:
-        """Features that alerted lately, by checks that aren't ``clean``, each with the earliest onset of the alerts."""
+        """Features that alerted lately, by checks that aren't ``clean``, each with the earliest onset of the alerts.
+
+        A check that names no feature stands for itself, behind an ``@``.
+        """
         found: dict[str, dt.datetime] = {}
         for (_, check, feature, _), held in self._recent.items():
-            if feature is not None and check not in clean:
+            if check not in clean:
+                name = f"@{check}" if feature is None else feature
                 for alert, onset in held:
                     if alert:
                         moment = dt.datetime.fromisoformat(onset)
-                        found[feature] = min(moment, found.get(feature, moment))
+                        found[name] = min(moment, found.get(name, moment))
         return sorted(found.items())
