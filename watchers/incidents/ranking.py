@@ -54,6 +54,8 @@ _PHRASES: Final = {
     "numeric_drift": "distribution moved",
     "output_drift": "distribution moved",
     "training_skew": "serving differs from training",
+    "correlation": "no longer goes with others as it did",
+    "repeated": "requests repeat each other",
 }
 
 

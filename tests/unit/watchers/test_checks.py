@@ -35,8 +35,13 @@ WORDS = ("gate", "late", "crew", "weather", "held", "clear")
 def frame(hour: int, n: int = N, seed: int = 1) -> dict[str, list[Any]]:
     """One calm hour of requests."""
     rng = np.random.default_rng([seed, hour])
+    way = np.random.default_rng([seed, hour, 1])
+    miles = way.lognormal(6, 0.6, n)
     return {
         "time": [START + hour * HOUR + dt.timedelta(seconds=11 * k % 3600) for k in range(n)],
+        "miles": miles.tolist(),
+        "minutes": (20 + miles / 8 * way.lognormal(0, 0.2, n)).tolist(),
+        "reserve": (9_000 - miles * way.lognormal(0, 0.3, n)).tolist(),
         "amount": rng.lognormal(3, 0.5, n).tolist(),
         "age": [
             None if missing else float(age)
@@ -92,6 +97,22 @@ class Planted:
     severity: str = "warning"
     n: int = N
     also: str | None = None
+
+
+def turned(values):
+    """The same values, the greatest where the least was."""
+    ranks = np.argsort(np.argsort(values))
+    return np.sort(values)[::-1][ranks].tolist()
+
+
+def sent_again(count):
+    """The last requests of the hour are its first ones."""
+
+    def change(data):
+        for name in data.keys() - {"time", "@latency"}:
+            data[name][-count:] = data[name][:count]
+
+    return change
 
 
 def where(data, name, value):
@@ -161,6 +182,18 @@ FAULTS = {
     "unseen_tokens": Planted(
         "unseen_tokens", "remarks", ("of the words of `remarks` were not in training (0% expected)", "'verspätet'"),
         put("remarks", "gate held wegen wetter verspätet", every(3)),
+    ),
+    "correlation": Planted(
+        "correlation", "minutes", ("`minutes` and `", "` go together less than they did: quadrant correlation ", "(0.", " at these hours) since", "each alone"),
+        lambda data: data["minutes"].sort(),
+    ),
+    "correlation-turned": Planted(
+        "correlation", "reserve", ("`reserve` and `mi", "` have begun to go together: quadrant correlation 0.", "(-0.", " at these hours)"),
+        lambda data: data.update(reserve=turned(data["reserve"])),
+    ),
+    "repeated": Planted(
+        "repeated", None, ("20% of requests repeat all inputs of an earlier one of the same hour (0% at these hours) since 2026-03-05 00:00",),
+        sent_again(60),
     ),
     "stuck": Planted(
         "stuck", "age", ("`age` says the same in 100% of requests (", "% expected) since 2026-03-05 00:00 UTC: between "),
