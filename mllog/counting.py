@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +16,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mllog.confidence import MARGIN, UNUSABLE
 from mllog.repeats import repeated_rows
 from mllog.ruler import (
     COMPARED,
     LABEL,
-    LATENCY,
     REPEATED,
-    SCORE,
     UNSEEN_TOKENS_PER_EVENT,
-    VALUE,
     VIOLATION_KINDS,
     CellKey,
     Feature,
@@ -71,7 +70,8 @@ def count_columns(
         ruler: How to measure.
         data: Column name -> values, all of one length; a feature that has no column is absent in every row.
         times: Event time of each row.
-        outputs: ``@score``, ``@value``, ``@label`` or ``@latency`` -> a value of each row.
+        outputs: ``@score``, ``@value``, ``@label`` or ``@latency`` -> a value of each row; ``@scores`` -> the scores of
+            all classes, as in ``ml.outputs``.
         with_segments: Whether to count each segment's values too.
 
     Returns:
@@ -83,13 +83,14 @@ def count_columns(
     groups = _groups(ruler, data, strata, n, with_segments=with_segments)
     names: dict[str, Counter[str]] = {}
     size = len(ruler.cells)
+    outputs = {**(outputs or {}), **_following(ruler, outputs or {}, n)}
     table = np.zeros((len(groups), size), dtype=np.int64)
     rows = list(groups.values())
     table[:, 0] = [len(members) for members in rows]
     paired = {name for pair in ruler.pairs for name in (pair.first, pair.second)}
     bins: dict[str, npt.NDArray[np.intp]] = {}
     for feature in ruler.features:
-        source = data if feature.is_input else outputs or {}
+        source = data if feature.is_input else outputs
         positions = _positions(ruler, feature, source.get(feature.name), n, names, unseen_tokens)
         for where, weights in positions:
             if feature.name in paired:
@@ -129,6 +130,17 @@ def count_columns(
         start=min(times) if times else None,
         end=max(times) if times else None,
     )
+
+
+def _following(ruler: Ruler, outputs: Mapping[str, Sequence[Any]], n: int) -> dict[str, list[float | None]]:
+    """Columns of what follows from outputs."""
+    confidence = ruler.confidence
+    if confidence.edges is None and not confidence.unusable:
+        return {}
+    given = {name: outputs[f"@{name}"] for name in ("score", "value", "scores") if f"@{name}" in outputs}
+    rows = [{name: values[row] for name, values in given.items()} for row in range(n)] if given else []
+    unusable = [0.0 if confidence.is_unusable(row) else None for row in rows]
+    return {MARGIN: [confidence.margin(row) for row in rows], UNUSABLE: unusable} if rows else {}
 
 
 def _strata(ruler: Ruler, times: Sequence[dt.datetime]) -> list[str]:
@@ -222,15 +234,8 @@ def _position(
     """Measure one value: (first cell, second cell, tokens, unseen tokens)."""
     name = feature.name
     if not feature.is_input:
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            return -1, -1, 0, 0
-        if feature.kind == "category":
-            return cell_of_category(feature, index, category_key(value)), -1, 0, 0
-        if not isinstance(value, int | float):
-            return -1, -1, 0, 0
-        measured = single.measure({}, **{{SCORE: "score", VALUE: "value", LATENCY: "latency"}[name]: float(value)})
-    else:
-        measured = single.measure({name: value})
+        return _position_of_output(feature, index, value), -1, 0, 0
+    measured = single.measure({name: value})
     for kind in measured.missing:
         return index[name, "missing", kind], -1, 0, 0
     if "type" in measured.violations:
@@ -250,6 +255,16 @@ def _position(
     if second >= 0:
         return second, -1, 0, 0
     return cell_of_category(feature, index, feature.key(value)), -1, 0, 0
+
+
+def _position_of_output(feature: Feature, index: Mapping[CellKey, int], value: Any) -> int:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return -1
+    if feature.kind == "category":
+        return cell_of_category(feature, index, category_key(value))
+    if not isinstance(value, int | float):
+        return -1
+    return index[feature.name, "bin", str(bisect_right(feature.edges, float(value)))]
 
 
 def segment_value(feature: Feature, value: object) -> str | None:
@@ -309,6 +324,8 @@ def tally(
     label: str | None = None,
     latency: float | None = None,
     failure: bool = False,
+    scores: object = None,
+    replaced: Collection[str] = (),
     withheld: Collection[str] = (),
 ) -> Counts:
     """Counts of one event, shape ``(len(ruler.cells),)``: for events that another ruler measured, or none.
@@ -324,10 +341,12 @@ def tally(
         label: Predicted class.
         latency: Seconds.
         failure: Whether the call failed.
+        scores: Scores of the classes, as in ``ml.outputs``.
+        replaced: Marks of outputs that could not be written, as in ``ml.replaced``.
         withheld: Inputs that were there and that a policy kept out of the event: they are counted in no way.
     """
     index = ruler.index
-    measured = ruler.measure(inputs, score=score, value=value, latency=latency)
+    measured = ruler.measure(inputs, score=score, value=value, latency=latency, scores=scores, replaced=replaced)
     _take_back(measured, withheld)
     counts = np.zeros(len(ruler.cells), dtype=np.int64)
     counts[0], counts[1] = 1, failure

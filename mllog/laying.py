@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from mllog.confidence import MARGIN, MARGIN_EDGES, SCORES, UNUSABLE
 from mllog.counting import count_columns
 from mllog.edges import number_ruler
 from mllog.errors import CardError
@@ -84,7 +85,7 @@ def card_parts(
     if predictions is None:
         predictions = next((name for name in (SCORE, VALUE) if name in data), None)
     scores = _predictions(data, predictions, n)
-    others = {name: data.pop(name) for name in (SCORE, VALUE, LABEL, LATENCY) if name in data}
+    others = {name: data.pop(name) for name in (SCORE, VALUE, LABEL, LATENCY, SCORES) if name in data}
     named = {"target": [target], "time": [time], "text": text, "segments": segments}
     for argument, names in named.items():
         for name in names:
@@ -130,12 +131,15 @@ def card_parts(
             )
     task = _task(truth, scores)
     features += _outputs(task, truth, scores, old)
+    if task != "regression":
+        features.append(Feature(MARGIN, "number", edges=MARGIN_EDGES))
+    features.append(Feature(UNUSABLE, "number"))
     features.append(Feature(LATENCY, "number", edges=LATENCY_EDGES))
     ruler = _together(Ruler(tuple(features), tuple(segments), zone), data, previous)
     # Of what is kept back nobody can say whether it is equal.
     words = {protection.policy.word(name, kind) for name, kind in given.items()}
     ruler = replace(ruler, repeated=ruler.repeated and words <= {"keep", "hash"})
-    outputs: dict[str, Sequence[Any]] = {name: values for name, values in others.items() if name in {LABEL, LATENCY}}
+    outputs: dict[str, Sequence[Any]] = {n: values for n, values in others.items() if n in {LABEL, LATENCY, SCORES}}
     if scores is not None:
         outputs[VALUE if task == "regression" else SCORE] = scores
     # How often training repeats says nothing of an hour: it isn't counted.

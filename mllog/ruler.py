@@ -16,11 +16,13 @@ import json
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeGuard, get_args
 from zoneinfo import ZoneInfo
+
+from mllog.confidence import MARGIN, UNUSABLE, Confidence
 
 Kind = Literal["number", "category", "boolean", "text", "other"]
 
@@ -227,7 +229,8 @@ class Ruler:
 
     Attributes:
         features: Inputs in the card's order (by which values without names are named), then the outputs (``@score``,
-            ``@value``, ``@label``), ``@latency`` last. Neither hash nor layout depends on the order.
+            ``@value``, ``@label``, and what follows from them: see :mod:`mllog.confidence`), ``@latency`` last. Neither
+            hash nor layout depends on the order.
         segments: Names of category features by whose values every count is also kept.
         time_zone: IANA name of the zone in which *hour of day* and *weekend* are meant.
         pairs: Numbers whose going together is counted, over all events only; in any order, too.
@@ -301,6 +304,8 @@ class Ruler:
         score: float | None = None,
         value: float | None = None,
         latency: float | None = None,
+        scores: object = None,
+        replaced: Collection[str] = (),
     ) -> Measured:
         """Measure one event.
 
@@ -310,6 +315,8 @@ class Ruler:
             score: Model's score in [0, 1].
             value: Predicted value of a regression.
             latency: Seconds.
+            scores: Scores of the classes, as in ``ml.outputs``.
+            replaced: Marks of outputs that could not be written, as in ``ml.replaced``.
 
         Returns:
             Bins, missing features by kind, violations and token counts. Never raises for any values of these types.
@@ -329,7 +336,15 @@ class Ruler:
             edges = self.output_edges.get(name)
             if number is not None and edges is not None and math.isfinite(number):
                 result.bins.append(f"{name}:{bisect_right(edges, number)}")
+        result.bins += self.confidence.bins({"score": score, "value": value, "scores": scores}, replaced)
         return result
+
+    @cached_property
+    def confidence(self) -> Confidence:
+        """Measures what follows from outputs."""
+        label = self.by_name.get(LABEL)
+        binary = label is not None and 0 < len(label.known) <= 2
+        return Confidence(self.output_edges.get(MARGIN), binary, UNUSABLE in self.by_name)
 
     @cached_property
     def output_edges(self) -> dict[str, tuple[float, ...]]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mllog.confidence import MARGIN
 from mllog.delivery.columns import Codes, Column, Convert, Numbers, Values, typed_output
 from mllog.delivery.outputs import class_key, outputs_of
 from mllog.delivery.strands import Strand, Texts, members_of
@@ -89,6 +90,10 @@ def answers_of(
         answers.outputs.append(_numbers(name, array, kept))
         if feature in edges:
             answers.bins.append(_bins(feature, edges[feature], array, kept))
+        if name == "score" and ruler is not None and ruler.confidence.binary and MARGIN in edges:
+            probable = ~holes & (array >= 0) & (array <= 1)
+            margins = np.abs(2.0 * np.where(probable, array, 0.5) - 1.0)
+            answers.bins.append(_bins(MARGIN, edges[MARGIN], margins, None if probable.all() else ~probable))
     if "label" in parts:
         strand, without_class = _labels(parts["label"][0])
         answers.outputs.append(strand)
@@ -200,7 +205,13 @@ def _each(
             if explanation is not None:
                 text += b',"explanation":' + orjson.dumps(explanation)
             if outer is not None:
-                found = outer.measure({}, score=outputs.get("score"), value=outputs.get("value")).bins
+                found = outer.measure(
+                    {},
+                    score=outputs.get("score"),
+                    value=outputs.get("value"),
+                    scores=outputs.get("scores"),
+                    replaced=replaced,
+                ).bins
                 bins[row] = b",".join(map(orjson.dumps, found))
         except Exception:  # noqa: BLE001 - whatever it is, the encoder of single events knows what to do
             answers.odd.append(row)

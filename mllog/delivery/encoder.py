@@ -201,7 +201,7 @@ class Encoder:
         if replaced:
             record.replaced = [*(record.replaced or ()), *replaced]
         if record.held is not None:
-            self._plan.fill(record.held, record, outputs, ml)
+            self._plan.fill(record.held, record, outputs, ml, replaced)
             if self._card is not None:
                 ml["card"] = self._card
             if self.rules.guard is not None:

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mllog import values
+from mllog.confidence import Confidence
 from mllog.delivery.loops import Layout, Memory, Names, Press, sort
 from mllog.delivery.loops.plain import named_tokens
 from mllog.delivery.ordinary import cells_of, ordinary_of
@@ -24,7 +25,7 @@ from mllog.events import TYPED, settled
 from mllog.ruler import LATENCY, SCORE, VALUE, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mllog.delivery.loops.plain import Beside, OutputsOf, TimeText
     from mllog.delivery.routing import Router
@@ -40,7 +41,14 @@ _MAPS: Final = frozenset({"number", "keyword", "boolean", "text", "other"})
 class Plan(Protocol):
     """Fills in what one prediction's inputs add to ``ml``."""
 
-    def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
+    def fill(
+        self,
+        inputs: dict[str, Any],
+        record: Record,
+        outputs: Mapping[str, Any],
+        ml: dict[str, Any],
+        replaced: Sequence[str] = (),
+    ) -> None:
         """Add ``ml.inputs``, and what is missing, and what the ruler says.
 
         Args:
@@ -48,6 +56,7 @@ class Plan(Protocol):
             record: Where it is marked what was cut or replaced.
             outputs: ``ml.outputs``.
             ml: What is filled.
+            replaced: Marks of what could not be written of the outputs.
         """
 
     def press(self, time_text: TimeText, outputs_of: OutputsOf, beside: Beside) -> Press:
@@ -65,9 +74,16 @@ class PlanWithoutCard:
         self._router = router
         self.known: Memory[Names] = Memory(REMEMBERED)
 
-    def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
+    def fill(
+        self,
+        inputs: dict[str, Any],
+        record: Record,
+        outputs: Mapping[str, Any],
+        ml: dict[str, Any],
+        replaced: Sequence[str] = (),
+    ) -> None:
         """Add ``ml.inputs`` and ``ml.missing``."""
-        del outputs  # measured where there is a card
+        del outputs, replaced  # measured where there is a card
         surplus: dict[str, Any] = {}
         if self.known.get(inputs) is None:
             inputs, surplus = self._look(inputs, record)
@@ -88,7 +104,14 @@ class PlanWithoutCard:
     def press(self, time_text: TimeText, outputs_of: OutputsOf, beside: Beside) -> Press:
         """One that knows the names without a card."""
         return Press(
-            self.known, time_text=time_text, outputs_of=outputs_of, beside=beside, card=None, outputs=(), latency=None
+            self.known,
+            time_text=time_text,
+            outputs_of=outputs_of,
+            beside=beside,
+            card=None,
+            outputs=(),
+            latency=None,
+            confidence=Confidence(),
         )
 
     def _look(self, inputs: dict[str, Any], record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -133,7 +156,14 @@ class PlanOfCard:
         self._latency = (edges[LATENCY], _bins(LATENCY, edges[LATENCY])) if LATENCY in edges else None
         self.known: Memory[Layout] = Memory(REMEMBERED)
 
-    def fill(self, inputs: dict[str, Any], record: Record, outputs: Mapping[str, Any], ml: dict[str, Any]) -> None:
+    def fill(
+        self,
+        inputs: dict[str, Any],
+        record: Record,
+        outputs: Mapping[str, Any],
+        ml: dict[str, Any],
+        replaced: Sequence[str] = (),
+    ) -> None:
         """Add everything that the card has to say."""
         layout = self.known.get(inputs)
         if layout is None:
@@ -141,6 +171,7 @@ class PlanOfCard:
             layout = self._lay(inputs)
         numbers, strings, flags, texts, counts, unseen, bins, odd = layout.measure(inputs)
         self._bin_outputs(record, outputs, bins)
+        bins += self._ruler.confidence.bins(outputs, replaced)
         found = Measured(bins, {}, {}, {}, [])
         maps: dict[str, dict[str, Any]] = {"number": numbers, "keyword": strings, "boolean": flags}
         if counts:
@@ -175,6 +206,7 @@ class PlanOfCard:
             card=self._ruler.hash,
             outputs=self._outputs,
             latency=self._latency,
+            confidence=self._ruler.confidence,
         )
 
     def _lay(self, inputs: dict[str, Any]) -> Layout:

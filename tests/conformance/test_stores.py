@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mllog.card import ModelCard
+from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
 from mllog.counting import count_columns, segment_value, tally
 from mllog.environment import Manifest
 from mllog.frames import columns
@@ -96,6 +97,8 @@ def hostile_ruler(edges: tuple[float, ...] = (-1.0, 0.0, 0.1, 5.0, 1e300), extra
             Feature("o", "other"),
             Feature(SCORE, "number", edges=SCORE_EDGES),
             Feature(LABEL, "category", categories=("late", "5"), known=frozenset({"late", "5"})),
+            Feature(MARGIN, "number", edges=MARGIN_EDGES),
+            Feature(UNUSABLE, "number"),
             Feature(LATENCY, "number", edges=LATENCY_EDGES),
         ),
         segments=("c", "b"),
@@ -125,14 +128,15 @@ values = st.one_of(
 narrow = values.filter(lambda value: not isinstance(value, int) or -(2**63) <= value < 2**63)
 """See ``test_a_wide_integer_loses_no_event``."""
 inputs = st.fixed_dictionaries(
-    {}, optional={**dict.fromkeys(NAMES, values), **dict.fromkeys(("o", "N", "a:b", "@score", "new\n'"), narrow)}
+    {}, optional={**dict.fromkeys(NAMES, values), **dict.fromkeys(("o", "N", "a:b", "new\n'"), narrow), "@score": st.sampled_from([0.5, "rare", None, True])}
 )
 predictions = st.builds(
     lambda inputs, output, minutes, latency, failed: Prediction(
         inputs, output, START + dt.timedelta(minutes=minutes), latency, failed
     ),
     inputs,
-    st.sampled_from([None, 0.0, 0.05, 0.3, 1.0, math.nan, {"label": "late"}, {"label": 5.0, "score": 0.81}, {"label": "it's"}, "late"]),
+    st.sampled_from([None, 0.0, 0.05, 0.3, 1.0, math.nan, {"label": "late"}, {"label": 5.0, "score": 0.81}, {"label": "it's"}, "late",
+                     {"score": math.inf}, {"score": 0.5, "scores": {"late": 0.9995, "5": 0.0005}}, {"scores": [math.nan, 0.5]}]),
     st.integers(0, 179),
     st.sampled_from([None, 0.0, 1e-4, 0.25, 1000.0]),
     st.booleans(),
@@ -148,7 +152,8 @@ def expected(ruler: Ruler, given: Sequence[Prediction]) -> dict[tuple[dt.datetim
         score, label = output.get("score"), output.get("label")
         row = dict(p.inputs or {})
         one = tally(
-            ruler, row, {}, score=score, label=None if label is None else category_key(label), latency=p.latency, failure=p.failed
+            ruler, row, {}, score=score, label=None if label is None else category_key(label), latency=p.latency, failure=p.failed,
+            scores=output.get("scores"),
         )
         hour = p.time.replace(minute=0, second=0, microsecond=0)
         segments = [ALL]
@@ -402,6 +407,7 @@ QUERIES = [
     (DocumentQuery("number", "n", side="high"), [6, 13]),
     (DocumentQuery("number", "n", side="low"), [14]),
     (DocumentQuery("latency"), [15]),
+    (DocumentQuery("bin", values=("@unusable:0", "@margin:24")), [16, 17]),
     (DocumentQuery("environment", values=("nothing",)), []),
     (DocumentQuery("any"), [0, 1]),
 ]
@@ -413,10 +419,11 @@ def test_documents_show_a_finding(stand: Any, ruler: Ruler, card: ModelCard, que
     given_ = [
         plain(0), plain(1, n=None), plain(2, c=""), plain(3, c="N/A"), plain(4, c="ZZ"), plain(5, c="it''s"), plain(6, n=99.0),
         plain(7, n="much"), plain(8, t="unheard of"), plain(9, c="it's"), plain(10, c="a:b"), plain(11, b=False), plain(12), plain(13, n=4.9),
-        plain(14, n=-4.9), plain(15),
+        plain(14, n=-4.9), plain(15), plain(16), plain(17),
     ]  # fmt: skip
     given_[12].output = {"label": 5}
     given_[15].latency = 3.0
+    given_[16].output, given_[17].output = {"score": math.nan}, {"label": "late", "score": 1.0}
     place = stand.place()
     ids = write(place, given_, card)
     store = stand.open(place)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from mllog.card import ModelCard
+from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
 from mllog.ruler import LABEL, SCORE, SCORE_EDGES, VALUE, Feature, Ruler
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ CARD = ModelCard(
             Feature(SCORE, "number", edges=SCORE_EDGES),
             Feature(VALUE, "number", edges=(0.0, 10.0)),
             Feature(LABEL, "category", categories=("late",), known=frozenset({"late"})),
+            Feature(MARGIN, "number", edges=MARGIN_EDGES),
+            Feature(UNUSABLE, "number"),
         )
     ),
 )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LATENCY, Feature
 from watchers.checks._rates import percent
 from watchers.checks._said import named, said
@@ -23,6 +24,9 @@ from watchers.view import FunctionCheck, Tests, View
 
 SAME: Final = 0.99
 """Share of the requests with a value that must say the same."""
+
+_OTHERS: Final = frozenset({LATENCY, MARGIN, UNUSABLE})
+"""What other checks watch: a margin that is always the same is a score that is."""
 
 VARIES: Final = 0.95
 """A window of history in which any one value made up more than this is how things sometimes are: planes of one hour
@@ -92,7 +96,9 @@ def _value(feature: Feature, cell: int) -> str:
 def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
-    features = [f for f in view.ruler.features if f.kind in {"number", "category", "boolean"} and f.name != LATENCY]
+    features = [
+        f for f in view.ruler.features if f.kind in {"number", "category", "boolean"} and f.name not in _OTHERS
+    ]
     judged = [_judge(view, feature) for feature in features]
 
     def make(i: int) -> Finding:

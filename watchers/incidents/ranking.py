@@ -24,7 +24,8 @@ SPECIFICITY: Final = {
             ("category_shift",),
             ("range", "type", "type_change"),
             ("numeric_drift",),
-            ("output_drift",),
+            ("numeric_stability",),
+            ("output_drift", "confidence"),
             ("training_skew",),
         )
     )
@@ -53,6 +54,8 @@ _PHRASES: Final = {
     "type_change": "of another type",
     "numeric_drift": "distribution moved",
     "output_drift": "distribution moved",
+    "confidence": "as sure of its answers as it never is",
+    "numeric_stability": "NaN or infinite",
     "training_skew": "serving differs from training",
     "correlation": "no longer goes with others as it did",
     "repeated": "requests repeat each other",

@@ -84,8 +84,9 @@ def build(data: ReportData) -> str:
     if around is not None:
         page["timeline"] = timeline(incidents, around)
         page["resolution"] = {1: "hourly", 4: "every 4 hours", 24: "daily"}[around.counts.hours]
-        panels = [panel(feature, around, number) for number, feature in enumerate(ruler.features)]
-        inputs = [p for p, feature in zip(panels, ruler.features, strict=True) if feature.is_input]
+        drawn = [feature for feature in ruler.features if feature.kind != "number" or feature.edges]
+        panels = [panel(feature, around, number) for number, feature in enumerate(drawn)]
+        inputs = [p for p, feature in zip(panels, drawn, strict=True) if feature.is_input]
         page["inputs"] = sorted(inputs, key=lambda p: not p.incidents)
         page["outputs"] = [volume(around)] + [p for p in panels if p not in inputs]
         page["trained"] = around.training is not None

@@ -325,6 +325,7 @@ class PredictionTable:
                 label=None if label is None else category_key(label),
                 latency=None if duration is None else duration / 1e9,
                 failure=event["event"].get("outcome") == "failure", withheld=self._unknown(event["ml"]),
+                scores=outputs.get("scores"), replaced=event["ml"].get("replaced") or (),
             )  # fmt: skip
             stratum = self.ruler.stratum(profile.window.start)
             profile.add(stratum, ALL, counts)

@@ -19,9 +19,9 @@ class DocumentQuery:
 
     Attributes:
         kind: ``missing``, ``unseen``, ``range``, ``type``, ``tokens``, ``category``, ``number``, ``latency``,
-            ``environment`` or ``any``.
+            ``environment``, ``bin`` or ``any``.
         feature: The feature in question.
-        values: Values of it, for ``category``, ``unseen`` and ``environment``.
+        values: Values of it, for ``category``, ``unseen`` and ``environment``; as in ``ml.bins`` for ``bin``.
         side: ``high`` or ``low``, for ``number``.
     """
 

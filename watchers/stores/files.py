@@ -257,6 +257,8 @@ def _conditions(query: DocumentQuery) -> tuple[str, str]:
         return "number[$feature] IS NOT NULL", f"number[$feature] {'DESC' if query.side == 'high' else 'ASC'}"
     if query.kind == "latency":
         return "duration IS NOT NULL", "duration DESC"
+    if query.kind == "bin":
+        return "list_has_any(bins, $values)", "ts"
     if query.kind == "environment":
         return "list_contains($values, environment)", "ts"
     return "true", "ts"

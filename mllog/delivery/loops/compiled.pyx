@@ -19,13 +19,14 @@ from cpython.dict cimport PyDict_Next
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyObject_Hash
-from libc.math cimport isfinite, isnan
+from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 import orjson
 
 from mllog import values
+from mllog.confidence import MARGIN
 from mllog.delivery.loops.plain import EXACT, OUTPUT_SIZE, RECORD_SIZE, VALUE_SIZE, is_numpy, named_tokens
 from mllog.fields import KEYWORD_LENGTH
 from mllog.ruler import category_key

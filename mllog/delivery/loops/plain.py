@@ -22,6 +22,7 @@ from mllog.ruler import UNSEEN_TOKENS_PER_EVENT, category_key
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
+    from mllog.confidence import Confidence
     from mllog.delivery.tokens import TokenCounter
     from mllog.events import Kind, Outcome, Record
 
@@ -343,6 +344,7 @@ class Press:
         card: Hash of the card's ruler.
         outputs: Name of a number in ``ml.outputs``, edges of its bins, and what each is called.
         latency: The same of durations in seconds.
+        confidence: Measures what follows from outputs.
     """
 
     def __init__(
@@ -355,8 +357,9 @@ class Press:
         card: str | None,
         outputs: Sequence[tuple[str, tuple[float, ...], tuple[str, ...]]],
         latency: tuple[tuple[float, ...], tuple[str, ...]] | None,
+        confidence: Confidence,
     ) -> None:
-        del memory, time_text, outputs_of, beside, card, outputs, latency
+        del memory, time_text, outputs_of, beside, card, outputs, latency, confidence
 
     def line(self, record: Record, frame: Frame) -> bytes | None:
         """The event of a prediction, line feed included; None where it needs the encoder's whole road."""

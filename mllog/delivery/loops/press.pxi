@@ -8,15 +8,21 @@ cdef class Press:
     cdef bytes _card, _prefix
     cdef long long _begun
     cdef list _outputs
-    cdef tuple _latency
+    cdef tuple _latency, _margins
+    cdef array.array _margin
+    cdef object _confidence
 
-    def __init__(self, Memory memory not None, *, time_text, outputs_of, beside, card, outputs, latency):
+    def __init__(self, Memory memory not None, *, time_text, outputs_of, beside, card, outputs, latency, confidence):
         self._memory = memory
         self._time_text, self._outputs_of, self._beside = time_text, outputs_of, beside
         self._card = b"" if card is None else b'"card":' + dumps(card) + b","
         self._begun, self._prefix = 1, b""
         self._outputs = [(name, array.array("d", edges), escaped_cells(cells)) for name, edges, cells in outputs]
         self._latency = None if latency is None else (array.array("d", latency[0]), escaped_cells(latency[1]))
+        self._confidence = confidence
+        if confidence.edges is not None and confidence.binary:
+            self._margin = array.array("d", confidence.edges)
+            self._margins = escaped_cells([f"{MARGIN}:{k}" for k in range(len(self._margin) + 1)])
 
     def line(self, Fields record not None, tuple frame not None):
         """As the other."""
@@ -161,6 +167,14 @@ cdef class Press:
         if self._latency is not None and record.duration is not None:
             edges, cells = self._latency
             put_bytes(bins, (<tuple>cells)[bisect_right(edges.data.as_doubles, 0, len(edges), record.duration / 1e9)])
+        if "scores" in <dict>outputs:
+            for cell in self._confidence.bins(outputs):
+                put_bytes(bins, dumps(cell) + b",")
+        elif self._margin is not None and (score := (<dict>outputs).get("score")) is not None:
+            if 0 <= <double>score <= 1:
+                edges = self._margin
+                cell = bisect_right(edges.data.as_doubles, 0, len(edges), fabs(2.0 * <double>score - 1.0))
+                put_bytes(bins, (<tuple>self._margins)[cell])
         if bins.used:
             put(&page.line, b'"bins":[', 8)
             put(&page.line, bins.data, bins.used - 1)

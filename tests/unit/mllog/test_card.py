@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mllog import CardError, ModelCard, ModelLogger
+from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
 
 ROWS: dict[str, list[Any]] = {
@@ -74,7 +75,7 @@ def test_training_counts(tmp_path: Path) -> None:
 def test_what_the_target_says() -> None:
     """Few whole numbers or words are classes with scores and labels; other numbers a regression with values."""
     assert make().task == "classification"
-    assert [f.name for f in make().ruler.features if not f.is_input] == [SCORE, LABEL, LATENCY]
+    assert [f.name for f in make().ruler.features if not f.is_input] == [SCORE, LABEL, MARGIN, UNUSABLE, LATENCY]
     gaps = make({**ROWS, "late": [0.0, 1.0, None] * 40})
     assert gaps.ruler.by_name[LABEL].known == {"0", "1"}
     words = make({**ROWS, "late": ["a", "b"] * 60})
@@ -82,7 +83,8 @@ def test_what_the_target_says() -> None:
     regression = make({**ROWS, "late": [k + 0.5 for k in range(119)] + [float("nan")]})
     assert regression.task == "regression"
     assert regression.ruler.by_name[VALUE].high == 118.5
-    assert SCORE not in regression.ruler.by_name
+    assert {SCORE, MARGIN}.isdisjoint(regression.ruler.by_name)
+    assert UNUSABLE in regression.ruler.by_name
     nans = make({**ROWS, "late": [k + 0.5 for k in range(120)]}, predictions=[float("nan")] * 60 + [7.0] * 60)
     assert (nans.ruler.by_name[VALUE].low, nans.ruler.by_name[VALUE].high) == (7.0, 7.0)
     dates = make({**ROWS, "late": list(pd.date_range("2026-01-01", periods=120))})
@@ -98,6 +100,9 @@ def test_output_columns_are_no_features() -> None:
     assert card.training["*"][SCORE, "bin", "10"] == 120
     assert card.training["*"][LABEL, "category", "1"] == 120
     assert sum(c for (name, _, _), c in card.training["*"].items() if name == LATENCY) == 120
+    assert card.training["*"][MARGIN, "bin", "0"] == 120  # of two classes with a score of 0.5
+    scores = make({**ROWS, "@scores": [{"a": 0.75, "b": 0.25, "c": 0.0}, [0.5, 0.25], None] * 40})
+    assert {k[2]: c for k, c in scores.training["*"].items() if k[0] == MARGIN} == {"11": 40, "6": 40}
     assert make(ROWS, predictions=[0.5] * 120).training["*"][SCORE, "bin", "10"] == 120
 
 

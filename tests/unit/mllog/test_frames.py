@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mllog.confidence import MARGIN, MARGIN_EDGES, SCORES, UNUSABLE
 from mllog.counting import count_columns, segment_value, tally
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
@@ -33,6 +34,8 @@ RULER = Ruler(
         Feature("o", "other"),
         Feature(SCORE, "number", edges=SCORE_EDGES),
         Feature(LABEL, "category", categories=("late", "5"), known=frozenset({"late", "5"})),
+        Feature(MARGIN, "number", edges=MARGIN_EDGES),
+        Feature(UNUSABLE, "number"),
         Feature(LATENCY, "number", edges=LATENCY_EDGES),
     ),
     segments=("c", "b"),
@@ -54,6 +57,7 @@ values = st.one_of(
 outputs_ = st.fixed_dictionaries({
     SCORE: st.sampled_from([None, math.nan, 0.0, 0.05, 1.0]), LABEL: st.sampled_from([None, "late", 5.0, "odd"]),
     LATENCY: st.sampled_from([None, 0.0, 0.01, math.inf]),
+    SCORES: st.sampled_from([None, [0.5, 0.5], {"a": 0.2, "b": 0.7, "c": None}, {"a": 1.0, "b": 0.0}, [math.nan, 1.0], ["x", 1.0], [1.0]]),
 })  # fmt: skip
 
 
@@ -63,7 +67,7 @@ def test_columns_count_as_rows_do(rows: list[Any], gone: set[str], timed: bool) 
     """Whole columns give the counts, strata, segments and names of the same rows measured one by one."""
     table = {name: [row[k] for row, _ in rows] for k, name in enumerate(NAMES) if name not in gone}
     table["New"] = [row[0] for row, _ in rows]
-    outputs = {name: [out[name] for _, out in rows] for name in (SCORE, LABEL, LATENCY)}
+    outputs = {name: [out[name] for _, out in rows] for name in (SCORE, LABEL, LATENCY, SCORES)}
     times = [START + dt.timedelta(minutes=11 * k) for k in range(len(rows))]
     counted = count_columns(RULER, table, times=times if timed else None, outputs=outputs)
     names: dict[str, Counter[str]] = {}
@@ -71,7 +75,7 @@ def test_columns_count_as_rows_do(rows: list[Any], gone: set[str], timed: bool) 
     for k, (_, out) in enumerate(rows):
         row = {name: column[k] for name, column in table.items()}
         label = None if out[LABEL] is None else "5" if out[LABEL] == 5 else out[LABEL]
-        one = tally(RULER, row, names, score=out[SCORE], label=label, latency=out[LATENCY])
+        one = tally(RULER, row, names, score=out[SCORE], label=label, latency=out[LATENCY], scores=out[SCORES])
         stratum = RULER.stratum(times[k]) if timed else "*"
         of = {("", "")} | {(s, v) for s in RULER.segments if (v := segment_value(RULER.by_name[s], row.get(s))) in RULER.by_name[s].categories}
         for segment in of:

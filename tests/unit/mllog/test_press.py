@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from benchmarks.logger import workload
 from mllog import ModelCard
+from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
 from mllog.delivery import plans, tokens
 from mllog.delivery.encoder import EVENT_LIMIT, Constants, Encoder
 from mllog.delivery.loops import plain
 from mllog.delivery.snapshot import hold
 from mllog.events import Record
-from mllog.ruler import LATENCY, SCORE, VALUE, Feature, Ruler
+from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,9 @@ RULER = Ruler(
         Feature('q"u', "text", vocabulary=frozenset({"late"})),
         Feature(SCORE, "number", edges=(0.25, 0.5)),
         Feature(VALUE, "number", edges=(0.0, 10.0)),
+        Feature(LABEL, "category", categories=("UA",), known=frozenset({"UA", "late gate"})),
+        Feature(MARGIN, "number", edges=MARGIN_EDGES),
+        Feature(UNUSABLE, "number"),
         Feature(LATENCY, "number", edges=(0.1,)),
     )
 )
@@ -61,6 +65,8 @@ OUTPUTS = st.one_of(
     TEXT,
     st.fixed_dictionaries({"label": TEXT, "score": NUMBER}),
     st.fixed_dictionaries({"score": NUMBER, "other": TEXT}),
+    st.fixed_dictionaries({"label": st.just("UA"), "score": st.floats(-0.1, 1.1)}),
+    st.fixed_dictionaries({"score": NUMBER, "scores": st.one_of(st.lists(NUMBER), st.dictionaries(TEXT, NUMBER))}),
     st.dictionaries(st.sampled_from(["label", "score", "value", "scores", "explanation", "x"]), VALUES_, max_size=3),
 )
 EXTRAS = st.fixed_dictionaries(
@@ -127,6 +133,9 @@ def said(line: bytes) -> Any:
 @example(False, {"b": True, "c": False, "a": math.inf, "d": math.nan}, 0.25, {"duration": 5})
 @example(False, {}, None, {})
 @example(True, {}, None, {"message": "\ud800"})
+@example(True, {"n": 0.5}, {"label": "UA", "score": -1e-17}, {})
+@example(True, {"n": 0.5}, {"label": "UA", "score": 0.9999}, {})
+@example(True, {"n": 0.5}, {"score": 0.1, "scores": {"UA": math.nan, "AA": 0.5}}, {})
 def test_a_pressed_line_is_the_encoders(
     card: bool, inputs: dict[str, Any], output: Any, extras: dict[str, Any]
 ) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 from bisect import bisect_right
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
 from mllog.ruler import (
     COMPARED,
+    LABEL,
     LATENCY,
     LATENCY_EDGES,
     REPEATED,
@@ -193,6 +196,27 @@ def test_measuring_is_total_and_changes_nothing(inputs: dict[str, Any]) -> None:
 def test_strata(zone: str, time: str, stratum: str) -> None:
     """Hour and weekend are local, by the hour of UTC that an event lies in, whatever zone its time is written in."""
     assert Ruler((), time_zone=zone).stratum(dt.datetime.fromisoformat(time)) == stratum
+
+
+@pytest.mark.parametrize(
+    ("outputs", "bins"),
+    [({"score": 0.5}, ["@margin:0"]), ({"score": 1.0}, ["@margin:24"]), ({"score": 0.0}, ["@margin:24"]), ({"score": 0.9995}, ["@margin:22"]),
+     ({"score": 0.99999}, ["@margin:23"]), ({"score": 0.6}, ["@margin:4"]), ({"score": 1.5}, []), ({}, []), ({"value": 3.0}, []),
+     ({"score": math.nan}, ["@unusable:0"]), ({"value": -math.inf}, ["@unusable:0"]), ({"scores": [0.25, 0.5, 0.25]}, ["@margin:6"]),
+     ({"scores": {"a": 0.5, "b": 0.5}, "score": 1.0}, ["@margin:0"]), ({"scores": {"a": 0.5, "b": math.nan}}, ["@unusable:0"]),
+     ({"scores": {"a": None, "b": 0.5}}, ["@unusable:0"]), ({"scores": [0.75]}, []), ({"scores": ["x", "y"]}, []), ({"scores": 0.5}, []),
+     ({"scores": {"all": [0.5, 0.25]}}, ["@margin:6"]), ({"scores": [10**400, 0.5]}, ["@unusable:0"]), ({"scores": [True, 0.5]}, []),
+     ({"replaced": ["@score"]}, ["@unusable:0"]), ({"replaced": ["@score"], "score": 0.5}, ["@margin:0"])],
+    ids=str,
+)  # fmt: skip
+def test_what_follows_from_outputs(outputs: dict[str, Any], bins: list[str]) -> None:
+    """A tie has a bin of its own and so has certainty; what is no number is told, whichever way it came."""
+    derived = (Feature(MARGIN, "number", edges=MARGIN_EDGES), Feature(UNUSABLE, "number"))
+    two = Feature(LABEL, "category", categories=("a", "b"), known=frozenset("ab"))
+    assert Ruler((*derived, two)).measure({}, **outputs).bins == bins
+    many = Ruler((*derived, replace(two, known=frozenset("abc"))))
+    assert many.measure({}, **outputs).bins == ([] if bins and "scores" not in outputs and "margin" in bins[0] else bins)
+    assert Ruler((two,)).measure({}, **outputs).bins == []
 
 
 def golden() -> Ruler:

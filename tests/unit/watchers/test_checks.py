@@ -215,6 +215,14 @@ FAULTS = {
     ),
     "output_drift": Planted("output_drift", "@score", ("the model's scores are higher by ", " sd"), put("@score", lambda v: v + 0.2)),
     "output_class": Planted("output_drift", "@label", ("class '", "is predicted in ", "% of requests"), put("@label", "late", every(3))),
+    "confidence": Planted(
+        "confidence", "@margin", ("the model is less sure of its answers than at these hours: the margin", "smaller by ", " sd"),
+        put("@score", lambda v: 0.5 + (v - 0.5) / 3),
+    ),
+    "numeric_stability": Planted(
+        "numeric_stability", "@score", ("the model's answer is NaN or infinite in 5% of requests (0% expected) since 2026-03-05 00:00",),
+        put("@score", float("nan"), every(20)),
+    ),
     "latency": Planted("latency", "@latency", ("requests take ", " ms expected, x2"), put("@latency", lambda v: 2 * v)),
     "dependency_change": Planted(
         "dependency_change", None, ("50% of predictions come from an environment never seen before (numpy 2.3.1 -> 2.4.0; + onnx 1.2)",),
@@ -282,7 +290,7 @@ def test_the_faulty_feature_is_found_by_all_checks_together(name):
     planted = FAULTS[name]
     findings = judge(view_of(planted))
     assert (planted.check, planted.feature) in {(finding.check, finding.feature) for finding in findings}
-    touched = {planted.feature, planted.also, "@score", "@label"}
+    touched = {planted.feature, planted.also, "@score", "@label", "@margin"}
     assert {finding.feature for finding in findings} <= touched | {None}
 
 
@@ -292,6 +300,15 @@ def test_a_unit_far_outside_of_the_range_is_named(factor):
     findings = judge(view_of(Planted("", "amount", (), put("amount", lambda value: factor * value))))
     named = {finding.observed for finding in findings if finding.check == "unit_change"}
     assert [factor] == [pytest.approx(value) for value in named]
+
+
+def test_saturated_answers_are_found_where_the_mean_hardly_moves():
+    """Answers without a doubt, in one of twenty requests: their share says it, with the bins that show it."""
+    planted = Planted("", "@margin", (), put("@score", 1.0, every(20)))
+    findings = judge(view_of(planted), [CHECKS["confidence"]])
+    (finding,) = [finding for finding in findings if "saturated" in finding.message]
+    assert "5% of answers are saturated, with a margin of 0.999 or more before the next class (0% expected)" in finding.message
+    assert finding.evidence["query"] == {"kind": "bin", "feature": "@margin", "values": ["@margin:22", "@margin:23", "@margin:24"]}
 
 
 def test_a_factor_between_two_units_is_not_named():
