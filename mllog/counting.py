@@ -32,6 +32,7 @@ from mllog.ruler import (
     category_key,
     missing_kind,
 )
+from mllog.shapes import LENGTH, MARKS, SCRIPT, WITHHELD, shape_of
 
 NO_TIME: Final = "*"
 """The stratum of rows without a time."""
@@ -83,7 +84,7 @@ def count_columns(
     groups = _groups(ruler, data, strata, n, with_segments=with_segments)
     names: dict[str, Counter[str]] = {}
     size = len(ruler.cells)
-    outputs = {**(outputs or {}), **_following(ruler, outputs or {}, n)}
+    outputs = {**(outputs or {}), **_following(ruler, outputs or {}, n), **_shapes(ruler, data)}
     table = np.zeros((len(groups), size), dtype=np.int64)
     rows = list(groups.values())
     table[:, 0] = [len(members) for members in rows]
@@ -141,6 +142,19 @@ def _following(ruler: Ruler, outputs: Mapping[str, Sequence[Any]], n: int) -> di
     rows = [{name: values[row] for name, values in given.items()} for row in range(n)] if given else []
     unusable = [0.0 if confidence.is_unusable(row) else None for row in rows]
     return {MARGIN: [confidence.margin(row) for row in rows], UNUSABLE: unusable} if rows else {}
+
+
+def _shapes(ruler: Ruler, data: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
+    """Columns of what is derived of texts."""
+    columns: dict[str, list[float | None]] = {}
+    for name in ruler.shapes.keys() & data.keys():
+        feature, found = ruler.by_name[name], []
+        for value in data[name]:
+            there = isinstance(value, str) and value != WITHHELD and missing_kind(feature, value) is None
+            found.append(shape_of(value) if there else (None, None, None))
+        for prefix, column in zip((LENGTH, SCRIPT, MARKS), zip(*found, strict=True), strict=False):
+            columns[prefix + name] = list(column)
+    return columns
 
 
 def _strata(ruler: Ruler, times: Sequence[dt.datetime]) -> list[str]:

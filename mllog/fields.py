@@ -126,7 +126,7 @@ EVENT: Final[tuple[Field, ...]] = (
         index=False,
     ),
     Field("ml.unseen_tokens", "keyword", "some of the tokens that training never had"),
-    Field("ml.bins", "keyword", "feature:bin of numbers, @score, @latency, @margin, @unusable", index=False),
+    Field("ml.bins", "keyword", "feature:bin of numbers, outputs and texts (@score, @length:text)", index=False),
     Field("ml.truncated", "keyword", "inputs that were cut to their size limit; with an @ other parts of the event"),
     Field("ml.withheld", "keyword", "inputs that were there, and whose value the card's policy keeps back"),
     Field(

@@ -37,6 +37,7 @@ from mllog.ruler import (
     missing_kind,
     tokenize,
 )
+from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
 from mllog.values import strict
 
 if TYPE_CHECKING:
@@ -131,9 +132,7 @@ def card_parts(
             )
     task = _task(truth, scores)
     features += _outputs(task, truth, scores, old)
-    if task != "regression":
-        features.append(Feature(MARGIN, "number", edges=MARGIN_EDGES))
-    features.append(Feature(UNUSABLE, "number"))
+    features += _derived(features, task, protection)
     features.append(Feature(LATENCY, "number", edges=LATENCY_EDGES))
     ruler = _together(Ruler(tuple(features), tuple(segments), zone), data, previous)
     # Of what is kept back nobody can say whether it is equal.
@@ -242,6 +241,21 @@ def _outputs(
             names = tuple(name for name, _ in sorted(classes.items(), key=lambda item: (-item[1], item[0])))
             features.append(Feature(LABEL, "category", categories=names, known=frozenset(names)))
     return features
+
+
+def _derived(features: Sequence[Feature], task: Task | None, protection: Protection) -> list[Feature]:
+    """What follows from outputs, and the shapes of texts: the same in every card.
+
+    A redacted text has none: what is measured of it has other words, and so another length and script.
+    """
+    found = [] if task == "regression" else [Feature(MARGIN, "number", edges=MARGIN_EDGES)]
+    found.append(Feature(UNUSABLE, "number"))
+    for text in (feature.name for feature in features if feature.kind == "text"):
+        if protection.policy.word(text, "text") == "redact":
+            continue
+        shape = {LENGTH: LENGTH_EDGES, SCRIPT: SCRIPT_EDGES, MARKS: MARK_EDGES}
+        found += (Feature(prefix + text, "number", edges=edges) for prefix, edges in shape.items())
+    return found
 
 
 def _present(values: Sequence[Any]) -> list[Any]:

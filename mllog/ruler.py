@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, TypeGuard, get_args
 from zoneinfo import ZoneInfo
 
 from mllog.confidence import MARGIN, UNUSABLE, Confidence
+from mllog.shapes import LENGTH, MARKS, SCRIPT, Shape
 
 Kind = Literal["number", "category", "boolean", "text", "other"]
 
@@ -229,7 +230,8 @@ class Ruler:
 
     Attributes:
         features: Inputs in the card's order (by which values without names are named), then the outputs (``@score``,
-            ``@value``, ``@label``, and what follows from them: see :mod:`mllog.confidence`), ``@latency`` last. Neither
+            ``@value``, ``@label``, and what follows from them: see :mod:`mllog.confidence`) and the
+            shapes of texts (:mod:`mllog.shapes`), ``@latency`` last. Neither
             hash nor layout depends on the order.
         segments: Names of category features by whose values every count is also kept.
         time_zone: IANA name of the zone in which *hour of day* and *weekend* are meant.
@@ -347,12 +349,17 @@ class Ruler:
         return Confidence(self.output_edges.get(MARGIN), binary, UNUSABLE in self.by_name)
 
     @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Bins of the shapes of texts, by the names of those of which the ruler has them."""
+        texts = [feature.name for feature in self.inputs if feature.kind == "text"]
+        return {t: Shape.of(t) for t in texts if {LENGTH + t, SCRIPT + t, MARKS + t} <= self.by_name.keys()}
+
+    @cached_property
     def output_edges(self) -> dict[str, tuple[float, ...]]:
         """Edges of what isn't an input, by name."""
         return {f.name: f.edges for f in self.features if not f.is_input and f.kind == "number"}
 
-    @staticmethod
-    def measure_value(feature: Feature, value: object, result: Measured) -> None:
+    def measure_value(self, feature: Feature, value: object, result: Measured) -> None:
         """Add to ``result`` what there is to say of one value that was sent."""
         name = feature.name
         missing = missing_kind(feature, value)
@@ -381,15 +388,21 @@ class Ruler:
             if not isinstance(value, str):
                 result.violations.setdefault("type", []).append(name)
                 return
-            tokens = tokenize(value)
-            vocabulary = feature.vocabulary
-            unseen = [token for token in tokens if token not in vocabulary]
-            result.texts[name] = (len(tokens), len(unseen))
-            for token in dict.fromkeys(unseen):
-                if len(result.unseen_tokens) >= UNSEEN_TOKENS_PER_EVENT:
-                    break
-                if token not in result.unseen_tokens:
-                    result.unseen_tokens.append(token)
+            self._measure_text(feature, value, result)
+
+    def _measure_text(self, feature: Feature, text: str, result: Measured) -> None:
+        tokens = tokenize(text)
+        vocabulary = feature.vocabulary
+        unseen = [token for token in tokens if token not in vocabulary]
+        result.texts[feature.name] = (len(tokens), len(unseen))
+        shape = self.shapes.get(feature.name)
+        if shape is not None:
+            result.bins += shape.bins(text)
+        for token in dict.fromkeys(unseen):
+            if len(result.unseen_tokens) >= UNSEEN_TOKENS_PER_EVENT:
+                break
+            if token not in result.unseen_tokens:
+                result.unseen_tokens.append(token)
 
     def measure_unexpected(self, inputs: Mapping[str, object], absent: Sequence[Feature], result: Measured) -> None:
         """Add to ``result`` the inputs that the ruler doesn't know, and which absent one each of them may be."""

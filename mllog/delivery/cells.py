@@ -10,11 +10,12 @@ import orjson
 from mllog.delivery.routing import MISSING
 from mllog.delivery.tokens import TokenCounter
 from mllog.events import Record
-from mllog.ruler import Feature, Measured, Ruler
+from mllog.ruler import Feature, Measured
 from mllog.values import SCALARS
 
 if TYPE_CHECKING:
     from mllog.delivery.routing import Router
+    from mllog.ruler import Ruler
 
 CACHED: Final = 10_000
 """Values of a column whose cells are kept for the rest of the batch."""
@@ -29,7 +30,7 @@ class Cell:
         text: ``"name":value``.
         missing: Its kind in ``ml.missing``.
         violation: Its kind in ``ml.violations``.
-        bin: ``"name:bin"``, with the quotes.
+        bin: ``"name:bin"``, with the quotes; of a text those of its shape, with commas between them.
         tokens: ``"name":{"tokens":…,"unseen":…}``.
         unseen: Tokens that aren't in the vocabulary.
         truncated: Whether it is marked in ``ml.truncated``.
@@ -87,8 +88,9 @@ class Gauge:
             self.feature = None
         self.kind = router.kind_of(name)
         self.words = TokenCounter(self.feature.vocabulary) if self.feature is not None else None
+        self.shape = ruler.shapes.get(name) if ruler is not None else None
         self._router = router
-        self._has_card = ruler is not None
+        self._ruler = ruler
         self._cells: dict[tuple[type, Any], Cell] = {}
         self._tokens: dict[tuple[int, int], bytes] = {}
         self.known = Known()
@@ -112,12 +114,12 @@ class Gauge:
         target, written = self._router.place(self.name, value, self.kind, record)
         cell = Cell(truncated=bool(record.truncated), replaced=bool(record.replaced))
         if target in MISSING:
-            cell.missing = None if self._has_card else target
+            cell.missing = target if self._ruler is None else None
         else:
             cell.target = target or None
-        if self.feature is not None:
+        if self.feature is not None and self._ruler is not None:
             plain = isinstance(value, float | int) and target not in {"keyword", "other"}
-            self._measure(cell, self.feature, written if plain else value)
+            self._measure(cell, self.feature, written if plain else value, self._ruler)
         if cell.target is not None:
             if cell.missing == "sentinel":
                 # It stands for missing: where it stayed it would be counted as a value.
@@ -128,14 +130,14 @@ class Gauge:
                 cell.odd = True
         return cell
 
-    def _measure(self, cell: Cell, feature: Feature, value: Any) -> None:
+    def _measure(self, cell: Cell, feature: Feature, value: Any, ruler: Ruler) -> None:
         measured = Measured()
-        Ruler.measure_value(feature, value, measured)
+        ruler.measure_value(feature, value, measured)
         cell.missing = next(iter(measured.missing), None)
         cell.violation = next(iter(measured.violations), None)
         cell.unseen = measured.unseen_tokens
         if measured.bins:
-            cell.bin = dumps(measured.bins[0])
+            cell.bin = b",".join(map(dumps, measured.bins))
         for tokens, unseen in measured.texts.values():
             cell.tokens = self.tokens(tokens, unseen)
 

@@ -220,7 +220,11 @@ class PlanOfCard:
             strings=[(f.name, self._ordinary[f.name]) for f in known if f.kind == "category"],
             flags=[(f.name, self._ordinary[f.name]) for f in known if f.kind == "boolean"],
             # In the card's order, in which tokens are named.
-            texts=[(name, self._inputs[name].sentinels, c) for name, c in self._counters.items() if name in inputs],
+            texts=[
+                (name, self._inputs[name].sentinels, counter, self._ruler.shapes.get(name))
+                for name, counter in self._counters.items()
+                if name in inputs
+            ],
             absent=[name for name in self._inputs if name not in inputs],
             unexpected=[name for name in inputs if name not in self._inputs],
         )

@@ -6,6 +6,7 @@ column with few different ones, comes from :class:`mllog.delivery.cells.Gauge`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isnan
@@ -15,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mllog.delivery.cells import Cell, Gauge
+from mllog.delivery.cells import Cell, Gauge, dumps
 from mllog.delivery.columns import Codes, Column, Numbers, Values
+from mllog.delivery.loops import shape_of
 from mllog.delivery.routing import ANY
 from mllog.delivery.strands import Mask, Rows, Strand, Texts, members_of, texts_of
 from mllog.delivery.tokens import TokenCounter
 from mllog.fields import KEYWORD_LENGTH
 from mllog.ruler import UNSEEN_TOKENS_PER_EVENT, Feature, category_key
+from mllog.shapes import LENGTH_EDGES, WITHHELD, Shape
 from mllog.values import INT64
 
 FEW: Final = 4
@@ -280,6 +283,8 @@ def _of_texts(given: list[Any], gauge: Gauge) -> Share:
             _add(share.violations, "category", unseen)
     elif feature is not None and feature.kind == "text" and gauge.words is not None:
         _count_words(share, texts, gauge, gauge.words)
+        if gauge.shape is not None:
+            share.bins = _shapes(texts, gauge.shape)
     return share
 
 
@@ -301,6 +306,19 @@ def _count_words(share: Share, texts: list[str], gauge: Gauge, words: TokenCount
         return [separator + member if member else b"" for member in members] if separator else members.copy()
 
     share.tokens = Strand(make, holes)
+
+
+def _shapes(texts: list[str], shape: Shape) -> Strand:
+    """Members of ``ml.bins``; empty texts stand for what is no text."""
+    found = [shape_of(text) if text and text != WITHHELD else None for text in texts]
+    places = {one: k for k, one in enumerate(dict.fromkeys(found))}
+    members = [b""] * len(places)
+    for one, k in places.items():
+        if one is not None:
+            length, script, marks = one
+            bins = (shape.lengths[bisect_right(LENGTH_EDGES, length)], shape.scripts[script], shape.marks[marks])
+            members[k] = b",".join(map(dumps, bins))
+    return Texts(members).strand(np.fromiter(map(places.__getitem__, found), np.intp, len(found)))
 
 
 def _add(found: dict[str, Rows], kind: str, rows: list[int]) -> None:

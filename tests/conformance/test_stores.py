@@ -36,6 +36,7 @@ from mllog.ruler import (
     Ruler,
     category_key,
 )
+from mllog.shapes import LENGTH_EDGES, MARK_EDGES, SCRIPT_EDGES
 from watchers.finding import Window
 from watchers.profile import ALL, WindowProfile, merge
 from watchers.stores.base import DocumentQuery
@@ -99,6 +100,9 @@ def hostile_ruler(edges: tuple[float, ...] = (-1.0, 0.0, 0.1, 5.0, 1e300), extra
             Feature(LABEL, "category", categories=("late", "5"), known=frozenset({"late", "5"})),
             Feature(MARGIN, "number", edges=MARGIN_EDGES),
             Feature(UNUSABLE, "number"),
+            Feature("@length:t", "number", edges=LENGTH_EDGES),
+            Feature("@script:t", "number", edges=SCRIPT_EDGES),
+            Feature("@marks:t", "number", edges=MARK_EDGES),
             Feature(LATENCY, "number", edges=LATENCY_EDGES),
         ),
         segments=("c", "b"),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mllog.card import ModelCard
 from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
 from mllog.ruler import LABEL, SCORE, SCORE_EDGES, VALUE, Feature, Ruler
+from mllog.shapes import LENGTH_EDGES, MARK_EDGES, SCRIPT_EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,9 @@ CARD = ModelCard(
             Feature(LABEL, "category", categories=("late",), known=frozenset({"late"})),
             Feature(MARGIN, "number", edges=MARGIN_EDGES),
             Feature(UNUSABLE, "number"),
+            Feature("@length:remarks", "number", edges=LENGTH_EDGES),
+            Feature("@script:remarks", "number", edges=SCRIPT_EDGES),
+            Feature("@marks:remarks", "number", edges=MARK_EDGES),
         )
     ),
 )
@@ -74,7 +78,7 @@ TEXTS = st.text(max_size=8) | st.sampled_from(
     [
         "", " ", "UA", "AA", "N/A", "none", "-999", "late", "Late a12 new-word", "ü", "7", "true", "x" * 256, "x" * 257,
         "late " * 60, "w" * 9_000, 'quote",', '","', "back\\slash\\", "\x7f", "\0", "line\nfeed", "\u2028",
-        "late don't 'x' 5-6", " ".join(f"new{chr(97 + k)}" for k in range(20)), " ".join(f"new{chr(105 + k)}" for k in range(9)),
+        "late don't 'x' 5-6", "Ã©t Ã©", "ok 😀", "…", "Привет", " ".join(f"new{chr(97 + k)}" for k in range(20)), " ".join(f"new{chr(105 + k)}" for k in range(9)),
     ]
 )  # fmt: skip
 SURROGATES = st.sampled_from(["\ud800", "late \udfff", "UA"])

@@ -61,17 +61,19 @@ def _run(view: View) -> list[Tests]:
     def saturated() -> Contrasts:
         return indicators([MARGIN], [top], [cells])
 
-    return Shift(
-        "confidence",
-        "confidence:location",
-        location,
-        floor=FLOOR,
-        larger=LARGER,
-        describe=lambda finding, _, where: _describe(view, finding, where),
-        effect=lambda r, low, high: Effect("shift in sd", r, low, high),
-    ).tests(view) + Rate(
-        "confidence", saturated, floor=SHARE, sentence=_sentence, query="bin", severity=_severity
-    ).tests(view)
+    # The first that alarms speaks for the margin.
+    return [
+        *Rate("confidence", saturated, floor=SHARE, sentence=_sentence, query="bin", severity=_severity).tests(view),
+        *Shift(
+            "confidence",
+            "confidence:location",
+            location,
+            floor=FLOOR,
+            larger=LARGER,
+            describe=lambda finding, _, where: _describe(view, finding, where),
+            effect=lambda r, low, high: Effect("shift in sd", r, low, high),
+        ).tests(view),
+    ]
 
 
 check = FunctionCheck("confidence", _run)

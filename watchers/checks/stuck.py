@@ -16,6 +16,7 @@ from scipy import stats
 
 from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LATENCY, Feature
+from mllog.shapes import is_shape
 from watchers.checks._rates import percent
 from watchers.checks._said import named, said
 from watchers.finding import Effect, Finding
@@ -96,8 +97,9 @@ def _value(feature: Feature, cell: int) -> str:
 def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
+    kinds = {"number", "category", "boolean"}
     features = [
-        f for f in view.ruler.features if f.kind in {"number", "category", "boolean"} and f.name not in _OTHERS
+        f for f in view.ruler.features if f.kind in kinds and f.name not in _OTHERS and not is_shape(f.name)
     ]
     judged = [_judge(view, feature) for feature in features]
 

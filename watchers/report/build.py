@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
+from mllog.confidence import UNUSABLE
+from mllog.shapes import is_shape
 from watchers.finding import SEVERITIES, Finding
 from watchers.report import words
 from watchers.report.cards import card
@@ -84,7 +86,7 @@ def build(data: ReportData) -> str:
     if around is not None:
         page["timeline"] = timeline(incidents, around)
         page["resolution"] = {1: "hourly", 4: "every 4 hours", 24: "daily"}[around.counts.hours]
-        drawn = [feature for feature in ruler.features if feature.kind != "number" or feature.edges]
+        drawn = [f for f in ruler.features if f.name != UNUSABLE and not is_shape(f.name)]
         panels = [panel(feature, around, number) for number, feature in enumerate(drawn)]
         inputs = [p for p, feature in zip(panels, drawn, strict=True) if feature.is_input]
         page["inputs"] = sorted(inputs, key=lambda p: not p.incidents)

@@ -18,13 +18,11 @@ import orjson
 
 from mllog.counting import segment_value, tally
 from mllog.ruler import COMPARED, LABEL, MISSING_KINDS, REPEATED, SCORE, VALUE, CellKey, Pair, Ruler, category_key
+from mllog.shapes import WITHHELD
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, Segment, WindowProfile
 
 HOUR: Final = dt.timedelta(hours=1)
-
-WITHHELD: Final = "…"
-"""Stands for a text that was there but not kept."""
 
 _STRINGS: Final = "VARCHAR[]"
 _MISSING: Final = ", ".join(f'"{kind}" {_STRINGS}' for kind in MISSING_KINDS)

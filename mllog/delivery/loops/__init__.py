@@ -14,13 +14,37 @@ PURE: Final = os.environ.get("MLLOG_PURE_PYTHON", "").lower() not in {"", "0", "
 
 if TYPE_CHECKING or PURE:
     from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, size_of_scalars, sort
+    from mllog.shapes import shape_of
 else:
     try:
-        from mllog.delivery.loops.compiled import Fields, Layout, Memory, Names, Press, Words, size_of_scalars, sort
+        from mllog.delivery.loops.compiled import (
+            Fields,
+            Layout,
+            Memory,
+            Names,
+            Press,
+            Words,
+            shape_of,
+            size_of_scalars,
+            sort,
+        )
     except ImportError:  # no compiler where it was installed
         from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, size_of_scalars, sort
+        from mllog.shapes import shape_of
 
 COMPILED: Final = Memory.__module__.endswith(".compiled")
 """Which of the two it is."""
 
-__all__ = ["COMPILED", "PURE", "Fields", "Layout", "Memory", "Names", "Press", "Words", "size_of_scalars", "sort"]
+__all__ = [
+    "COMPILED",
+    "PURE",
+    "Fields",
+    "Layout",
+    "Memory",
+    "Names",
+    "Press",
+    "Words",
+    "shape_of",
+    "size_of_scalars",
+    "sort",
+]

@@ -30,6 +30,7 @@ from mllog.confidence import MARGIN
 from mllog.delivery.loops.plain import EXACT, OUTPUT_SIZE, RECORD_SIZE, VALUE_SIZE, is_numpy, named_tokens
 from mllog.fields import KEYWORD_LENGTH
 from mllog.ruler import category_key
+from mllog.shapes import BLOCKS, LENGTH_EDGES, LETTERS, marks_of
 
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object)
@@ -40,6 +41,8 @@ cdef extern from "Python.h":
     int PyUnicode_Compare(object, object) except? -2
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     Py_UCS4 PyUnicode_READ_CHAR(object, Py_ssize_t)
+    Py_UCS4 PyUnicode_READ(int, void*, Py_ssize_t)
+    bint Py_UNICODE_ISALPHA(Py_UCS4)
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
     bint PyFloat_CheckExact(object)
     bint PyFloat_Check(object)
@@ -82,5 +85,6 @@ include "scalars.pxi"
 include "fields.pxi"
 include "json.pxi"
 include "words.pxi"
+include "shapes.pxi"
 include "layouts.pxi"
 include "press.pxi"

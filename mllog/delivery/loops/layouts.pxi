@@ -236,13 +236,16 @@ cdef class Layout(Names):
         self._writable = self._writable and not unexpected and all([is_clean(name) for name in absent])
         position = {name: k for k, name in enumerate(names)}
         self._texts = [
-            (name, dumps(values.strict(name)) + b":", position[name], sentinels, counter)
-            for name, sentinels, counter in texts
+            (
+                name, dumps(values.strict(name)) + b":", position[name], sentinels, counter,
+                None if shape is None else Drawn(shape),
+            )
+            for name, sentinels, counter, shape in texts
         ]
         steps = {name: (NUMBER, cells_of(points, cells)) for name, points, cells in numbers}
         steps |= {name: (STRING, ordinary) for name, ordinary in strings}
         steps |= {name: (FLAG, ordinary) for name, ordinary in flags}
-        steps |= {name: (TEXT, None) for name, _, _ in texts}
+        steps |= {name: (TEXT, None) for name, _, _, _ in texts}
         found = [steps.get(name, (NOWHERE, None)) for name in names]
         self._targets = array.array("i", [target for target, _ in found])
         self._ordinary = tuple([ordinary for _, ordinary in found])
@@ -286,7 +289,7 @@ cdef class Layout(Names):
     cdef bint _read_at_once(self, Page* page, list unseen) except -1:
         """Words of the texts, in the order in which tokens are named."""
         cdef Py_ssize_t total
-        for name, escaped, place, sentinels, counter in self._texts:
+        for name, escaped, place, sentinels, counter, drawn in self._texts:
             if page.targets[<Py_ssize_t>place] != TEXT:
                 continue
             text = <object>page.given[<Py_ssize_t>place]
@@ -300,6 +303,8 @@ cdef class Layout(Names):
                 total = counted
                 if strange:
                     unseen.append(strange)
+            if drawn is not None:
+                put_shape(&page.bins, <Drawn>drawn, text)
             put_bytes(&page.words, escaped)
             put(&page.words, b'{"tokens":', 10)
             put_number(&page.words, total)
@@ -342,19 +347,21 @@ cdef class Layout(Names):
                 continue
             odd.append((name, given))
         if self._texts:
-            self._read(inputs, texts, counts, unseen, odd)
+            self._read(inputs, texts, counts, unseen, bins, odd)
         return numbers, strings, flags, texts, counts, unseen, bins, odd
 
-    cdef int _read(self, dict inputs, dict texts, dict counts, list unseen, list odd) except -1:
+    cdef int _read(self, dict inputs, dict texts, dict counts, list unseen, list bins, list odd) except -1:
         """Texts, in the order in which tokens are named."""
         cdef Py_ssize_t before = len(odd)
-        for name, _, _, sentinels, counter in self._texts:
+        for name, _, _, sentinels, counter, drawn in self._texts:
             text = inputs[name]
             if PyUnicode_CheckExact(text) and not (sentinels and category_key(text) in sentinels):
                 total, strange = counter.count(text)
                 if total or not is_blank(text):
                     texts[name] = text
                     counts[name] = {"tokens": total, "unseen": len(strange)}
+                    if drawn is not None:
+                        add_shape(bins, <Drawn>drawn, text)
                     if strange:
                         unseen.append(strange)
                     continue

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mllog.confidence import Confidence
     from mllog.delivery.tokens import TokenCounter
     from mllog.events import Kind, Outcome, Record
+    from mllog.shapes import Shape
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class Taken(NamedTuple):
         texts: Those of ``text``.
         counts: For each of ``texts`` the number of its tokens, and of those that aren't in the vocabulary.
         unseen: Tokens that aren't in the vocabulary, a sequence for each text that has some.
-        bins: The bin of each of ``numbers``.
+        bins: The bin of each of ``numbers``, and those of the shapes of ``texts``.
         odd: Everything else, in the order of the inputs.
     """
 
@@ -267,7 +268,8 @@ class Layout:
             where numbers aren't ordinary.
         strings: Name of a category, and its ordinary strings.
         flags: Name of a boolean, and its ordinary values.
-        texts: Name, sentinels, and who counts the words; in the order in which tokens are named.
+        texts: Name, sentinels, who counts the words, and the bins of the text's shape where the card has it; in the
+            order in which tokens are named.
         absent: Features that aren't in the list.
         unexpected: Names that the card doesn't know.
 
@@ -283,7 +285,7 @@ class Layout:
         numbers: list[tuple[str, tuple[float, ...], tuple[str | None, ...]]],
         strings: list[tuple[str, Container[Any]]],
         flags: list[tuple[str, Container[Any]]],
-        texts: list[tuple[str, frozenset[str], TokenCounter]],
+        texts: list[tuple[str, frozenset[str], TokenCounter, Shape | None]],
         absent: list[str],
         unexpected: list[str],
     ) -> None:
@@ -303,13 +305,16 @@ class Layout:
         texts: dict[str, str] = {}
         counts: dict[str, dict[str, int]] = {}
         unseen: list[Sequence[str]] = []
-        for name, sentinels, counter in self._texts:
+        shapes: list[str] = []
+        for name, sentinels, counter, shape in self._texts:
             text = inputs.pop(name)
             if type(text) is str and not (sentinels and category_key(text) in sentinels):
                 total, strange = counter.count(text)
                 if total or text.strip():
                     texts[name] = text
                     counts[name] = {"tokens": total, "unseen": len(strange)}
+                    if shape is not None:
+                        shapes += shape.bins(text)
                     if strange:
                         unseen.append(strange)
                     continue
@@ -328,7 +333,7 @@ class Layout:
             odd.append((name, value))
         if len(odd) > 1:
             odd.sort(key=lambda item: self._positions[item[0]])
-        return Taken(inputs, strings, flags, texts, counts, unseen, bins, odd)
+        return Taken(inputs, strings, flags, texts, counts, unseen, bins + shapes, odd)
 
 
 class Press:

@@ -72,10 +72,13 @@ def test_training_counts(tmp_path: Path) -> None:
     assert "at" not in timed.ruler.by_name
 
 
+SHAPE = ["@length:t", "@script:t", "@marks:t"]
+
+
 def test_what_the_target_says() -> None:
     """Few whole numbers or words are classes with scores and labels; other numbers a regression with values."""
     assert make().task == "classification"
-    assert [f.name for f in make().ruler.features if not f.is_input] == [SCORE, LABEL, MARGIN, UNUSABLE, LATENCY]
+    assert [f.name for f in make().ruler.features if not f.is_input] == [SCORE, LABEL, MARGIN, UNUSABLE, *SHAPE, LATENCY]
     gaps = make({**ROWS, "late": [0.0, 1.0, None] * 40})
     assert gaps.ruler.by_name[LABEL].known == {"0", "1"}
     words = make({**ROWS, "late": ["a", "b"] * 60})

@@ -20,8 +20,10 @@ from mllog.counting import count_columns, segment_value, tally
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
 from mllog.ruler import LABEL, LATENCY, LATENCY_EDGES, SCORE, SCORE_EDGES, Feature, Pair, Ruler
+from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
 
 UTC = dt.UTC
+SHAPE = {LENGTH: LENGTH_EDGES, SCRIPT: SCRIPT_EDGES, MARKS: MARK_EDGES}
 RULER = Ruler(
     (
         Feature("n", "number", edges=(-1.0, 0.0, 0.1, 5.0), low=-5.0, high=5.0, sentinels=frozenset({"-999"})),
@@ -36,6 +38,7 @@ RULER = Ruler(
         Feature(LABEL, "category", categories=("late", "5"), known=frozenset({"late", "5"})),
         Feature(MARGIN, "number", edges=MARGIN_EDGES),
         Feature(UNUSABLE, "number"),
+        *(Feature(f"{prefix}t2", "number", edges=edges) for prefix, edges in SHAPE.items()),
         Feature(LATENCY, "number", edges=LATENCY_EDGES),
     ),
     segments=("c", "b"),
@@ -50,7 +53,7 @@ OF_SEGMENTS = np.array([what not in {"both", "concordant"} for _, what, _ in RUL
 values = st.one_of(
     st.sampled_from([
         None, math.nan, math.inf, 0, 0.0, -0.0, 1, 1.0, True, False, 5, 5.0, "5", -1, 0.1, 5.1, -999, "-999", "N/A", "", " ", "UA", "it's", "rare",
-        "ZZ", "true", 2, [1], {"a": 1}, "late new Late 12", "new new", 10**400,
+        "ZZ", "true", 2, [1], {"a": 1}, "late new Late 12", "new new", 10**400, "Ã©t Ã©", "…",
     ]),
     st.floats(), st.integers(), st.text(max_size=8),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from mllog.delivery.ordinary import cells_of, ordinary_of
 from mllog.delivery.snapshot import snapshot
 from mllog.delivery.tokens import TokenCounter
 from mllog.ruler import Feature
+from mllog.shapes import Shape, shape_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -168,7 +169,11 @@ def layout_of(module: ModuleType, names: tuple[str, ...]) -> Any:
         numbers=[(f.name, *cells_of(f)) for f in known if f.kind == "number"],
         strings=[(f.name, ordinary_of(f)) for f in known if f.kind == "category"],
         flags=[(f.name, ordinary_of(f)) for f in known if f.kind == "boolean"],
-        texts=[(name, FEATURES[name].sentinels, counters[name]) for name in ("u", "t") if name in names],
+        texts=[
+            (name, FEATURES[name].sentinels, counters[name], Shape.of(name) if name == "t" else None)
+            for name in ("u", "t")
+            if name in names
+        ],
         absent=[name for name in FEATURES if name not in names],
         unexpected=[name for name in names if name not in FEATURES],
     )
@@ -210,6 +215,18 @@ def test_words(known: list[str], texts: list[str]) -> None:
     one.clear()
     assert len(one) == 0
     assert as_lists(one.count("ab cd")) == (0, ["ab", "cd"])
+
+
+MARKED = st.text(alphabet="aé ÃÂâ€™©ðŸ˜\xa0«»“ßПриветאבग日本カ한ไ😀❤\ufe0f☎\ufffd…", max_size=300)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.one_of(TEXTS, MARKED, st.text(), MARKED.map(lambda text: text.encode().decode("latin-1"))))
+@example("1,2!")
+@example("é" * 300 + "П" * 400)
+def test_shapes(text: str) -> None:
+    """Length, script and marks are the same, whoever looks."""
+    assert compiled.shape_of(text) == shape_of(text)
 
 
 @settings(deadline=None, max_examples=200)

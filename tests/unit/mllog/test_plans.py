@@ -34,6 +34,7 @@ from mllog.ruler import (
     Ruler,
     tokenize,
 )
+from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ if importlib.util.find_spec("mllog.delivery.loops.compiled") is not None:
     LOOPS = (plain, importlib.import_module("mllog.delivery.loops.compiled"))
 
 NAMES = ("a", "b", "c", "d")
+SHAPE = {LENGTH: LENGTH_EDGES, SCRIPT: SCRIPT_EDGES, MARKS: MARK_EDGES}
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, 1.5, 2.0, -999.0, 5e-324, sys.float_info.max, math.nan, math.inf, -math.inf]),
     st.floats(),
@@ -52,7 +54,7 @@ NUMBERS = st.one_of(
 )
 STRINGS = st.one_of(
     st.sampled_from(
-        ["UA", "AA", "5", "true", "false", "", " ", "\u2003", "N/A", "-999", "late gate", "a\ud800", "x" * 300]
+        ["UA", "AA", "5", "true", "false", "", " ", "\u2003", "N/A", "-999", "late gate", "a\ud800", "x" * 300, "Ã©t Ã©", "…"]
     ),
     st.text(max_size=20),
 )
@@ -92,7 +94,8 @@ def features(draw: st.DrawFn, name: str) -> Feature:
 def rulers(draw: st.DrawFn) -> Ruler:
     """A ruler of up to four inputs of any kind."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True))
-    return Ruler((*(draw(features(name)) for name in names), Feature(SCORE, "number", edges=(0.25, 0.5)), Feature(LATENCY, "number", edges=(0.1,))))  # fmt: skip
+    derived = [Feature(prefix + "a", "number", edges=edges) for prefix, edges in SHAPE.items()] if "a" in names else []
+    return Ruler((*(draw(features(name)) for name in names), *derived, Feature(SCORE, "number", edges=(0.25, 0.5)), Feature(LATENCY, "number", edges=(0.1,))))  # fmt: skip
 
 
 def record_of(inputs: dict[str, Any]) -> Record:

@@ -22,6 +22,7 @@ from mllog.delivery.loops import plain
 from mllog.delivery.snapshot import hold
 from mllog.events import Record
 from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler
+from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ FOUND = importlib.util.find_spec("mllog.delivery.loops.compiled") is not None
 compiled: ModuleType = importlib.import_module("mllog.delivery.loops.compiled") if FOUND else plain
 needs_compiler = pytest.mark.skipif(not FOUND, reason="no compiled loops here")  # tested to be there in test_loops.py
 
+SHAPE = {LENGTH: LENGTH_EDGES, SCRIPT: SCRIPT_EDGES, MARKS: MARK_EDGES}
 RULER = Ruler(
     (
         Feature("n", "number", edges=(0.0, 1.0, 2.0), low=-5.0, high=5.0, sentinels=frozenset({"-1"})),
@@ -45,11 +47,13 @@ RULER = Ruler(
         Feature(LABEL, "category", categories=("UA",), known=frozenset({"UA", "late gate"})),
         Feature(MARGIN, "number", edges=MARGIN_EDGES),
         Feature(UNUSABLE, "number"),
+        *(Feature(f"{prefix}t", "number", edges=edges) for prefix, edges in SHAPE.items()),
+        *(Feature(f'{prefix}q"u', "number", edges=edges) for prefix, edges in SHAPE.items()),
         Feature(LATENCY, "number", edges=(0.1,)),
     )
 )
 TEXT = st.one_of(
-    st.sampled_from(["UA", "late gate", "none", "", " ", '"\\/\n\x00\x1f\x7f', "日本 語", "a\ud800", "new " * 40, "x" * 257]),
+    st.sampled_from(["UA", "late gate", "none", "", " ", '"\\/\n\x00\x1f\x7f', "日本 語", "a\ud800", "new " * 40, "x" * 257, "…", "Ã©t Ã©", "ok 😀", "Привет"]),
     st.text(max_size=40),
 )
 NUMBER = st.one_of(

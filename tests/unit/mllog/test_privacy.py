@@ -76,7 +76,8 @@ def test_each_word_does_what_it_says() -> None:
         "text": {"note": "late at the gate"},
         "boolean": {"vip": True},
     }
-    assert ml["bins"] == [f"income:{bisect_right(CARD.ruler.by_name['income'].edges, ROW['income'])}"]
+    income = f"income:{bisect_right(CARD.ruler.by_name['income'].edges, ROW['income'])}"
+    assert ml["bins"] == [income, "@length:note:8", "@script:note:1", "@marks:note:0"]
     assert ml["text"] == {"note": {"tokens": 4, "unseen": 0}, "diary": {"tokens": 2, "unseen": 0}}
     assert ml["withheld"] == ["age", "income", "diary", "extra"]
     assert "missing" not in ml
@@ -151,7 +152,7 @@ def test_an_allow_list() -> None:
     assert ml["inputs"] == {"keyword": {"city": "Bonn"}, "text": {"note": "late at the gate"}}
     assert ml["missing"] == {"null": ["person"]}
     assert ml["withheld"] == ["age", "income", "diary", "extra", "vip"]
-    assert "bins" not in ml
+    assert ml["bins"] == ["@length:note:8", "@script:note:1", "@marks:note:0"]
     assert "violations" not in ml
     assert event["error"] == {"type": "KeyError"}
     assert not {"labels", "message", "user"} & event.keys()

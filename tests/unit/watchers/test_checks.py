@@ -195,6 +195,20 @@ FAULTS = {
         "repeated", None, ("20% of requests repeat all inputs of an earlier one of the same hour (0% at these hours) since 2026-03-05 00:00",),
         sent_again(60),
     ),
+    "text_encoding": Planted(
+        "text_shape", "remarks", ("`remarks`: 5% of texts show encoding faults (é read as Ã©, or as �) since 2026-03-05 00:00 UTC; usual 0%",),
+        put("remarks", "gate hÃ©ld late crew", every(20)),
+    ),
+    "text_length": Planted(
+        "text_shape", "remarks", ("`remarks`: texts are longer by ", " sd than at these hours", "half of them have about 40 characters or more, usually 20"),
+        put("remarks", lambda v: f"{v} {v}"),
+    ),
+    "text_script": Planted(
+        "text_shape", "remarks", ("`remarks`: 20% of texts are in Cyrillic letters (0% expected) since",), put("remarks", "поезд опоздал", every(5)),
+    ),
+    "text_emoji": Planted(
+        "text_shape", "remarks", ("`remarks`: 20% of texts have emoji (0% expected) since",), put("remarks", lambda v: f"{v} 😀", every(5)),
+    ),
     "stuck": Planted(
         "stuck", "age", ("`age` says the same in 100% of requests (", "% expected) since 2026-03-05 00:00 UTC: between "),
         put("age", 41.0, lambda data: [k for k, age in enumerate(data["age"]) if age is not None]),

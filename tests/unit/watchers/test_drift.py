@@ -135,7 +135,7 @@ def test_what_is_unknown_is_named(card):
     """A wrong statistic, feature or ruler is an error of the caller, with the known ones in its message."""
     with pytest.raises(SettingError, match=r"unknown statistic 'kss'; known are anova, chi_squared, g, hellinger"):
         watchers.drift(card, ALIKE, "number", "kss")
-    with pytest.raises(CardError, match=r"'nmber' is no feature of 'm'; they are @latency, @margin, @score, @unusable, category"):
+    with pytest.raises(CardError, match=r"'nmber' is no feature of 'm'; they are @latency, @length:words, @margin, "):
         watchers.drift(card, ALIKE, "nmber")
     other = WindowProfile("m", "0" * 16)
     with pytest.raises(CardError, match=r"the profile of the current sample was made by ruler 0000000000000000"):
