@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from mllog.errors import CardError
 from mllog.ruler import Ruler, SparseCounts, Task
+from mllog.tokenizers import tokenizer_of
 
 SCHEMA: Final = 1
 
@@ -56,6 +57,7 @@ class ModelCard:
         time_zone: str | None = None,
         policy: Mapping[str, Any] | None = None,
         salt: str | bytes | None = None,
+        tokenizers: Mapping[str, str | Callable[[str], list[str]]] | None = None,
     ) -> ModelCard:
         """Make a card from training data.
 
@@ -75,10 +77,15 @@ class ModelCard:
                 default that of ``previous``, else everything.
             salt: Secret by which values are hashed where the policy says so; ``MLLOG_SALT`` by default. The card
                 keeps its fingerprint only.
+            tokenizers: How texts are cut into tokens, by name of the text: ``"words"`` (the default), ``"characters"``
+                (three at a time, for scripts that put no blanks between words), ``"whitespace"``, or a function of
+                yours that returns a list of strings, as ``"package.module:function"`` or itself. The card keeps its
+                name, and it is imported wherever events are measured: load the cards of those only whom you trust.
+                By default those of ``previous``.
 
         Raises:
-            CardError: a named column isn't in the frame, the frame is empty, a segment is no category, or the policy
-                can't be carried out.
+            CardError: a named column isn't in the frame, the frame is empty, a segment is no category, the policy
+                can't be carried out, or a tokenizer can't be imported by its name.
             SettingError: values are to be hashed and the salt is missing, too short, or not that of ``previous``; or
                 a pattern's library isn't installed.
         """
@@ -96,8 +103,25 @@ class ModelCard:
             previous=previous,
             time_zone=time_zone,
             protection=protection,
+            tokenizers=tokenizers or {},
         )
         return cls(model, version, ruler, training, task, target, held)
+
+    def require_tokenizers(self) -> None:
+        """Import what the card's texts are cut by.
+
+        Raises:
+            CardError: one can't be imported here, or isn't a tokenizer.
+        """
+        for feature in self.ruler.inputs:
+            try:
+                tokenizer_of(feature.tokenizer)
+            except CardError as error:
+                raise CardError(
+                    f"the card of {self.model!r} {self.version!r}: field 'tokenizer' of {feature.name!r}: {error}",
+                    field="tokenizer",
+                    value=feature.tokenizer,
+                ) from error
 
     @property
     def file_name(self) -> str:

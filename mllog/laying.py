@@ -35,9 +35,9 @@ from mllog.ruler import (
     Task,
     category_key,
     missing_kind,
-    tokenize,
 )
 from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
+from mllog.tokenizers import Tokenizer, tokenizer_name, tokenizer_of
 from mllog.values import strict
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def card_parts(
     previous: ModelCard | None,
     time_zone: str | None,
     protection: Protection,
+    tokenizers: Mapping[str, str | Tokenizer],
 ) -> tuple[Ruler, SparseCounts, Task | None]:
     """Ruler, training counts and task for :meth:`mllog.ModelCard.from_frame`, which documents the arguments."""
     data = columns(train)
@@ -121,7 +122,11 @@ def card_parts(
     protection.policy.check_kinds(given)
     data = protect_columns(protection, data, given)
     fitting = {name: feature for name, feature in old.items() if previous and as_before(protection, previous, feature)}
-    features = [_lay(name, values, given[name], protection, fitting.get(name)) for name, values in data.items()]
+    cut_by = _tokenizers(tokenizers, text, old, protection)
+    features = [
+        _lay(name, values, given[name], protection, fitting.get(name), cut_by.get(name))
+        for name, values in data.items()
+    ]
     kinds = {feature.name: feature.kind for feature in features}
     for name in segments:
         if kinds.get(name) not in {"category", "boolean"}:
@@ -178,10 +183,11 @@ def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]], protection: 
             known = frozenset(key for key in feature.known if often[key] > 1)
             features.append(replace(feature, known=known))
         elif feature.kind == "text":
-            rows = Counter(token for value in values if isinstance(value, str) for token in set(tokenize(value)))
+            texts = (value for value in values if isinstance(value, str))
+            rows = Counter(token for text in texts for token in set(feature.tokenize(text)))
             least = 1 if protection.policy.word(feature.name, "text") != "redact" else REDACTED_TOKEN_ROWS
             known = frozenset(token for token in feature.vocabulary if rows[token] > least)
-            features.append(replace(feature, vocabulary=known.union(_tokens(protection.marks))))
+            features.append(replace(feature, vocabulary=known.union(_tokens(protection.marks, feature.tokenizer))))
         else:
             features.append(feature)
     return replace(ruler, features=tuple(features))
@@ -263,7 +269,9 @@ def _present(values: Sequence[Any]) -> list[Any]:
     return [value for value in values if missing_kind(probe, value) is None]
 
 
-def _lay(name: str, values: Sequence[Any], given: Kind, protection: Protection, old: Feature | None) -> Feature:
+def _lay(
+    name: str, values: Sequence[Any], given: Kind, protection: Protection, old: Feature | None, tokenizer: str | None
+) -> Feature:
     """The ruler of one feature, or the ``old`` one where the data still fits it.
 
     Args:
@@ -272,13 +280,14 @@ def _lay(name: str, values: Sequence[Any], given: Kind, protection: Protection, 
         given: Its kind as it was before that.
         protection: The policy.
         old: Its ruler in the previous card.
+        tokenizer: How it is cut, where it is a text.
     """
     word = protection.policy.word(name, given)
     if word == "drop":
         return Feature(name, "other")
     present = _present(values)
     kind = _kind(present, is_text=given == "text" and word != "hash")
-    if old is not None and (not present or (old.kind == kind and _fits(old, present))):
+    if old is not None and (not present or (old.kind == kind and old.tokenizer == tokenizer and _fits(old, present))):
         return old  # a column without any value contradicts nothing
     if kind == "number":
         return number_ruler(name, np.asarray(present, dtype=np.float64), _NUMBER_SENTINELS, coarse=word == "redact")
@@ -298,24 +307,50 @@ def _lay(name: str, values: Sequence[Any], given: Kind, protection: Protection, 
             sentinels=frozenset(s for s in sentinels if s not in counter),
         )  # fmt: skip
     if kind == "text":
-        return Feature(name, "text", vocabulary=_vocabulary(present, protection, redacted=word == "redact"))
+        vocabulary = _vocabulary(present, protection, tokenizer, redacted=word == "redact")
+        return Feature(name, "text", vocabulary=vocabulary, tokenizer=tokenizer)
     return Feature(name, "other")
 
 
-def _vocabulary(present: Sequence[Any], protection: Protection, *, redacted: bool) -> frozenset[str]:
+def _tokenizers(
+    given: Mapping[str, str | Tokenizer], texts: Sequence[str], old: Mapping[str, Feature], protection: Protection
+) -> dict[str, str | None]:
+    """How texts are cut: as asked for, else as they were."""
+    found = {name: old[name].tokenizer for name in texts if name in old}
+    for name, tokenizer in given.items():
+        if name not in texts:
+            raise CardError(
+                f"tokenizers names {name!r}, which is no text; name it in text too", field="tokenizers", value=name
+            )
+        found[name] = tokenizer_name(tokenizer, name)
+    for name, known in found.items():
+        if known is not None and protection.policy.word(name, "text") == "redact":
+            raise CardError(
+                f"tokenizers[{name!r}] is {known!r}, and the policy redacts that text: what is redacted is measured by "
+                "its words; leave the tokenizer out",
+                field="tokenizers",
+                value=known,
+            )
+    return found
+
+
+def _vocabulary(
+    present: Sequence[Any], protection: Protection, tokenizer: str | None, *, redacted: bool
+) -> frozenset[str]:
     """The tokens of training; of a text that is kept back, only those that say nothing of a single row."""
     tokens: Counter[str] = Counter()
+    tokenize = tokenizer_of(tokenizer)
     for value in present:
         if isinstance(value, str):
             found = tokenize(value)
             tokens.update(set(found) if redacted else found)
     least = REDACTED_TOKEN_ROWS if redacted else 1
     often = [token for token, count in tokens.most_common(VOCABULARY_LIMIT) if count >= least]
-    return frozenset((*often, *_tokens(protection.marks)))
+    return frozenset((*often, *_tokens(protection.marks, tokenizer)))
 
 
-def _tokens(texts: Sequence[str]) -> Iterator[str]:
-    return (token for text in texts for token in tokenize(text))
+def _tokens(texts: Sequence[str], tokenizer: str | None) -> Iterator[str]:
+    return (token for text in texts for token in tokenizer_of(tokenizer)(text))
 
 
 def _kind(present: Sequence[Any], *, is_text: bool) -> Kind:
@@ -341,6 +376,6 @@ def _fits(old: Feature, present: Sequence[Any]) -> bool:
         keys = [category_key(value) for value in present]
         return sum(key in old.known for key in keys) >= 0.99 * len(keys)
     if old.kind == "text":
-        tokens = [token for value in present if isinstance(value, str) for token in tokenize(value)]
+        tokens = [token for value in present if isinstance(value, str) for token in old.tokenize(value)]
         return sum(token in old.vocabulary for token in tokens) >= 0.95 * len(tokens)
     return True

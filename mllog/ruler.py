@@ -14,7 +14,6 @@ import datetime as dt
 import hashlib
 import json
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from mllog.confidence import MARGIN, UNUSABLE, Confidence
 from mllog.shapes import LENGTH, MARKS, SCRIPT, Shape
+from mllog.tokenizers import tokenizer_of
 
 Kind = Literal["number", "category", "boolean", "text", "other"]
 
@@ -50,21 +50,8 @@ VOCABULARY_LIMIT: Final = 50_000
 UNSEEN_TOKENS_PER_EVENT: Final = 16
 UNEXPECTED_PER_EVENT: Final = 32
 
-_WORD: Final = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-_DIGITS: Final = re.compile(r"\d+")
-
 CellKey = tuple[str, str, str]
 """A position in a vector of counts: (feature, what, which), e.g. ``("carrier", "category", "UA")``."""
-
-
-def tokenize(text: str) -> list[str]:
-    """Unicode words of ``text`` in lower case, each run of digits written as ``0``.
-
-    Digits are folded because numbers would make every vocabulary grow for ever.
-    """
-    if text.isascii() and text.isalnum():  # one word, as most parts of a text between white space are
-        return [text.lower() if text.isalpha() else _DIGITS.sub("0", text.lower())]
-    return [_DIGITS.sub("0", word) for word in _WORD.findall(text.lower())]
 
 
 def category_key(value: object) -> str:
@@ -104,6 +91,7 @@ class Feature:
         open: category: new values are normal (identifiers), so none is called unseen.
         sentinels: values that stand for *missing*, as keys of :func:`category_key`.
         vocabulary: text: the tokens of training.
+        tokenizer: text: how it is cut into tokens (:mod:`mllog.tokenizers`); None: into words.
     """
 
     name: str
@@ -116,6 +104,7 @@ class Feature:
     open: bool = False
     sentinels: frozenset[str] = frozenset()
     vocabulary: frozenset[str] = frozenset()
+    tokenizer: str | None = None
 
     @property
     def far_bins(self) -> list[int]:
@@ -151,6 +140,14 @@ class Feature:
             keys.append((self.name, "present", ""))
         return keys
 
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of a text.
+
+        Raises:
+            CardError: the tokenizer can't be imported; see :meth:`mllog.ModelCard.require_tokenizers`.
+        """
+        return tokenizer_of(self.tokenizer)(text)
+
     def key(self, value: object) -> str:
         """What ``value`` is counted under: :func:`category_key`, and 0 and 1 are booleans for a boolean."""
         if self.kind == "boolean" and isinstance(value, int | float) and value in (0, 1):
@@ -165,7 +162,7 @@ class Feature:
         if self.kind in {"category", "boolean"}:
             return isinstance(value, str | int | float) and self.key(value) in self.known
         if self.kind == "text" and isinstance(value, str):
-            words = tokenize(value)
+            words = self.tokenize(value)
             return bool(words) and sum(word in self.vocabulary for word in words) >= len(words) / 2
         return False
 
@@ -391,7 +388,7 @@ class Ruler:
             self._measure_text(feature, value, result)
 
     def _measure_text(self, feature: Feature, text: str, result: Measured) -> None:
-        tokens = tokenize(text)
+        tokens = feature.tokenize(text)
         vocabulary = feature.vocabulary
         unseen = [token for token in tokens if token not in vocabulary]
         result.texts[feature.name] = (len(tokens), len(unseen))
@@ -459,6 +456,8 @@ class Ruler:
                 raise ValueError(
                     f"the kind of feature {feature.name!r} is {feature.kind!r}, not one of {get_args(Kind)}"
                 )
+            if not isinstance(feature.tokenizer, str | None):
+                raise TypeError(f"the tokenizer of feature {feature.name!r} is {feature.tokenizer!r}, no name")
             if not all(map(_is_number, feature.edges)) or list(feature.edges) != sorted(set(feature.edges)):
                 raise ValueError(f"the edges of feature {feature.name!r} must be numbers that increase")
             features.append(feature)

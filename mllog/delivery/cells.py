@@ -87,7 +87,9 @@ class Gauge:
         if self.feature is not None and not self.feature.is_input:
             self.feature = None
         self.kind = router.kind_of(name)
-        self.words = TokenCounter(self.feature.vocabulary) if self.feature is not None else None
+        self.words = (
+            TokenCounter(self.feature.vocabulary, self.feature.tokenizer) if self.feature is not None else None
+        )
         self.shape = ruler.shapes.get(name) if ruler is not None else None
         self._router = router
         self._ruler = ruler

@@ -150,7 +150,7 @@ class PlanOfCard:
         self._inputs = {feature.name: feature for feature in ruler.inputs}
         self._cells = {f.name: cells_of(f) for f in ruler.inputs if f.kind == "number"}
         self._ordinary = {f.name: ordinary_of(f) for f in ruler.inputs if f.kind in {"category", "boolean"}}
-        self._counters = {f.name: TokenCounter(f.vocabulary) for f in ruler.inputs if f.kind == "text"}
+        self._counters = {f.name: TokenCounter(f.vocabulary, f.tokenizer) for f in ruler.inputs if f.kind == "text"}
         edges = ruler.output_edges
         self._outputs = [(n.removeprefix("@"), edges[n], _bins(n, edges[n])) for n in (SCORE, VALUE) if n in edges]
         self._latency = (edges[LATENCY], _bins(LATENCY, edges[LATENCY])) if LATENCY in edges else None

@@ -39,6 +39,7 @@ def load_card(card: ModelCard | str | os.PathLike[str] | None, model: str) -> Mo
             field="card",
             value=card.model,
         )
+    card.require_tokenizers()
     return card
 
 

@@ -1,7 +1,8 @@
-"""Counting the words of one text at a time: what :func:`mllog.ruler.tokenize` says, at the price of a look-up a word.
+"""Counting the words of one text at a time: what its tokenizer says, at the price of a look-up a word.
 
-A token never reaches over white space, so a text's tokens are those of its parts between white space. Most parts are
-one token of the vocabulary, and the same ones come again and again: they are remembered.
+Of those tokenizers that are ours a token never reaches over white space, so a text's tokens are those of its parts
+between white space. Most parts are one token of the vocabulary, and the same ones come again and again: they are
+remembered.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mllog.delivery.loops import Words
-from mllog.ruler import tokenize
+from mllog.tokenizers import BUILT_IN, tokenizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,17 +27,26 @@ class TokenCounter:
 
     Args:
         vocabulary: The tokens of training.
+        tokenizer: How texts are cut, as :func:`mllog.tokenizers.tokenizer_of` knows it.
 
     Attributes:
         familiar: Parts that are one token of the vocabulary.
+        whole: Whether texts can't be cut part by part, since nobody knows how far a token may reach.
+
+    Raises:
+        CardError: The tokenizer can't be imported.
     """
 
-    def __init__(self, vocabulary: frozenset[str]) -> None:
+    def __init__(self, vocabulary: frozenset[str], tokenizer: str | None = None) -> None:
         self._vocabulary = vocabulary
+        self._tokenize = tokenizer_of(tokenizer)
         self.familiar = Words()
+        self.whole = tokenizer is not None and tokenizer not in BUILT_IN
 
     def count(self, text: str) -> tuple[int, Sequence[str]]:
         """How many tokens ``text`` has, and those that aren't in the vocabulary, in order and with repetitions."""
+        if self.whole:
+            return self.finish(0, (text,))
         total, new = self.familiar.count(text)
         return self.finish(total, new) if new else (total, ())
 
@@ -44,7 +54,8 @@ class TokenCounter:
         """How many tokens each of ``texts`` has, and by position those of a text that aren't in the vocabulary."""
         counts: list[int] = []
         strange: dict[int, Sequence[str]] = {}
-        for total, new in map(self.familiar.count, texts):
+        parts = ((0, (text,)) for text in texts) if self.whole else map(self.familiar.count, texts)
+        for total, new in parts:
             if new:
                 total, unseen = self.finish(total, new)  # noqa: PLW2901 - the same, finished
                 if unseen:
@@ -57,12 +68,12 @@ class TokenCounter:
         familiar, vocabulary = self.familiar, self._vocabulary
         unseen: list[str] = []
         for part in new:
-            tokens = tokenize(part)
+            tokens = self._tokenize(part)
             total += len(tokens)
             strange = [token for token in tokens if token not in vocabulary]
             if strange:
                 unseen += strange
-            elif len(tokens) == 1 and len(part) <= LENGTH:
+            elif len(tokens) == 1 and len(part) <= LENGTH and not self.whole:
                 if len(familiar) >= REMEMBERED:
                     familiar.clear()
                 familiar.add(part)

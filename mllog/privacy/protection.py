@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from mllog.privacy.cleaning import Cleaner
 from mllog.privacy.hashing import hasher_of, salt_of
 from mllog.privacy.scrubbing import Scrubber, without_hash
-from mllog.ruler import Feature, category_key, missing_kind, tokenize
+from mllog.ruler import Feature, category_key, missing_kind
+from mllog.tokenizers import words
 from mllog.values import INT64, float_of
 
 if TYPE_CHECKING:
@@ -109,6 +110,6 @@ def mask_of(vocabulary: frozenset[str]) -> Callable[[str], str]:
 
     def masked(text: str) -> str:
         # A text without any word is still there, which an empty one isn't.
-        return " ".join(token if token in vocabulary else stand_in for token in tokenize(text)) or "…"
+        return " ".join(token if token in vocabulary else stand_in for token in words(text)) or "…"
 
     return masked

@@ -297,7 +297,7 @@ cdef class Layout(Names):
                 return False
             familiar = counter.familiar
             total = 0
-            strange = (<Words?>familiar).tally(text, &total)
+            strange = (text,) if counter.whole else (<Words?>familiar).tally(text, &total)
             if strange:
                 counted, strange = counter.finish(total, strange)
                 total = counted

@@ -32,9 +32,9 @@ from mllog.ruler import (
     Feature,
     Measured,
     Ruler,
-    tokenize,
 )
 from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
+from mllog.tokenizers import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,7 +212,7 @@ def test_words_are_the_rulers(texts: list[str]) -> None:
     vocabulary = frozenset({"a", "ας", "0", "b0"})
     counter = TokenCounter(vocabulary)
     for text in [*texts, *texts]:
-        tokens = tokenize(text)
+        tokens = words(text)
         total, unseen = counter.count(text)
         assert (total, list(unseen)) == (len(tokens), [token for token in tokens if token not in vocabulary])
 

@@ -28,8 +28,8 @@ from mllog.ruler import (
     Ruler,
     category_key,
     missing_kind,
-    tokenize,
 )
+from mllog.tokenizers import words
 
 GOLDEN = "41661d51a627e628"
 
@@ -134,7 +134,7 @@ def test_an_open_category_has_nothing_unseen() -> None:
 )  # fmt: skip
 def test_tokens(text: str, tokens: list[str]) -> None:
     """Words in lower case, digits folded, apostrophes and hyphens inside kept."""
-    assert tokenize(text) == tokens
+    assert words(text) == tokens
 
 
 def test_texts_are_counted_and_unseen_tokens_named_up_to_a_limit() -> None:
