@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from mllog.bloom import Bloom
 from mllog.confidence import MARGIN, MARGIN_EDGES, SCORES, UNUSABLE
 from mllog.counting import count_columns
 from mllog.edges import number_ruler
@@ -20,6 +21,7 @@ from mllog.pairing import find_pairs
 from mllog.privacy.columns import as_before, protect_columns
 from mllog.ruler import (
     COUNTED_CATEGORIES,
+    FILTER_LIMIT,
     KNOWN_LIMIT,
     LABEL,
     LATENCY,
@@ -180,13 +182,13 @@ def _leave_one_out(ruler: Ruler, data: Mapping[str, Sequence[Any]], protection: 
         values = data.get(feature.name, ())
         if feature.kind == "category" and feature.is_input and not feature.open:
             often = Counter(category_key(value) for value in values if missing_kind(feature, value) is None)
-            known = frozenset(key for key in feature.known if often[key] > 1)
+            known = frozenset(key for key, count in often.items() if count > 1 and key in feature.known)
             features.append(replace(feature, known=known))
         elif feature.kind == "text":
             texts = (value for value in values if isinstance(value, str))
             rows = Counter(token for text in texts for token in set(feature.tokenize(text)))
             least = 1 if protection.policy.word(feature.name, "text") != "redact" else REDACTED_TOKEN_ROWS
-            known = frozenset(token for token in feature.vocabulary if rows[token] > least)
+            known = frozenset(token for token, count in rows.items() if count > least and token in feature.vocabulary)
             features.append(replace(feature, vocabulary=known.union(_tokens(protection.marks, feature.tokenizer))))
         else:
             features.append(feature)
@@ -241,7 +243,7 @@ def _outputs(
     if task == "classification" and present and all(isinstance(value, str | int | float) for value in present):
         classes = Counter(category_key(value) for value in present)
         kept = old.get(LABEL)
-        if kept is not None and classes.keys() <= kept.known:
+        if kept is not None and classes.keys() <= kept.listed:
             features.append(kept)
         elif len(classes) <= _CLASSES:
             names = tuple(name for name, _ in sorted(classes.items(), key=lambda item: (-item[1], item[0])))
@@ -296,8 +298,8 @@ def _lay(
     if kind == "category":
         counter = Counter(category_key(value) for value in present)
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-        identifier = len(counter) > KNOWN_LIMIT or len(counter) > max(_CLASSES, len(present) / 2)
-        known = frozenset() if identifier else frozenset(counter)
+        identifier = len(counter) > FILTER_LIMIT or len(counter) > max(_CLASSES, len(present) / 2)
+        known = frozenset() if identifier else _known(counter, KNOWN_LIMIT)
         sentinels: Sequence[str] = _STRING_SENTINELS
         if word == "hash":
             sentinels = [protection.hashed(name, value) for value in (*_STRING_SENTINELS, *_NUMBER_SENTINELS)]
@@ -336,7 +338,7 @@ def _tokenizers(
 
 def _vocabulary(
     present: Sequence[Any], protection: Protection, tokenizer: str | None, *, redacted: bool
-) -> frozenset[str]:
+) -> frozenset[str] | Bloom:
     """The tokens of training; of a text that is kept back, only those that say nothing of a single row."""
     tokens: Counter[str] = Counter()
     tokenize = tokenizer_of(tokenizer)
@@ -345,8 +347,16 @@ def _vocabulary(
             found = tokenize(value)
             tokens.update(set(found) if redacted else found)
     least = REDACTED_TOKEN_ROWS if redacted else 1
-    often = [token for token, count in tokens.most_common(VOCABULARY_LIMIT) if count >= least]
-    return frozenset((*often, *_tokens(protection.marks, tokenizer)))
+    # What a filter takes for a token of training by mistake would be a word that must not be told.
+    limit = VOCABULARY_LIMIT if redacted else FILTER_LIMIT
+    often = [token for token, count in tokens.most_common(limit) if count >= least]
+    known = frozenset((*often, *_tokens(protection.marks, tokenizer)))
+    return known if redacted else _known(known, VOCABULARY_LIMIT)
+
+
+def _known(members: Collection[str], limit: int) -> frozenset[str] | Bloom:
+    """All of them, listed up to a limit, else by a filter."""
+    return frozenset(members) if len(members) <= limit else Bloom.of(members)
 
 
 def _tokens(texts: Sequence[str], tokenizer: str | None) -> Iterator[str]:

@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeGuard, get_args
 from zoneinfo import ZoneInfo
 
+from mllog.bloom import Bloom
 from mllog.confidence import MARGIN, UNUSABLE, Confidence
 from mllog.shapes import LENGTH, MARKS, SCRIPT, Shape
 from mllog.tokenizers import tokenizer_of
@@ -47,6 +48,9 @@ LATENCY_EDGES: Final = tuple(1e-4 * 10 ** (k / 8) for k in range(49))
 COUNTED_CATEGORIES: Final = 50
 KNOWN_LIMIT: Final = 10_000
 VOCABULARY_LIMIT: Final = 50_000
+"""So many values or tokens are listed; more are known by a filter (:mod:`mllog.bloom`)."""
+FILTER_LIMIT: Final = 1_000_000
+"""So many a filter knows; more tokens are left out, and more values make a category ``open``."""
 UNSEEN_TOKENS_PER_EVENT: Final = 16
 UNEXPECTED_PER_EVENT: Final = 32
 
@@ -87,7 +91,7 @@ class Feature:
         high: number: the greatest value in training.
         categories: category: the most frequent ones (at most 50), each counted under its own name.
         known: category: all values of training; anything else is *unseen*. Empty with ``open`` set where there
-            were too many to list.
+            were too many to know.
         open: category: new values are normal (identifiers), so none is called unseen.
         sentinels: values that stand for *missing*, as keys of :func:`category_key`.
         vocabulary: text: the tokens of training.
@@ -100,10 +104,10 @@ class Feature:
     low: float | None = None
     high: float | None = None
     categories: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
+    known: frozenset[str] | Bloom = frozenset()
     open: bool = False
     sentinels: frozenset[str] = frozenset()
-    vocabulary: frozenset[str] = frozenset()
+    vocabulary: frozenset[str] | Bloom = frozenset()
     tokenizer: str | None = None
 
     @property
@@ -115,6 +119,11 @@ class Feature:
         below = [k for k, edge in enumerate(self.edges) if edge <= self.low - reach]
         above = [k + 1 for k, edge in enumerate(self.edges) if edge >= self.high + reach]
         return below + above
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """category: the values that training had for certain; none where a filter knows them."""
+        return self.known if isinstance(self.known, frozenset) else frozenset()
 
     @property
     def is_input(self) -> bool:
@@ -426,7 +435,7 @@ class Ruler:
             }
             for key in ("known", "sentinels", "vocabulary"):
                 if key in entry:
-                    entry[key] = sorted(entry[key])
+                    entry[key] = entry[key].to_dict() if isinstance(entry[key], Bloom) else sorted(entry[key])
             features.append({k: list(v) if isinstance(v, tuple) else v for k, v in entry.items()})
         data: dict[str, Any] = {"features": features, "segments": list(self.segments), "time_zone": self.time_zone}
         if self.pairs:
@@ -450,7 +459,8 @@ class Ruler:
                     values[key] = tuple(values[key])
             for key in ("known", "sentinels", "vocabulary"):
                 if key in values:
-                    values[key] = frozenset(values[key])
+                    held = values[key]
+                    values[key] = Bloom.from_dict(held) if isinstance(held, Mapping) else frozenset(held)
             feature = Feature(**values)
             if feature.kind not in get_args(Kind):
                 raise ValueError(

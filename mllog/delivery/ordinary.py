@@ -7,6 +7,7 @@ import sys
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog.bloom import Bloom
 from mllog.delivery.loops.plain import EXACT
 from mllog.ruler import category_key
 
@@ -52,6 +53,8 @@ def ordinary_of(feature: Feature) -> Container[Any]:
     """The ordinary values of a category or a boolean, as they are sent."""
     if feature.open:
         return _AnyString(feature.sentinels)
+    if isinstance(feature.known, Bloom):
+        return _AnyString(feature.sentinels, feature.known)
     known = feature.known - feature.sentinels
     if feature.kind == "boolean":
         return frozenset(flag for flag in (True, False) if category_key(flag) in known)
@@ -59,12 +62,11 @@ def ordinary_of(feature: Feature) -> Container[Any]:
 
 
 class _AnyString:
-    """The ordinary strings of a category whose values are new every day."""
+    """The ordinary strings of a category whose values are new every day, or too many to be listed."""
 
-    def __init__(self, sentinels: frozenset[str]) -> None:
-        self._sentinels = sentinels
+    def __init__(self, sentinels: frozenset[str], known: Container[str] | None = None) -> None:
+        self._sentinels, self._known = sentinels, known
 
     def __contains__(self, value: object) -> bool:
-        return (
-            type(value) is str and value.isascii() and value != "" and not value.isspace()
-        ) and value not in self._sentinels
+        plain = type(value) is str and value.isascii() and value != "" and not value.isspace()
+        return plain and value not in self._sentinels and (self._known is None or value in self._known)

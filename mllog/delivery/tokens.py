@@ -13,7 +13,7 @@ from mllog.delivery.loops import Words
 from mllog.tokenizers import BUILT_IN, tokenizer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 REMEMBERED: Final = 20_000
 """Parts that are kept in memory."""
@@ -37,7 +37,7 @@ class TokenCounter:
         CardError: The tokenizer can't be imported.
     """
 
-    def __init__(self, vocabulary: frozenset[str], tokenizer: str | None = None) -> None:
+    def __init__(self, vocabulary: Container[str], tokenizer: str | None = None) -> None:
         self._vocabulary = vocabulary
         self._tokenize = tokenizer_of(tokenizer)
         self.familiar = Words()

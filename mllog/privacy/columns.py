@@ -163,7 +163,8 @@ def as_before(protection: Protection, previous: ModelCard, feature: Feature) -> 
     if (now.patterns, now.regions) == (before.patterns, before.regions) or word in {"hash", "drop"}:
         return True
     # Other patterns: what they find now may stand in it, and of a text only its single words are left to look at.
-    return kind != "text" and all(protection.scrubbed(key) == key for key in feature.known)
+    listed = feature.listed if isinstance(feature.known, frozenset) else None
+    return kind != "text" and listed is not None and all(protection.scrubbed(key) == key for key in listed)
 
 
 def protect_frame(card: ModelCard, data: dict[str, list[Any]], salt: str | bytes | None = None) -> dict[str, list[Any]]:
@@ -183,7 +184,7 @@ def protect_frame(card: ModelCard, data: dict[str, list[Any]], salt: str | bytes
         return data
     policy.check_ruler(card.ruler)
     kinds = {feature.name: feature.kind for feature in card.ruler.inputs}
-    trained = {feature.name: feature.known for feature in card.ruler.inputs}
+    trained = {feature.name: feature.listed for feature in card.ruler.inputs}
     protected = protect_columns(Protection.of(policy, salt), data, kinds, trained)
     if policy.unexpected == "drop":
         protected = {name: values for name, values in protected.items() if name in kinds}

@@ -51,12 +51,12 @@ class Guard:
             if feature.kind == "text" and words[feature.name] == "redact"
         }
         # What training had was scrubbed then; most categories need no second look.
-        self._trained = {f.name: f.known for f in ruler.inputs if f.kind in {"category", "boolean"}}
+        self._trained = {f.name: f.listed for f in ruler.inputs if f.kind in {"category", "boolean"}}
         self._people = People(policy, protection.hasher)
         self._outputs = Outputs(
             self._without_protected,
             attributions=Attributions(words, keeps_others=policy.unexpected != "drop") if self._words else None,
-            classes=ruler.by_name[LABEL].known if LABEL in ruler.by_name else frozenset(),
+            classes=ruler.by_name[LABEL].listed if LABEL in ruler.by_name else frozenset(),
         )
         self.concealed = frozenset(name for name, word in self._words.items() if word in {"drop", "redact"})
         self.keeps_unexpected = policy.unexpected == "keep"

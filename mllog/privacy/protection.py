@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -102,7 +102,7 @@ def is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and not is_missing(value)
 
 
-def mask_of(vocabulary: frozenset[str]) -> Callable[[str], str]:
+def mask_of(vocabulary: Container[str]) -> Callable[[str], str]:
     """A function from a text to one that measures the same and holds no word that the vocabulary doesn't."""
     stand_in = _WITHHELD
     while stand_in in vocabulary:

@@ -221,7 +221,7 @@ class PredictionTable:
         hours = {hour: self._empty(hour) for hour in range(first, last)}
         if hasattr(self, "_files"):
             label = self.ruler.by_name.get(LABEL)
-            known = sorted(label.known) if label else []
+            known = sorted(label.listed) if label else []
             span = {"first": first, "last": last, "card": self.ruler.hash, "labels": known}
             table = self.connection.execute(_COUNT, span).fetchnumpy()
             self._fill(hours, {name: np.asarray(column) for name, column in table.items()})

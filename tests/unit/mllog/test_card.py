@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 
 from mllog import CardError, ModelCard, ModelLogger
+from mllog.bloom import Bloom
 from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
+from mllog.testing import capture_events
 
 ROWS: dict[str, list[Any]] = {
     "n": [0.0, 1.0, 2.5, None, -3.0, 0.0] * 20,
@@ -70,6 +72,43 @@ def test_training_counts(tmp_path: Path) -> None:
     assert sum(cells["", "n", ""] for cells in timed.training.values()) == 120
     assert set(timed.training) == {f"d{h:02d}" for h in range(24)}  | {"e00"}
     assert "at" not in timed.ruler.by_name
+
+
+def test_more_values_than_are_listed_are_known_by_a_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bounds nothing is dropped: what training had is known, what it hadn't is unseen, by every road."""
+    monkeypatch.setattr("mllog.laying.KNOWN_LIMIT", 99)
+    monkeypatch.setattr("mllog.laying.VOCABULARY_LIMIT", 99)
+    planes = [f"N{k:03}" for k in range(300)]
+    frame = {"plane": planes * 3, "t": [f"late {name}x{k % 7}x" for k, name in enumerate(planes)] * 3}
+    made = ModelCard.from_frame(frame, "m", "1", text=["t"], tokenizers={"t": "whitespace"})
+    made.save(tmp_path / "card.json")
+    card = ModelCard.load(tmp_path / "card.json")
+    assert card.ruler == made.ruler
+    assert card.ruler.hash == made.ruler.hash
+    plane, text = card.ruler.by_name["plane"], card.ruler.by_name["t"]
+    assert (type(plane.known), len(plane.known), plane.open, plane.listed) == (Bloom, 300, False, frozenset())
+    assert (type(text.vocabulary), len(text.vocabulary)) == (Bloom, 301)
+    rows = [{"plane": name, "t": f"late {name}"} for name in [*planes[:20], *(f"D{k}" for k in range(200))]]
+    with capture_events("m", card=card) as captured:
+        for row in rows:
+            captured.log.prediction(row)
+        captured.log.batch({name: [row[name] for row in rows] for name in ("plane", "t")})
+        events = captured.events("prediction")
+    for event, row in zip(events, [*rows, *rows], strict=True):
+        measured = card.ruler.measure(row)
+        assert event["ml"].get("violations", {}) == measured.violations
+        assert event["ml"]["text"]["t"] == {"tokens": 2, "unseen": measured.texts["t"][1]}
+    unseen = [bool(card.ruler.measure(row).violations) for row in rows]
+    assert not any(unseen[:20])
+    assert sum(unseen[20:]) >= 190
+    assert made.training["*"]["plane", "other", ""] > 0
+    assert ("plane", "violation", "category") not in made.training["*"]
+    again = ModelCard.from_frame(frame, "m", "2", text=["t"], previous=card)
+    assert again.ruler.hash == card.ruler.hash
+    redacted = ModelCard.from_frame(frame, "m", "1", text=["t"], policy={"features": {"t": "redact"}})
+    assert isinstance(redacted.ruler.by_name["t"].vocabulary, frozenset)
+    monkeypatch.setattr("mllog.laying.FILTER_LIMIT", 200)
+    assert ModelCard.from_frame(frame, "m", "1").ruler.by_name["plane"].open
 
 
 SHAPE = ["@length:t", "@script:t", "@marks:t"]
