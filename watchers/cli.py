@@ -94,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--time", help="name of the column of event times")
     card.add_argument("--time-zone", help="IANA zone in which hours are meant (default: UTC)")
     card.add_argument("--text", action="append", default=[], metavar="COLUMN", help="a free-text column (repeatable)")
+    card.add_argument(
+        "--tokenizer",
+        action="append",
+        default=[],
+        metavar="COLUMN=NAME",
+        help="how a text is cut: words (the default), characters, whitespace, or package.module:function (repeatable)",
+    )
     card.add_argument("--segment", action="append", default=[], metavar="COLUMN", help="a segment column (repeatable)")
     card.add_argument("--previous", metavar="CARD", help="card whose ruler is kept wherever the features still fit")
     policy_arguments.declare(card)
@@ -173,6 +180,14 @@ def _read_table(path: str) -> Any:
     return table
 
 
+def _tokenizers(given: Sequence[str]) -> dict[str, str]:
+    pairs = [pair.rpartition("=") for pair in given]
+    for pair, (column, _, name) in zip(given, pairs, strict=True):
+        if not column or not name:
+            raise ValueError(f"--tokenizer {pair!r} names no column and tokenizer; write it as remarks=characters")
+    return {column: name for column, _, name in pairs}
+
+
 def _card(args: argparse.Namespace) -> int:
     card = ModelCard.from_frame(
         _read_table(args.file),
@@ -186,6 +201,7 @@ def _card(args: argparse.Namespace) -> int:
         time_zone=args.time_zone,
         previous=ModelCard.load(args.previous) if args.previous else None,
         policy=policy_arguments.policy_of(args),
+        tokenizers=_tokenizers(args.tokenizer),
     )
     card.save(args.out)
     features = {feature.name: feature.kind for feature in card.ruler.inputs}

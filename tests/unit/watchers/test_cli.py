@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+from mllog.card import ModelCard
 from mllog.cli import main as mllog
 from watchers.cli import _parser, main
 
@@ -91,3 +92,14 @@ def test_an_incident_is_taken_by_somebody(tmp_path, capsys):
     assert taken["as_normal"] is True
     assert main([*place, "show", "abc"]) == 0
     assert "abc123  acknowledged" in capsys.readouterr().out
+
+
+def test_a_tokenizer_on_the_command_line(tmp_path, capsys):
+    """The card has it; one without a column, or that nobody can import, is a usage error that says what to write."""
+    (tmp_path / "train.csv").write_text("note\n" + "日本語版 late\n日本 gate\n" * 50, encoding="utf-8")
+    made = ["card", str(tmp_path / "train.csv"), "--model", "m", "--version", "1", "--text", "note", "--out", str(tmp_path / "card.json")]
+    assert main([*made, "--tokenizer", "note=characters"]) == 0
+    assert ModelCard.load(tmp_path / "card.json").ruler.by_name["note"].tokenizer == "characters"
+    for given, why in (("characters", "write it as remarks=characters"), ("note=nobody:here", "make it importable")):
+        assert main([*made, "--tokenizer", given]) == 2
+        assert why in capsys.readouterr().err
