@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mllog.confidence import UNUSABLE
 from mllog.ruler import LATENCY, Feature, Ruler
+from mllog.shapes import FAULTY, LENGTH, MARKS
 from watchers.profile import ALL, WindowProfile
 from watchers.report import words
 from watchers.report.drawing import Picture, Scale, TimeScale
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from watchers.incidents.incident import Incident
+    from watchers.report.series import Values
 
 LEAST: Final = dt.timedelta(hours=36)
 MOST: Final = dt.timedelta(days=10)
@@ -107,12 +110,34 @@ def _curve_of(
     check = incident.checks[0] if incident.checks else ""
     if feature is None:
         return "predictions an hour", lambda c: c.n / c.hours, words.number, True
+    if check == "numeric_stability":
+        return "share of answers that are NaN or infinite", _unusable, words.share, True
+    if check == "text_shape" and feature.name in counts.ruler.shapes:
+        return _shape_of(feature.name, counts, inside)
     if feature.kind == "number" and check not in _SHARES:
         if feature.name == LATENCY:
             return "95th percentile of latency", lambda c: c.quantile(feature, 0.95), unit(feature), False
         return f"median of {feature.name}", lambda c: c.quantile(feature, 0.5), unit(feature), False
     what, curve = _share_of(check, feature, counts, inside)
     return what, curve, words.share, True
+
+
+def _unusable(counts: Counts) -> Values:
+    return counts.share(counts.column(UNUSABLE, "bin", "0"))
+
+
+def _shape_of(name: str, counts: Counts, inside: Any) -> tuple[str, Curve, Callable[[float], str], bool]:
+    """Wrong encodings where there were more of them than otherwise, else the length."""
+
+    def faulty(c: Counts) -> Values:
+        return c.share(c.column(MARKS + name, "bin", str(FAULTY)), c.column(name, "texts"))
+
+    shares = faulty(counts)
+    during, otherwise = (np.nanmean(np.append(shares[rows], 0.0)) for rows in (inside, ~inside))
+    if during > 2 * otherwise:
+        return f"share of texts of {name} with a wrong encoding", faulty, words.share, True
+    length = counts.ruler.by_name[LENGTH + name]
+    return f"median characters of {name}", lambda c: c.quantile(length, 0.5), words.number, False
 
 
 def _share_of(check: str, feature: Feature, counts: Counts, inside: Any) -> tuple[str, Curve]:

@@ -189,3 +189,27 @@ def test_quantiles_of_bins():
     bins = np.array([[0, 100, 0], [100, 0, 100], [0, 0, 0]], dtype=float)
     assert quantiles(feature, bins, 0.5)[:2].tolist() == [15.0, 10.0]
     assert np.isnan(quantiles(feature, bins, 0.5)[2])
+
+
+def test_what_is_derived_is_drawn_where_it_is_found():
+    """Unusable answers and wrong encodings as shares, a text's length in characters; none of them has a panel."""
+    derived = (
+        Feature("@margin", "number", (0.5, 0.9)),
+        Feature("@unusable", "number"),
+        Feature("@length:t", "number", (1.0, 2.0, 4.0)),
+        Feature("@script:t", "number", (1.0, 2.0)),
+        Feature("@marks:t", "number", (1.0, 2.0)),
+    )
+    wrong = "share of texts of t with a wrong encoding"
+    for hours, caption in ((range(0), "median characters of t"), (range(41, 50), wrong)):
+        incidents = [incident(0, SCORE, "numeric_stability"), incident(1, "t", "text_shape", segment=None)]
+        given = data(features=(*FEATURES, *derived), incidents=incidents)
+        faulty = given.card.ruler.index["@marks:t", "bin", "2"]
+        for hour, profile in enumerate(given.profiles):
+            for counts in profile.cells.values():
+                counts[faulty] = 15 if hour in hours else 0
+        page = build(given)
+        assert "share of answers that are NaN or infinite" in page
+        assert caption in page
+        assert ">@margin<" in page
+        assert not re.search(">@(unusable|script:t|marks:t|length:t)<", page)
