@@ -7,6 +7,7 @@ new client or country, which the model hardly saw in training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +19,7 @@ from watchers.checks._said import named
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding, Severity
-from watchers.history import Contrasts
+from watchers.history import Builder, Contrasts
 from watchers.view import FunctionCheck, Tests, View
 
 LONGER: Final = 0.1
@@ -90,13 +91,28 @@ def _run(view: View) -> list[Tests]:
         # What is derived of a text is said of the text.
         return replace(found, features=tuple(name.removeprefix(LENGTH) for name in found.features))
 
-    def shares() -> Contrasts:
-        parts = [
-            *((t, script, cells(SCRIPT, t)[k], cells(SCRIPT, t)) for t in texts for k, script in enumerate(SCRIPTS)),
-            *((t, _EMOJI, cells(MARKS, t)[EMOJI], cells(MARKS, t)) for t in texts),
-        ]
+    def shares(parts: Sequence[tuple[str, str, int, list[int]]]) -> Contrasts:
         names, labels, ones, whole = zip(*parts, strict=True)
         return Contrasts(names, labels, tuple(((one, 1.0),) for one in ones), tuple(map(tuple, whole)))
+
+    def scripts() -> Contrasts:
+        return shares([(t, s, cells(SCRIPT, t)[k], cells(SCRIPT, t)) for t in texts for k, s in enumerate(SCRIPTS)])
+
+    def emoji() -> Contrasts:
+        return shares([(t, _EMOJI, cells(MARKS, t)[EMOJI], cells(MARKS, t)) for t in texts])
+
+    def moved(key: str, build: Builder, sign: int) -> list[Tests]:
+        return Shift(
+            "text_shape",
+            key,
+            build,
+            floor=SHARE,
+            larger=SHARE,
+            describe=_describe_share,
+            shares=True,
+            sign=sign,
+            effect=lambda r, low, high: Effect("difference in share", r, low, high),
+        ).tests(view)
 
     def faults() -> Contrasts:
         return indicators(texts, [[cells(MARKS, t)[FAULTY]] for t in texts], [cells(MARKS, t) for t in texts])
@@ -104,16 +120,9 @@ def _run(view: View) -> list[Tests]:
     # What says most of the cause stands first, and speaks for the text.
     return [
         *Rate("text_shape", faults, floor=FAULTS, sentence=_sentence, query="bin", severity=_severity).tests(view),
-        *Shift(
-            "text_shape",
-            "text_shape:share",
-            shares,
-            floor=SHARE,
-            larger=SHARE,
-            describe=_describe_share,
-            shares=True,
-            effect=lambda r, low, high: Effect("difference in share", r, low, high),
-        ).tests(view),
+        # A script that became rarer made room for another one, which says more.
+        *moved("text_shape:script", scripts, 1),
+        *moved("text_shape:emoji", emoji, 0),
         *Shift(
             "text_shape",
             "text_shape:length",
