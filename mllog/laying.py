@@ -39,7 +39,7 @@ from mllog.ruler import (
     missing_kind,
 )
 from mllog.shapes import LENGTH, LENGTH_EDGES, MARK_EDGES, MARKS, SCRIPT, SCRIPT_EDGES
-from mllog.tokenizers import Tokenizer, tokenizer_name, tokenizer_of
+from mllog.tokenizers import Tokenizer, strict_tokenizer_of, tokenizer_name, tokenizer_of
 from mllog.values import strict
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def _vocabulary(
 ) -> frozenset[str] | Bloom:
     """The tokens of training; of a text that is kept back, only those that say nothing of a single row."""
     tokens: Counter[str] = Counter()
-    tokenize = tokenizer_of(tokenizer)
+    tokenize = strict_tokenizer_of(tokenizer)
     for value in present:
         if isinstance(value, str):
             found = tokenize(value)

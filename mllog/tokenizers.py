@@ -51,7 +51,8 @@ BUILT_IN: Final[Mapping[str, Tokenizer]] = {"words": words, "characters": charac
 def tokenizer_of(name: str | None) -> Tokenizer:
     """The tokenizer of a name; None is the default, ``words``.
 
-    One of somebody else's is total here: where it raises, or returns no list of strings, a text has no tokens.
+    One of somebody else's is total here: where it raises, or returns no list of strings, a text has no tokens. (A card
+    isn't made with one that does so of training: :func:`strict_tokenizer_of`.)
 
     Args:
         name: One of :data:`BUILT_IN`, or ``package.module:function``, which is imported.
@@ -77,6 +78,24 @@ def tokenizer_of(name: str | None) -> Tokenizer:
         return tokens if _are_tokens(tokens) else []
 
     return total
+
+
+def strict_tokenizer_of(name: str | None) -> Tokenizer:
+    """The same, and where one of somebody else's fails at a text it raises a CardError that says how."""
+    if name is None or name in BUILT_IN:
+        return tokenizer_of(name)
+    given = _imported(name)
+
+    def strict(text: str) -> list[str]:
+        try:
+            tokens: Any = given(text)
+        except Exception as error:
+            raise _refused(name, f"raises {type(error).__name__} at a text of {len(text)} characters") from error
+        if not _are_tokens(tokens):
+            raise _refused(name, "returns no list of strings of one of training's texts")
+        return list(tokens)
+
+    return strict
 
 
 def tokenizer_name(given: str | Tokenizer, text: str) -> str | None:

@@ -91,6 +91,8 @@ def test_what_nobody_could_use_is_refused(house: ModuleType, asked: Any, why: st
         make(tokenizers={"t": asked})
     assert why in str(caught.value)
     assert "make it importable wherever events are measured" in str(caught.value)
+    with pytest.raises(CardError, match="raises RuntimeError at a text of 5 characters"):
+        ModelCard.from_frame({"t": ["late gate", "break"]}, "m", "1", text=["t"], tokenizers={"t": THEIRS})
     with pytest.raises(CardError, match="'n', which is no text"):
         make(tokenizers={"n": "words"})
     with pytest.raises(CardError, match="the policy redacts that text"):
