@@ -12,7 +12,8 @@ import pytest
 from mllog import CardError, ModelCard, ModelLogger
 from mllog.bloom import Bloom
 from mllog.confidence import MARGIN, UNUSABLE
-from mllog.ruler import LABEL, LATENCY, SCORE, VALUE
+from mllog.privacy.columns import protect_frame
+from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler
 from mllog.testing import capture_events
 
 ROWS: dict[str, list[Any]] = {
@@ -109,6 +110,24 @@ def test_more_values_than_are_listed_are_known_by_a_filter(tmp_path: Path, monke
     assert isinstance(redacted.ruler.by_name["t"].vocabulary, frozenset)
     monkeypatch.setattr("mllog.laying.FILTER_LIMIT", 200)
     assert ModelCard.from_frame(frame, "m", "1").ruler.by_name["plane"].open
+    monkeypatch.undo()
+    patterns = ModelCard.from_frame(frame, "m", "3", text=["t"], previous=card, policy={"texts": "keep", "patterns": ["email"]})
+    assert isinstance(patterns.ruler.by_name["plane"].known, frozenset)  # a filter can't be searched by new patterns
+
+
+def test_what_a_filter_takes_for_known_is_scrubbed_all_the_same() -> None:
+    """It may be one of the strings that training never had: patterns look at it, in events and in frames."""
+    mail = "jo@example.org"
+    known = Feature("c", "category", known=Bloom.of([mail]))
+    card = ModelCard("m", "1", Ruler((known,)), policy={"texts": "keep", "patterns": ["email"]})
+    assert mail in known.known
+    with capture_events("m", card=card) as captured:
+        captured.log.prediction({"c": mail})
+        captured.log.batch({"c": [mail]})
+        for event in captured.events("prediction"):
+            assert event["ml"]["inputs"] == {"keyword": {"c": "<email>"}}
+            assert event["ml"]["violations"] == {"category": ["c"]}
+    assert protect_frame(card, {"c": [mail]}) == {"c": ["<email>"]}
 
 
 SHAPE = ["@length:t", "@script:t", "@marks:t"]
