@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mllog.card import ModelCard
+from mllog.confidence import SCORES
 from mllog.counting import count_columns
 from mllog.errors import CardError
 from mllog.frames import columns, to_times
 from mllog.privacy.columns import protect_frame
-from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler, tokenize
+from mllog.ruler import LABEL, LATENCY, SCORE, VALUE, Feature, Ruler
 from watchers.finding import Finding, Window
 from watchers.history import History
 from watchers.judge import judge
 from watchers.profile import WindowProfile
 from watchers.view import LEARNING_WINDOWS, View
 
-_OUTPUTS: Final[tuple[str, ...]] = (SCORE, VALUE, LABEL, LATENCY)
+_OUTPUTS: Final[tuple[str, ...]] = (SCORE, SCORES, VALUE, LABEL, LATENCY)
 
 
 def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfile:
@@ -28,7 +29,8 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
 
     Args:
         frame: pandas, polars or pyarrow frame, or a dict of columns; one row an event. Columns named ``@score``,
-            ``@value``, ``@label`` or ``@latency`` (seconds) are outputs.
+            ``@scores`` (of all classes, as in ``ml.outputs``), ``@value``, ``@label`` or ``@latency`` (seconds) are
+            outputs.
         card: Its ruler measures, after its policy was carried out (by the salt in ``MLLOG_SALT``).
         time: Name of the column of event times (never a feature).
 
@@ -36,9 +38,10 @@ def profile(frame: Any, card: ModelCard, time: str | None = None) -> WindowProfi
         The profile; its window reaches from the least time to the greatest.
 
     Raises:
-        mllog.CardError: ``time`` is no column, or its values are no times.
+        mllog.CardError: ``time`` is no column, its values are no times, or the card's tokenizer can't be imported.
         mllog.SettingError: the card's policy hashes values, and ``MLLOG_SALT`` isn't the salt that it was made with.
     """
+    card.require_tokenizers()
     return _profile(card, card.ruler, _Columns.of(frame, card, time))
 
 
@@ -143,8 +146,8 @@ def _cut(frame: Any, card: ModelCard, window: WindowProfile, time: str | None) -
     """
     data = _Columns.of(frame, card, time)
     groups = _rows_by_time(data.times, window) if data.times is not None else _rows_in_order(data, window.n)
-    rulers = _without_own(card, data, groups)
-    return [_profile(card, ruler, data.take(rows)) for rows, ruler in zip(groups, rulers, strict=True)]
+    ruler = _without_own(card, data, groups)
+    return [_profile(card, ruler, data.take(rows)) for rows in groups]
 
 
 def _rows_in_order(data: _Columns, size: int) -> list[Sequence[int]]:
@@ -169,26 +172,27 @@ def _rows_by_time(times: Sequence[dt.datetime], window: WindowProfile) -> list[S
     return [rows for age, rows in sorted(groups.items(), reverse=True) if age < count]
 
 
-def _without_own(card: ModelCard, data: _Columns, groups: Sequence[Sequence[int]]) -> list[Ruler]:
-    """For each group of rows the card's ruler without the values and words that only this group has (Good 1953)."""
-    changed: list[dict[str, Feature]] = [{} for _ in groups]
-    for feature in card.ruler.inputs:
-        if feature.name not in data.inputs or not (feature.known or feature.vocabulary):
-            continue
-        values = data.inputs[feature.name]
-        found = [_said(feature, [values[row] for row in rows]) for rows in groups]
-        often = Counter(word for words in found for word in words)
-        for held, words in zip(changed, found, strict=True):
-            own = frozenset(word for word in words if often[word] == 1)
-            held[feature.name] = replace(feature, known=feature.known - own, vocabulary=feature.vocabulary - own)
-    return [
-        replace(card.ruler, features=tuple(held.get(feature.name, feature) for feature in card.ruler.features))
-        for held in changed
-    ]
+def _without_own(card: ModelCard, data: _Columns, groups: Sequence[Sequence[int]]) -> Ruler:
+    """The card's ruler without the values and words that only one of the groups of rows has (Good 1953)."""
+    n = len(next(iter(data.inputs.values()), ()))
+    rest = sorted(set(range(n)).difference(*groups))
+    features = []
+    for feature in card.ruler.features:
+        values = data.inputs.get(feature.name)
+        if values is not None and (feature.known or feature.vocabulary):
+            often = Counter(word for rows in (*groups, rest) for word in _said(feature, [values[row] for row in rows]))
+            kept = frozenset(word for word, count in often.items() if count > 1)
+            known, vocabulary = (
+                frozenset(word for word in kept if word in held) for held in (feature.known, feature.vocabulary)
+            )
+            features.append(replace(feature, known=known, vocabulary=vocabulary))
+        else:
+            features.append(feature)
+    return replace(card.ruler, features=tuple(features))
 
 
 def _said(feature: Feature, values: Sequence[Any]) -> set[str]:
     """The values, or the words of the texts, that there are."""
     if feature.kind == "text":
-        return {word for text in values if isinstance(text, str) for word in tokenize(text)}
+        return {word for text in values if isinstance(text, str) for word in feature.tokenize(text)}
     return {feature.key(value) for value in values if isinstance(value, str | int | float)}
