@@ -31,6 +31,7 @@ class Contrasts:
         weights: Per contrast the (position, weight) pairs of its numerator in a vector of counts.
         base: Per contrast the positions that its denominator sums.
         inflation: Design effect of the sampling.
+        skewness: Of one event's weight, per contrast; None for indicators, whose share says it, and where it is small.
     """
 
     features: tuple[str, ...]
@@ -38,6 +39,7 @@ class Contrasts:
     weights: tuple[tuple[tuple[int, float], ...], ...]
     base: tuple[tuple[int, ...], ...]
     inflation: float = 1.0
+    skewness: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -66,14 +68,18 @@ class Contrasts:
         return x, x2, n
 
     @cached_property
+    def indicators(self) -> bool:
+        """Whether they are plain shares."""
+        return all(a == 1.0 for pairs in self.weights for _, a in pairs)
+
+    @cached_property
     def _matrices(self) -> tuple[sparse.csr_array, sparse.csr_array | None, sparse.csr_array]:
         """Numerator, squares (None where they are the same) and denominator as sparse (C, len(cells)) matrices."""
         place = {int(cell): k for k, cell in enumerate(self.cells)}
         top = [(c, place[i], a) for c, pairs in enumerate(self.weights) for i, a in pairs]
         bottom = [(c, place[i], 1.0) for c, positions in enumerate(self.base) for i in positions]
         shape = (len(self), len(self.cells))
-        indicators = all(a == 1.0 for _, _, a in top)
-        squares = None if indicators else _sparse([(c, k, a * a) for c, k, a in top], shape)
+        squares = None if self.indicators else _sparse([(c, k, a * a) for c, k, a in top], shape)
         return _sparse(top, shape), squares, _sparse(bottom, shape)
 
 

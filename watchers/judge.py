@@ -12,7 +12,7 @@ from watchers.checks import all_checks
 from watchers.finding import SEVERITIES, Finding
 from watchers.view import Check, Tests, View
 
-Q_VALUES: Final = {"all": 0.005, "segment": 0.002}
+Q_VALUES: Final = {"all": 0.008, "segment": 0.002}
 """Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995), by family: also the share
 of windows in which anything alarms by chance."""
 

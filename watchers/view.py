@@ -310,7 +310,17 @@ class View:
             # A window with few events is left to the longer ones.
             columns = np.flatnonzero(n >= MIN_EVENTS)
             rows, windows, current = self._sides(key, contrasts, segmented=segmented, columns=columns)
-            part = contrast(rows, windows, current, inflation=contrasts.inflation, natural=not self.larger_floors)
+            skewness = None
+            if not contrasts.indicators:
+                skewness = np.resize(contrasts.skewness or np.zeros(len(contrasts)), len(n))[columns]
+            part = contrast(
+                rows,
+                windows,
+                current,
+                inflation=contrasts.inflation,
+                natural=not self.larger_floors,
+                skewness=skewness,
+            )
             held = spread_out(part, columns, len(n), n)
             self._held[key, segmented] = held
         return contrasts, held

@@ -20,7 +20,7 @@ def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = Tru
     is read in standard deviations. Without training counts, history's are used.
     """
     index = view.ruler.index
-    names, labels, weights, base = [], [], [], []
+    names, labels, weights, base, skewness = [], [], [], [], []
     for feature in features:
         cells = [index[feature.name, "bin", str(k)] for k in range(len(feature.edges) + 1)]
         counts = view.training[cells].astype(np.float64)
@@ -42,7 +42,8 @@ def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = Tru
             labels.append(label)
             weights.append(tuple((cell, float(a)) for cell, a in zip(cells, score, strict=True)))
             base.append(tuple(cells))
-    return Contrasts(tuple(names), tuple(labels), tuple(weights), tuple(base))
+            skewness.append(float((p * score**3).sum()))
+    return Contrasts(tuple(names), tuple(labels), tuple(weights), tuple(base), skewness=tuple(skewness))
 
 
 def _standardise(z: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Runbook: the factor names the pair (1.609: miles and kilometres). Look at the so
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,9 @@ EXPLAINED: Final = 0.7
 """The factor must explain this share of how far the window is from usual: a unit changes nothing else."""
 SMALL: Final = 0.25
 """A change of location under this many sd is no change of a unit."""
+
+ZEROS: Final = 0.5
+"""Of what is mostly zero no factor can be told: most hours have no rain, in millimetres or inches."""
 
 FAR: Final = 3.0
 """A unit changes what hardly varies: the shift must be so many times what history ever showed. Rain is no unit."""
@@ -116,7 +120,9 @@ def _run(view: View) -> list[Tests]:
         width = len(contrasts)
         suspects = [
             i
-            for i in np.flatnonzero((np.abs(c.t) > FAR * c.extreme) & (np.abs(c.r) > SMALL) & (c.low > 0))
+            for i in np.flatnonzero(
+                (np.abs(c.t) > FAR * np.maximum(c.kappa / 1.75, 1.0) * c.extreme) & (np.abs(c.r) > SMALL) & (c.low > 0)
+            )
             if contrasts.labels[i % width] == "location" and contrasts.features[i % width] in positive
         ]
         found = {}
@@ -137,7 +143,8 @@ def _guess(view: View, feature: Feature, segment: Segment) -> tuple[float, str, 
             if held == segment:
                 usual += counts[cells]
     now = view.profile.total(segment)[cells].astype(np.float64)
-    if usual.sum() < now.sum() or now.sum() == 0:
+    zeros = usual[bisect_right(feature.edges, 0.0)]
+    if usual.sum() < now.sum() or now.sum() == 0 or zeros > ZEROS * usual.sum():
         return None
     scale, gain, share = best_scale(feature, usual, now)
     named = _named(scale)

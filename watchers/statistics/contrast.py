@@ -46,6 +46,11 @@ HALF: Final = 0.5
 ROUNDING: Final = 1e-9
 """Variances of less than this share of the mean square are none."""
 
+BY_NATURE: Final = 1e-4
+"""Probability with which nature alone may take a window out of the envelope."""
+
+MOST_MARGIN: Final = 4.0
+
 COMMON: Final = 5
 """Events a window that make a contrast's variance comparable with others'."""
 
@@ -87,7 +92,7 @@ class Contrasted:
         low: Lower end of a one-sided 95 % bound on ``|r|``; negative where the sign is uncertain.
         high: Upper end.
         extreme: Greatest ``|t|`` of history's windows, each judged without itself (see ``WINDOWS_PER_OUTLIER``).
-        kappa: By how much ``|t|`` must exceed ``extreme``: more where natural variance rules.
+        kappa: By how much ``|t|`` must exceed ``extreme``: more where natural variance rules, and few windows show it.
         windows: Number of history windows that could be compared.
         history_x: Sum over history, for tests of rare events.
         history_n: Its denominator.
@@ -171,6 +176,7 @@ def contrast(
     *,
     inflation: float = 1.0,
     natural: bool = True,
+    skewness: Array | None = None,
 ) -> Contrasted:
     """Compare the sum of ``current`` rows with windows of ``history``.
 
@@ -181,6 +187,7 @@ def contrast(
         current: Rows of the window to judge.
         inflation: Design effect of the sampling (2 for words of one document).
         natural: Whether history's windows are like the current one, so that natural variance can be learnt.
+        skewness: Of one event's weight, shape (contrasts,); by default they are indicators, whose share says it.
 
     Returns:
         The comparison; contrasts without data in the window or in history have ``p_value`` 1 and ``t`` 0.
@@ -223,6 +230,10 @@ def contrast(
     t = np.where(judged, r / se, 0.0)
     nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(effective - 1, 1), 1e-300), 1.0, 1e6)
     reach = special.stdtrit(nu, CONFIDENCE) * se
+    if skewness is None:
+        share = np.clip(history_x / np.maximum(history_n, 1), 1e-12, 1 - 1e-12)
+        skewness = (1 - 2 * share) / np.sqrt(share * (1 - share))
+    tail = _skewed_tail(t, skewness / np.sqrt(safe_n) * (v / np.maximum(variance, 1e-300)) ** 1.5)
     past_t = r_h / np.sqrt(np.maximum(v_h + tau2, 1e-300))
     return Contrasted(
         n=n,
@@ -233,11 +244,11 @@ def contrast(
         natural=tau2,
         t=t,
         nu=nu,
-        p_value=np.where(judged, np.minimum(2 * special.stdtr(nu, -np.abs(t)), 1.0), 1.0),
+        p_value=np.where(judged, np.minimum(2 * np.maximum(special.stdtr(nu, -np.abs(t)), tail), 1.0), 1.0),
         low=np.where(judged, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
         extreme=envelope(np.abs(past_t)),
-        kappa=1.25 + 0.5 * tau2 / np.maximum(variance, 1e-300),
+        kappa=_margin(tau2 / np.maximum(variance, 1e-300), effective),
         windows=many,
         history_x=history_x,
         history_n=history_n,
@@ -246,6 +257,35 @@ def contrast(
         past=np.where(usable, past_t, 0.0),
         spread=_spread(now.e, current.n, r),
     )
+
+
+def _skewed_tail(t: Array, skewness: Array) -> Array:
+    """Probability of what lies beyond ``t`` where the statistic is skewed towards it; 0 where it is skewed away.
+
+    Pearson's type III curve, which has that skewness: a gamma distribution (Johnson, Kotz & Balakrishnan 1994,
+    Continuous Univariate Distributions 1, ch. 17). Of a number that is nearly always zero the normal tail says far
+    too little.
+    """
+    towards = skewness * np.sign(t)
+    shape = 4 / np.maximum(towards, 1e-3) ** 2
+    result: Array = np.where(towards > 1e-3, special.gammaincc(shape, shape + np.abs(t) * np.sqrt(shape)), 0.0)
+    return result
+
+
+def _margin(share: Array, effective: Array) -> Array:
+    """By how much ``t`` must exceed the greatest of history's.
+
+    Sampling noise has thin tails, so the greatest of many is a good bound. Nature's are as thick as an exponential's:
+    of ``H`` independent windows the greatest is about ``log H`` scales, and a new one exceeds ``k`` times that with
+    probability ``H^-k`` (Renyi 1953, Acta Mathematica Hungarica 4:191).
+
+    Args:
+        share: Of natural in all variance.
+        effective: Number of independent windows.
+    """
+    natural = np.minimum(-np.log(BY_NATURE) / np.log(np.maximum(effective, 2.0)), MOST_MARGIN)
+    result: Array = 1.25 + 0.5 * share + np.maximum(natural - 1.75, 0.0) * np.maximum(2 * share - 1, 0.0)
+    return result
 
 
 def _spread(e: Array, n: Array, r: Array) -> npt.NDArray[np.bool_]:
