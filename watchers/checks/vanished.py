@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from mllog.ruler import MISSING_KINDS
+from mllog.ruler import MISSING_KINDS, Feature
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
@@ -22,6 +22,11 @@ MIN_EVENTS = 10
 ONE_SOURCE = 0.9
 """A window of which one segment value makes up more than this, though it usually doesn't, can't speak of all."""
 
+PAUSES = 3
+"""A feature that was gone so many times, for as long as now, does that by nature: it is gone when it is gone ..."""
+LONGER = 1.25
+"""... for longer than that."""
+
 
 def _everybody(view: View) -> bool:
     """Whether the window speaks of everybody: by night one airport may be all there is, and its fault only its own."""
@@ -33,6 +38,24 @@ def _everybody(view: View) -> bool:
     return True
 
 
+def _usual_pause(view: View, feature: Feature) -> bool:
+    """Whether the feature was gone for as long several times: a sensor that is silent for an hour now and then.
+
+    Hours of incidents count too, since what is kept out of history would be unheard of each time.
+    """
+    pauses, run = [], 0
+    for k in range(view.past[0], view.now[1]):
+        counts = view.history.total(k, k + 1)
+        if counts[0] < MIN_EVENTS:
+            continue
+        if view.missing(counts, feature.name) >= GONE * counts[0]:
+            run += 1
+        elif run:
+            pauses.append(run)
+            run = 0
+    return len(pauses) >= PAUSES and run <= LONGER * sorted(pauses)[-PAUSES]
+
+
 def _run(view: View) -> list[Tests]:
     features = view.ruler.inputs
     n, past_n = view.n, max(int(view.past_total[0]), 1)
@@ -42,6 +65,8 @@ def _run(view: View) -> list[Tests]:
     p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
     share = gone / max(n, 1)
     passes = np.full(len(features), _everybody(view)) & (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
+    if passes.any():
+        passes &= [not hit or not _usual_pause(view, name) for hit, name in zip(passes, features, strict=True)]
     index = view.ruler.index
 
     def build() -> Contrasts:

@@ -35,6 +35,15 @@ SAME_FAULT: Final = dt.timedelta(hours=24)
 CLEAN: Final = frozenset({"dependency_change", "no_data"}) | LASTING
 """An incident of these alone doesn't taint the history of its features."""
 
+RECURS: Final = 3
+"""What came and went by itself so many times ..."""
+
+MEMORY: Final = dt.timedelta(days=28)
+"""... within this time ..."""
+
+PASSING: Final = dt.timedelta(days=3)
+"""... and lasted no longer than this is how a feature is (rain, a sensor that sleeps), and teaches what is normal."""
+
 WHOLE: Final = frozenset({"repeated"})
 """Checks that name no feature and whose own counts an incident taints, under their name behind an ``@``."""
 
@@ -167,8 +176,10 @@ class Engine:
         """Spans (features, from, to or None) that must stay out of the history of those features.
 
         What alerted lately is kept out too, until it is believed or forgotten: else a fault's first hours would be
-        the history by which its next hours are found usual.
+        the history by which its next hours are found usual. What recurs and passes by itself isn't (see
+        :data:`RECURS`): were each rain forgotten, the next would be unheard of.
         """
+        passing = self._passing()
         spoken_for = {
             feature
             for incident in self._incidents.values()
@@ -183,8 +194,25 @@ class Engine:
         return suspects + [
             (names, incident.onset, incident.recovered)
             for incident in self._incidents.values()
-            if not incident.as_normal and not CLEAN.issuperset(incident.checks) and (names := _tainted(incident))
+            if not incident.as_normal
+            and not CLEAN.issuperset(incident.checks)
+            and (names := _tainted(incident) - passing.get(incident.id, frozenset()))
         ]
+
+    def _passing(self) -> dict[str, frozenset[str]]:
+        """By incident the features whose trouble recurs and passes by itself."""
+        onsets: dict[str, list[tuple[dt.datetime, str]]] = {}
+        for incident in self._incidents.values():
+            over = incident.recovered
+            if over is not None and over - incident.onset <= PASSING and not incident.acknowledged_by:
+                for name in _tainted(incident):
+                    onsets.setdefault(name, []).append((incident.onset, incident.id))
+        found: dict[str, set[str]] = {}
+        for name, held in onsets.items():
+            for onset, key in held:
+                if sum(abs(other - onset) <= MEMORY for other, _ in held) >= RECURS:
+                    found.setdefault(key, set()).add(name)
+        return {key: frozenset(names) for key, names in found.items()}
 
     def _believed(self, judged: JudgedWindow) -> list[Key]:
         """Alerting keys that last, the one that should lead an incident first."""

@@ -264,6 +264,27 @@ def test_quarantine_ends_where_somebody_calls_it_normal():
     assert engine.incidents[events[0].incident].state == "recovered"
 
 
+def test_what_recurs_and_passes_by_itself_teaches():
+    """Rain isn't unheard of the third time; what somebody took, what lasts and what is rare stays out of history."""
+
+    def at(*starts, last=6):
+        return lambda h, w: [f for start in starts for f in broken(start, start + last)(h, w)]
+
+    twice, often, long = (Engine("delay") for _ in range(3))
+    run(twice, range(300), at(10, 110))
+    run(often, range(300), at(10, 110, 210))
+    run(long, range(900), at(10, 210, 410, last=100))
+    assert len(twice.quarantine()) == 2
+    assert often.quarantine() == []
+    assert len(long.quarantine()) == 3
+    taken = next(iter(often.incidents))
+    often.acknowledge(taken, "ada", T0 + 300 * HOUR)
+    assert len(often.quarantine()) == 3
+    apart = Engine("delay")
+    run(apart, range(2_000), at(10, 900, 1_800))
+    assert len(apart.quarantine()) == 3
+
+
 def test_snooze_is_kept_until_its_end():
     """An update wakes a snoozed incident only after its time."""
     engine = Engine("delay")

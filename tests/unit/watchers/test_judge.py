@@ -347,3 +347,31 @@ def test_one_hour_is_no_state_of_four():
     # A window that stands alone may be of one hour's rows, whatever hours they are of: nothing lasts there.
     mixed = hour_of(72, shifted(1.5))
     assert "x1" in {finding.feature for finding in judge(view_of(mixed))}
+
+
+# Pauses ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pauses", "now", "alarms"),
+    [
+        ([], 1, True),
+        ([1, 1], 1, True),
+        ([1, 1, 1], 1, False),
+        ([1, 1, 1], 2, True),
+        ([2, 2, 2, 1], 2, False),
+        ([9, 1, 1], 2, True),
+    ],
+)
+def test_a_feature_that_pauses_by_nature_is_gone_when_it_is_gone_for_longer(pauses, now, alarms):
+    """A sensor that was silent for an hour three times isn't news a fourth time, but for two hours it is."""
+    gone = nulled("x1", lambda _data, _k: True)
+    past, start = list(CALM[:72]), 10
+    for length in pauses:
+        for hour in range(start, start + length):
+            past[hour] = hour_of(hour, gone)
+        start += length + 3
+    for hour in range(72, 71 + now):
+        past.append(hour_of(hour, gone))
+    found = judge(view_of(hour_of(71 + now, gone), past))
+    assert ("vanished" in {f.check for f in found if f.feature == "x1"}) == alarms
