@@ -62,8 +62,9 @@ class Contrasts:
         # Cells first, so that a sparse matrix reads them row by row.
         flat = np.ascontiguousarray(counts.reshape(math.prod(counts.shape[:-1]), len(self.cells)).T, dtype=np.float64)
         shape = (*counts.shape[:-1], len(self))
-        top, squares, bottom = self._matrices
-        x, n = (np.ascontiguousarray((matrix @ flat).T).reshape(shape) for matrix in (top, bottom))
+        top, squares, bottom, base = self._matrices
+        x = np.ascontiguousarray((top @ flat).T).reshape(shape)
+        n = np.ascontiguousarray((bottom @ flat)[base].T).reshape(shape)
         x2 = x if squares is None else np.ascontiguousarray((squares @ flat).T).reshape(shape)
         return x, x2, n
 
@@ -73,14 +74,20 @@ class Contrasts:
         return all(a == 1.0 for pairs in self.weights for _, a in pairs)
 
     @cached_property
-    def _matrices(self) -> tuple[sparse.csr_array, sparse.csr_array | None, sparse.csr_array]:
-        """Numerator, squares (None where they are the same) and denominator as sparse (C, len(cells)) matrices."""
+    def _matrices(self) -> tuple[sparse.csr_array, sparse.csr_array | None, sparse.csr_array, Index]:
+        """Numerator and squares (None where they are the same) as sparse (C, len(cells)) matrices, denominators.
+
+        Contrasts of one feature share theirs, so that each is summed once: shape (bases, len(cells)), and which base
+        is whose.
+        """
         place = {int(cell): k for k, cell in enumerate(self.cells)}
         top = [(c, place[i], a) for c, pairs in enumerate(self.weights) for i, a in pairs]
-        bottom = [(c, place[i], 1.0) for c, positions in enumerate(self.base) for i in positions]
+        bases = {positions: b for b, positions in enumerate(dict.fromkeys(self.base))}
+        bottom = [(b, place[i], 1.0) for positions, b in bases.items() for i in positions]
         shape = (len(self), len(self.cells))
         squares = None if self.indicators else _sparse([(c, k, a * a) for c, k, a in top], shape)
-        return _sparse(top, shape), squares, _sparse(bottom, shape)
+        own = np.array([bases[positions] for positions in self.base], dtype=np.intp)
+        return _sparse(top, shape), squares, _sparse(bottom, (len(bases), len(self.cells))), own
 
 
 def _sparse(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sparse.csr_array:

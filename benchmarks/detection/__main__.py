@@ -15,7 +15,7 @@ from typing import Any, Final
 from benchmarks.detection import page, peers
 from benchmarks.detection.contenders import CONTENDERS
 from benchmarks.detection.parts import PARTS, Run
-from benchmarks.detection.settings import FULL, QUICK, SEED
+from benchmarks.detection.settings import FULL, HOUR, QUICK, SEED
 from benchmarks.detection.targets import targets
 from benchmarks.saying import say, version
 
@@ -37,7 +37,7 @@ def main() -> int:
     """
     args = _parser().parse_args()
     os.nice(19 if args.nice else 0)
-    settings = QUICK if args.quick else FULL
+    settings = QUICK if args.quick else HOUR if args.hour else FULL
     contenders = [name for name in CONTENDERS if not args.contender or name in args.contender]
     load, started = [os.getloadavg()[0]], time.perf_counter()
     parts: dict[str, Any] = {}
@@ -51,8 +51,8 @@ def main() -> int:
     load.append(os.getloadavg()[0])
     document = {
         "benchmark": "detection",
-        "command": f"python -m benchmarks.detection{' --quick' if args.quick else ''}",
-        "quick": args.quick,
+        "command": f"python -m benchmarks.detection{' --quick' if args.quick else ' --hour' if args.hour else ''}",
+        "quick": args.quick or args.hour,
         "seed": SEED,
         "seconds": time.perf_counter() - started,
         "machine": {
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page of the documentation")
     parser.add_argument("--quick", action="store_true", help="as much as fits into minutes")
+    parser.add_argument("--hour", action="store_true", help="as much as fits into an hour")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only, may be repeated")
     parser.add_argument(
         "--merge", action="append", type=Path, metavar="FILE", help="take the parts of an earlier --json from there"

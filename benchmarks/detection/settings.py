@@ -1,4 +1,4 @@
-"""How much is measured: everything, or as much as fits into three minutes."""
+"""How much is measured: everything, as much as fits into an hour, or as much as fits into minutes."""
 
 from __future__ import annotations
 
@@ -58,6 +58,19 @@ class Settings:
 
 
 FULL: Final = Settings()
+HOUR: Final = Settings(
+    clean={200: 100, 2_000: 80, 20_000: 8},
+    repeats={200: 6, 2_000: 16},
+    sequences=6,
+    blocks={200: 3, 2_000: 6, 20_000: 1},
+    block_windows={200: 20, 2_000: 8, 20_000: 6},
+    day_rows=(2_000,),
+    day_blocks=3,
+    months=4,
+    seeds=1,
+    one_feature=True,
+    most={"evidently": (5, 1), "nannyml": (150, 1), "alibi-detect": (90, 1), "mllog, two frames": (12, 1)},
+)
 QUICK: Final = Settings(
     clean={200: 16, 2_000: 12},
     repeats={200: 2, 2_000: 3},

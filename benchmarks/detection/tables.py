@@ -235,7 +235,10 @@ def _years(part: dict[str, Any]) -> Table:
     real = part["real"]
     if "error" not in real:
         pages = f"{real['false_pages']} on {real['calm_days']} calm days ({real['pages']} on all)"
-        rate = f"{real['per_28_calm_days']:.2f} in 28 days ({real['not_weather_per_28']:.2f} not of the weather alone)"
+        rate = (
+            f"{real['per_28_calm_days']:.2f} in 28 days "
+            f"({real['unexplained_per_28']:.2f} neither of missing values nor of the weather alone)"
+        )
         what = "; ".join(title[14:] for title in real["titles"][:5])
         cost = f"{1e3 * real['cpu'] / real['hours']:.0f}"
         lines.append(["real flights", "", pages, rate, NOT_MEASURED, NOT_MEASURED, what, cost])

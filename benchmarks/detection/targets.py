@@ -130,8 +130,8 @@ def _real(row: dict[str, Any]) -> Iterator[Target]:
         return
     pages, days = row["false_pages"], row["calm_days"]
     yield _target(REAL_PAGES, PAGES, row["per_28_calm_days"], f"{pages} on {days} days")
-    others = f"{pages - row['weather_pages']} on {days} days"
-    yield _target(f"{REAL_PAGES}, not about the weather alone", PAGES, row["not_weather_per_28"], others)
+    name = f"{REAL_PAGES}, neither of missing values nor of the weather alone"
+    yield _target(name, PAGES, row["unexplained_per_28"], f"{days} days")
 
 
 def _speed(part: dict[str, Any]) -> Iterator[Target]:

@@ -22,6 +22,7 @@ from watchers.config import Config
 from watchers.schedule import run
 
 TRAINING: Final = dt.timedelta(days=28)
+MISSING: Final = frozenset({"missing", "vanished"})
 WEEK: Final = dt.timedelta(days=7)
 
 
@@ -83,6 +84,9 @@ def real(weeks: int) -> dict[str, Any]:
     false = [event for event in pages if day_of(event.at - HOUR) in calm]
     # Stations fall silent and fronts pass: such pages are true, and a table tells them from the others.
     weather = [event for event in false if set(event.data.get("features", [])) <= set(WEATHER)]
+    # Values that were missing were missing: a station's, or those of flights that were cancelled.
+    missing = [event for event in false if set(event.data.get("checks", [])) <= MISSING]
+    explained = {id(event) for event in (*weather, *missing)}
     calm_count = sum(day in calm for day in days)
     return {
         "noise": "flights",
@@ -92,8 +96,9 @@ def real(weeks: int) -> dict[str, Any]:
         "calm_days": calm_count,
         "false_pages": len(false),
         "weather_pages": len(weather),
+        "missing_pages": len(missing),
         "per_28_calm_days": 28 * len(false) / calm_count if calm_count else None,
-        "not_weather_per_28": 28 * (len(false) - len(weather)) / calm_count if calm_count else None,
+        "unexplained_per_28": 28 * (len(false) - len(explained)) / calm_count if calm_count else None,
         "titles": [f"{event.at:%Y-%m-%d %H}h {event.data.get('title', '')}" for event in false],
         "others": [f"{event.at:%Y-%m-%d %H}h {event.data.get('title', '')}" for event in pages if event not in false],
         "cpu": cpu,
