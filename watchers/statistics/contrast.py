@@ -248,7 +248,7 @@ def contrast(
         low=np.where(judged, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
         extreme=envelope(np.abs(past_t)),
-        kappa=_margin(tau2 / np.maximum(variance, 1e-300), effective),
+        kappa=margin(tau2 / np.maximum(variance, 1e-300), effective),
         windows=many,
         history_x=history_x,
         history_n=history_n,
@@ -272,7 +272,7 @@ def _skewed_tail(t: Array, skewness: Array) -> Array:
     return result
 
 
-def _margin(share: Array, effective: Array) -> Array:
+def margin(share: Array, effective: Array) -> Array:
     """By how much ``t`` must exceed the greatest of history's.
 
     Sampling noise has thin tails, so the greatest of many is a good bound. Nature's are as thick as an exponential's:

@@ -371,7 +371,26 @@ def test_a_feature_that_pauses_by_nature_is_gone_when_it_is_gone_for_longer(paus
         for hour in range(start, start + length):
             past[hour] = hour_of(hour, gone)
         start += length + 3
-    for hour in range(72, 71 + now):
-        past.append(hour_of(hour, gone))
+    past += [hour_of(hour, gone) for hour in range(72, 71 + now)]
     found = judge(view_of(hour_of(71 + now, gone), past))
     assert ("vanished" in {f.check for f in found if f.feature == "x1"}) == alarms
+
+
+# Wandering ------------------------------------------------------------------------------------------------------------
+
+
+def wandering(hour: int, more: float = 0.0):
+    """A number that is two higher in two of five hours."""
+    return shifted(2.0 * (hour % 5 < 2) + more, "x2")
+
+
+def test_just_outside_of_training_is_no_news_of_what_wanders():
+    """What history's tails did explains a little more of the same; of what never wandered it is news, as is far more."""
+    past = [hour_of(hour, wandering(hour)) for hour in range(96)]
+
+    def outside(current, before):
+        return [f.check for f in judge(view_of(current, before)) if f.feature == "x2" and f.check == "range"]
+
+    assert outside(hour_of(96, wandering(96, 2.0)), past) == []
+    assert outside(hour_of(96, wandering(96, 2.0)), CALM[:96]) == ["range"]
+    assert outside(hour_of(96, wandering(96, 80)), past) == ["range"]

@@ -19,6 +19,7 @@ from watchers.statistics.contrast import (
     ROUNDING,
     WINDOWS_PER_OUTLIER,
     Contrasted,
+    margin,
 )
 from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
 
@@ -121,6 +122,43 @@ def test_contrast_is_what_it_says(seed: int, hours: int, length: int, natural: b
         want = slow(rows[:hours], windows.tolist(), rows[hours:], inflation, natural=natural)
         for name, value in want.items():
             assert getattr(fast, name)[column] == pytest.approx(value, rel=1e-7, abs=1e-12), name
+
+
+@pytest.mark.parametrize("n", [200, 500, 2_000])
+def test_skewed_weights_alarm_as_often_as_they_say(n: int) -> None:
+    """Of a number that is nearly always zero, p values under 0.001 are about one in a thousand, not several."""
+    rng = np.random.default_rng(7)
+    shares, weights = np.array([0.985, 0.01, 0.004, 0.001]), np.array([-0.2, 2.0, 3.0, 4.0])
+    weights = weights - shares @ weights
+    weights = weights / math.sqrt(shares @ weights**2)
+    skewness = np.full(20_000, shares @ weights**3)
+    stratum = np.zeros(1, dtype=np.intp)
+
+    def rows(size: float, counts: npt.NDArray[np.float64]) -> Rows:
+        x, x2 = (counts @ part for part in (weights, weights**2))
+        return Rows(x[None, :], x2[None, :], np.full((1, len(x)), size), stratum)
+
+    past = rows(1e9, np.tile(1e9 * shares, (20_000, 1)))
+    now = rows(n, rng.multinomial(n, shares, 20_000).astype(np.float64))
+    windows = np.full(1, -1)
+    told = contrast(past, windows, now, natural=False, skewness=skewness).p_value
+    plain = contrast(past, windows, now, natural=False, skewness=np.zeros(20_000)).p_value
+    assert (told < 1e-3).mean() <= 2.5e-3
+    assert (plain < 1e-3).mean() > 1.5 * (told < 1e-3).mean()
+    assert (told >= plain - 1e-15).all()
+    assert (told < 0.1).mean() > 0.03
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 1e4), st.floats(1, 1e4))
+def test_the_margin_grows_with_nature_and_falls_with_windows(one: float, two: float, few: float, many: float) -> None:
+    """Where chance rules a quarter more than history's greatest is enough; where nature does, more, up to four times."""
+    few, many, one, two = min(few, many), max(few, many), min(one, two), max(one, two)
+    at = lambda share, windows: float(margin(np.array([share]), np.array([windows]))[0])  # noqa: E731
+    assert at(0.0, few) == at(0.0, many) == 1.25
+    assert 1.25 <= at(one, few) <= at(two, few) + 1e-12 <= 4 + 2e-12
+    assert at(two, few) >= at(two, many) - 1e-12
+    assert at(1.0, 1e4) == 1.75
 
 
 def shares_of(past: npt.NDArray[np.float64], now: npt.NDArray[np.float64], *, natural: bool) -> Contrasted:
