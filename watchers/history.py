@@ -208,13 +208,13 @@ class History:
 
     def within(self, rows: slice, spans: Quarantine) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
         """For each span that touches the rows: its features, and which of the rows lie in it."""
-        starts = np.asarray(self._starts)[self._row_profile[rows]]
-        found = []
-        for names, start, end in spans:
-            inside = (starts >= start.timestamp()) & (starts < (end.timestamp() if end else np.inf))
-            if inside.any():
-                found.append((names, inside))
-        return found
+        return _inside(np.asarray(self._starts)[self._row_profile[rows]], spans)
+
+    def within_profiles(
+        self, first: int, last: int, spans: Quarantine
+    ) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
+        """The same of the profiles ``first`` up to, not including, ``last``."""
+        return _inside(np.asarray(self._starts[first:last]), spans)
 
     def total(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Counts of all events of profiles ``first`` up to, not including, ``last``."""
@@ -238,6 +238,15 @@ class History:
         if key not in self._trained:
             self._trained[key] = make()
         return self._trained[key]
+
+
+def _inside(starts: Array, spans: Quarantine) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
+    found = []
+    for names, start, end in spans:
+        inside = (starts >= start.timestamp()) & (starts < (end.timestamp() if end else np.inf))
+        if inside.any():
+            found.append((names, inside))
+    return found
 
 
 @dataclass

@@ -27,7 +27,7 @@ from watchers.statistics import (
     spread_out,
     take,
 )
-from watchers.statistics.contrast import Array, Index, residuals, strata_totals
+from watchers.statistics.contrast import Array, Index, residuals, strata_totals, suspects
 
 LEARNING_WINDOWS: Final = 8
 """Fewer windows of history than this, and only what needs no variance is judged."""
@@ -42,14 +42,17 @@ RARE: Final = 0.005
 """Below this expected rate the t approximation fails, and counts are judged as rare events."""
 
 MOST: Final = 0.75
-"""A segment is named where it holds this share of all excess,"""
+"""A segment is named where it holds this share of all excess ..."""
+
+NAMING: Final = 18
+"""... which is at least so many events (a handful of one airline's flights all leave from one airport), ..."""
 
 CHANCE: Final = 2.0
-"""where the rest shows no more than so many standard deviations of excess,"""
+"""... where the rest shows no more than so many standard deviations of excess, ..."""
 
 APART: Final = 3.5
-"""and where its share is so many standard deviations above that of an excess which is everywhere: of 18 segments, one
-in 200 would be by chance."""
+"""... and where its share is so many standard deviations above that of an excess which is everywhere: of 18 segments,
+one in 200 would be by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +225,11 @@ class View:
     def lessons(self, feature: str) -> list[int]:
         """Positions of the profiles of history that may teach what is normal of a feature."""
         first, last = self.past
-        spans = [(start, end) for names, start, end in self.spans if feature in names]
-        starts = [self.history.profiles[k].window.start for k in range(first, last)]
-        return [
-            k
-            for k, start in enumerate(starts, first)
-            if start is None or not any(begin <= start and (end is None or start < end) for begin, end in spans)
-        ]
+        taught = np.ones(last - first, dtype=bool)
+        for names, inside in self.history.within_profiles(first, last, self.spans):
+            if feature in names:
+                taught &= ~inside
+        return (np.flatnonzero(taught) + first).tolist()
 
     def window_counts(self, feature: str, cells: Sequence[int]) -> npt.NDArray[np.int64]:
         """Counts of some cells in each window of history that may teach what is normal of a feature.
@@ -310,6 +311,9 @@ class View:
             # A window with few events is left to the longer ones.
             columns = np.flatnonzero(n >= MIN_EVENTS)
             rows, windows, current = self._sides(key, contrasts, segmented=segmented, columns=columns)
+            if segmented:
+                kept = np.flatnonzero(suspects(rows, current, inflation=contrasts.inflation))
+                rows, current, columns = take(rows, kept), take(current, kept), columns[kept]
             skewness = None
             if not contrasts.indicators:
                 skewness = np.resize(contrasts.skewness or np.zeros(len(contrasts)), len(n))[columns]
@@ -394,8 +398,9 @@ class View:
         drawn = np.sqrt(np.maximum(size * fair * (1 - fair), 1e-12))
         about = contrasts.features[column]
         named = (
-            (n > 0)
+            (n >= NAMING)
             & (n < 0.8 * all_n)
+            & (excess >= NAMING)
             & (excess >= MOST * abs(everywhere))
             & (rest <= CHANCE * noise)
             & (excess - fair * abs(everywhere) > APART * drawn)

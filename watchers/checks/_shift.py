@@ -17,9 +17,6 @@ from watchers.view import Tests, View
 SMALL_EFFECT: Final = 0.05
 """Cohen's w that shares must have moved by together: of two shares of a third each, a point."""
 
-LARGER_EFFECT: Final = 0.15
-"""The same where natural variance is unknown."""
-
 
 @dataclass(frozen=True)
 class Shift:
@@ -37,7 +34,8 @@ class Shift:
         sign: 1 or -1 where only one direction is a fault.
         shares: The contrasts are shares, whose small counts are judged as rare events.
         each: Whether each contrast is tested; else only ``together``.
-        together: Whether the shares of each feature are tested together as well.
+        together: Whether the shares of each feature are tested together as well, where there is history: without it
+            any two samples differ in something.
     """
 
     check: str
@@ -64,7 +62,7 @@ class Shift:
         floor = self.larger if view.larger_floors else self.floor
         if self.each:
             results.append(self._tests(view, floor, segmented=False))
-        if self.together:
+        if self.together and not view.larger_floors:
             results.append(self._together(view, floor))
         if self.segment_floor is not None and view.history.segments:
             results.append(self._tests(view, self.segment_floor, segmented=True))
@@ -102,8 +100,7 @@ class Shift:
         number = {name: k for k, name in enumerate(names)}
         found = omnibus(c, np.array([number[name] for name in contrasts.features]), len(names))
         most = found.most
-        effect = LARGER_EFFECT if view.larger_floors else SMALL_EFFECT
-        passes = found.beyond & (found.low > effect) & (np.abs(c.r[most]) > floor) & view.lasting(c)[most]
+        passes = found.beyond & (found.low > SMALL_EFFECT) & (np.abs(c.r[most]) > floor) & view.lasting(c)[most]
 
         def make(g: int) -> Finding:
             p_value, alert = float(found.p_value[g]), bool(passes[g])

@@ -89,7 +89,7 @@ def _shift(view: View) -> Shift:
         finding.evidence |= {"partner": partner, "correlation": {"before": before, "now": now}}
         return (
             f"`{finding.feature}` and `{partner}` {_how(before, now)}: quadrant correlation {now:.2f} "
-            f"({before:.2f} {view.usually}){where}, while each alone looks as always"
+            f"({before:.2f} {view.usually}){where}, while each lies on either side of its middle as often as always"
         )
 
     return Shift(

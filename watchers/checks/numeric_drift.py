@@ -17,6 +17,8 @@ FLOOR = 0.05
 LARGER = 0.25
 SEGMENT = 0.4
 BIN = 0.01
+SHAPED = 200
+"""Of more windows than this each is an hour of a month: too thin for a shape, and four of them together aren't."""
 
 
 def _run(view: View) -> list[Tests]:
@@ -78,7 +80,7 @@ def _run(view: View) -> list[Tests]:
         describe=describe_shape,
         effect=lambda r, low, high: Effect("difference in share", r, low, high),
     )
-    return moved.tests(view) + shaped.tests(view)
+    return moved.tests(view) + (shaped.tests(view) if view.windows <= SHAPED else [])
 
 
 def _bounds(feature: Feature, k: int) -> str:

@@ -1,4 +1,4 @@
-"""The model's answers are NaN or infinite more often than usual.
+"""The model's answers are no finite numbers (NaN, infinite, of another type) more often than usual.
 
 Runbook: a division by an input that became 0, the logarithm of one that became negative, half precision that ran over,
 an artefact that was loaded without its weights: see the inputs of these very requests, and what was deployed before the
@@ -26,7 +26,7 @@ def _severity(finding: Finding) -> Severity:
 def _sentence(_: View, finding: Finding, where: str) -> str:
     finding.evidence["query"]["values"] = [f"{UNUSABLE}:0"]
     return (
-        f"the model's answer is NaN or infinite in {percent(finding.observed)} of requests "
+        f"the model's answer is no finite number in {percent(finding.observed)} of requests "
         f"({percent(finding.reference)} expected){where}"
     )
 

@@ -1,8 +1,8 @@
 """More requests than usual have inputs that are all equal to an earlier request's of the same hour.
 
-Runbook: a batch that was replayed, a file that was sent again (yesterday's, under today's name), a storm of retries, a
-client that polls. Look at the host and the caller of the repeated ones; where a retry storm is the cause, latency and
-failures rose before it. Repeated predictions are counted, billed and averaged twice.
+Runbook: a batch that was replayed within the hour, a file that was sent twice, a storm of retries, a client that polls.
+Look at the host and the caller of the repeated ones; where a retry storm is the cause, latency and failures rose before
+it. Repeated predictions are counted, billed and averaged twice.
 """
 
 from __future__ import annotations

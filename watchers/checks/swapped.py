@@ -34,7 +34,7 @@ EXPLAINED: Final = 0.7
 """What the other used to say must explain this share of how far the feature is from itself: fog makes two features
 look a little more like each other, a swap makes one the other."""
 
-MOST: Final = 12
+MOST: Final = 8
 """Of so many features that moved the most, each pair is tried: more than two that change places are very rare."""
 
 

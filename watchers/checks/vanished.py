@@ -23,9 +23,9 @@ ONE_SOURCE = 0.9
 """A window of which one segment value makes up more than this, though it usually doesn't, can't speak of all."""
 
 PAUSES = 3
-"""A feature that was gone so many times, for as long as now, does that by nature: it is gone when it is gone ..."""
-LONGER = 1.25
-"""... for longer than that."""
+"""A feature that was gone so many times, for as long as now, does that by nature: it pages when it is gone ..."""
+LONGEST = 2
+"""... for longer than that, and for more than so many hours in any case."""
 
 
 def _everybody(view: View) -> bool:
@@ -53,7 +53,7 @@ def _usual_pause(view: View, feature: Feature) -> bool:
         elif run:
             pauses.append(run)
             run = 0
-    return len(pauses) >= PAUSES and run <= LONGER * sorted(pauses)[-PAUSES]
+    return run <= LONGEST and len(pauses) >= PAUSES and run <= sorted(pauses)[-PAUSES]
 
 
 def _run(view: View) -> list[Tests]:
@@ -65,8 +65,7 @@ def _run(view: View) -> list[Tests]:
     p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
     share = gone / max(n, 1)
     passes = np.full(len(features), _everybody(view)) & (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
-    if passes.any():
-        passes &= [not hit or not _usual_pause(view, name) for hit, name in zip(passes, features, strict=True)]
+    pauses = [bool(hit) and _usual_pause(view, feature) for hit, feature in zip(passes, features, strict=True)]
     index = view.ruler.index
 
     def build() -> Contrasts:
@@ -94,11 +93,12 @@ def _run(view: View) -> list[Tests]:
                 float(rate_low(gone, np.full_like(gone, n))[i] - usual[i]),
                 1 - float(usual[i]),
             ),
-            severity="critical",
+            severity="info" if pauses[i] else "critical",
             onset=since,
             evidence={"query": {"kind": "missing", "feature": name}},
             message=f"`{name}` has vanished: {kind} in {percent(share[i])} of requests "
-            f"({percent(usual[i])} expected){view.since(since)}",
+            f"({percent(usual[i])} expected){view.since(since)}"
+            + (", as it does for an hour now and then" if pauses[i] else ""),
         )
 
     return [Tests([f.name for f in features], np.asarray(p_value, dtype=np.float64), passes, share - usual, make)]

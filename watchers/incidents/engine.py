@@ -201,17 +201,21 @@ class Engine:
 
     def _passing(self) -> dict[str, frozenset[str]]:
         """By incident the features whose trouble recurs and passes by itself."""
-        onsets: dict[str, list[tuple[dt.datetime, str]]] = {}
+        onsets: dict[tuple[str, str], list[tuple[dt.datetime, str]]] = {}
         for incident in self._incidents.values():
             over = incident.recovered
             if over is not None and over - incident.onset <= PASSING and not incident.acknowledged_by:
                 for name in _tainted(incident):
-                    onsets.setdefault(name, []).append((incident.onset, incident.id))
+                    # What broke in another way each time recurs in none.
+                    onsets.setdefault((name, incident.checks[0]), []).append((incident.onset, incident.id))
         found: dict[str, set[str]] = {}
-        for name, held in onsets.items():
-            for onset, key in held:
-                if sum(abs(other - onset) <= MEMORY for other, _ in held) >= RECURS:
-                    found.setdefault(key, set()).add(name)
+        for (name, _), held in onsets.items():
+            held.sort()
+            for k in range(len(held) - RECURS + 1):
+                recurring = held[k : k + RECURS]
+                if recurring[-1][0] - recurring[0][0] <= MEMORY:
+                    for _, key in recurring:
+                        found.setdefault(key, set()).add(name)
         return {key: frozenset(names) for key, names in found.items()}
 
     def _believed(self, judged: JudgedWindow) -> list[Key]:

@@ -51,6 +51,9 @@ BY_NATURE: Final = 1e-4
 
 MOST_MARGIN: Final = 4.0
 
+SUSPICIOUS: Final = 2.0
+"""Standard errors of sampling under which nothing is looked at closer, where there are very many contrasts."""
+
 COMMON: Final = 5
 """Events a window that make a contrast's variance comparable with others'."""
 
@@ -285,6 +288,17 @@ def margin(share: Array, effective: Array) -> Array:
     """
     natural = np.minimum(-np.log(BY_NATURE) / np.log(np.maximum(effective, 2.0)), MOST_MARGIN)
     result: Array = 1.25 + 0.5 * share + np.maximum(natural - 1.75, 0.0) * np.maximum(2 * share - 1, 0.0)
+    return result
+
+
+def suspects(history: Rows, current: Rows, *, inflation: float = 1.0) -> npt.NDArray[np.bool_]:
+    """Which contrasts lie so far from what is expected that natural variance is worth learning, shape (contrasts,).
+
+    Natural variance only makes ``t`` smaller, so that what sampling variance alone explains can't alarm.
+    """
+    size = int(max(history.stratum.max(initial=0), current.stratum.max(initial=0))) + 1
+    now = residuals(current, strata_totals(history, size), leave_out=False, inflation=inflation)
+    result: npt.NDArray[np.bool_] = now.e.sum(axis=0) ** 2 > SUSPICIOUS**2 * now.variance.sum(axis=0)
     return result
 
 

@@ -72,11 +72,15 @@ def omnibus(c: Contrasted, groups: Index, count: int) -> Omnibus:
     told = past > 0
     many = np.maximum(told.sum(axis=0), 1)
     freedom = np.maximum(weight @ member, 1.0)
-    mean = np.maximum(past.sum(axis=0) / many, freedom)
-    spread = (told * (past - past.sum(axis=0) / many) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
+    usual = past.sum(axis=0) / many
+    mean = np.maximum(usual, freedom)
+    spread = (told * (past - usual) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
+    natural = (usual > freedom) | (spread > 2 * freedom)
     spread = np.maximum(spread, 2 * freedom)
     shape = np.clip(2 * mean**2 / spread, 1.0, freedom)
     known = 1 / np.maximum(((1 / np.maximum(c.nu, 1.0)) * part) @ member / np.maximum(q, LEAST), 1e-6)
+    # What history's own windows say of q is known from no more than these.
+    known = np.where(natural, np.minimum(known, np.maximum(many - 1, 1)), known)
     p_value = np.where(q > 0, special.fdtrc(shape, known, q / mean), 1.0)
     limit = mean * special.fdtri(shape, known, CONFIDENCE)
     w = np.sqrt((np.where(weight > 0, c.r**2 / p, 0.0)) @ member)

@@ -184,7 +184,7 @@ FAULTS = {
         put("remarks", "gate held wegen wetter verspätet", every(3)),
     ),
     "correlation": Planted(
-        "correlation", "minutes", ("`minutes` and `", "` go together less than they did: quadrant correlation ", "(0.", " at these hours) since", "each alone"),
+        "correlation", "minutes", ("`minutes` and `", "` go together less than they did: quadrant correlation ", "(0.", " at these hours) since", "while each lies on"),
         lambda data: data["minutes"].sort(),
     ),
     "correlation-turned": Planted(
@@ -234,7 +234,7 @@ FAULTS = {
         put("@score", lambda v: 0.5 + (v - 0.5) / 3),
     ),
     "numeric_stability": Planted(
-        "numeric_stability", "@score", ("the model's answer is NaN or infinite in 5% of requests (0% expected) since 2026-03-05 00:00",),
+        "numeric_stability", "@score", ("the model's answer is no finite number in 5% of requests (0% expected) since 2026-03-05 00:00",),
         put("@score", float("nan"), every(20)),
     ),
     "latency": Planted("latency", "@latency", ("requests take ", " ms expected, x2"), put("@latency", lambda v: 2 * v)),

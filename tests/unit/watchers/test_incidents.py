@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -281,8 +282,11 @@ def test_what_recurs_and_passes_by_itself_teaches():
     often.acknowledge(taken, "ada", T0 + 300 * HOUR)
     assert len(often.quarantine()) == 3
     apart = Engine("delay")
-    run(apart, range(2_000), at(10, 900, 1_800))
+    run(apart, range(1_400), at(10, 10 + 28 * 24, 10 + 56 * 24))
     assert len(apart.quarantine()) == 3
+    otherwise = Engine("delay")
+    run(otherwise, range(300), lambda h, w: at(10, 110)(h, w) + [replace(f, check="range") for f in at(210)(h, w)])
+    assert len(otherwise.quarantine()) == 3
 
 
 def test_snooze_is_kept_until_its_end():

@@ -360,6 +360,7 @@ def test_one_hour_is_no_state_of_four():
         ([1, 1, 1], 1, False),
         ([1, 1, 1], 2, True),
         ([2, 2, 2, 1], 2, False),
+        ([3, 3, 3], 3, True),
         ([9, 1, 1], 2, True),
     ],
 )
@@ -373,7 +374,8 @@ def test_a_feature_that_pauses_by_nature_is_gone_when_it_is_gone_for_longer(paus
         start += length + 3
     past += [hour_of(hour, gone) for hour in range(72, 71 + now)]
     found = judge(view_of(hour_of(71 + now, gone), past))
-    assert ("vanished" in {f.check for f in found if f.feature == "x1"}) == alarms
+    (told,) = [f for f in found if f.feature == "x1" and f.check == "vanished"]
+    assert told.severity == ("critical" if alarms else "info")
 
 
 # Wandering ------------------------------------------------------------------------------------------------------------
