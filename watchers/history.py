@@ -233,6 +233,13 @@ class History:
         difference: npt.NDArray[np.int64] = self._totals[last] - self._totals[first]
         return difference
 
+    def totals(self, first: Index, last: Index, cells: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The same of many spans and some cells, shape (spans, len(cells))."""
+        self.total(0, 0)
+        places = np.asarray(cells, dtype=np.intp)
+        result: npt.NDArray[np.int64] = self._totals[np.ix_(last, places)] - self._totals[np.ix_(first, places)]
+        return result
+
     def trained(self, key: str, make: Callable[[], Rows]) -> Rows:
         """Training counts as rows of the contrasts named ``key``, made once."""
         if key not in self._trained:

@@ -237,11 +237,13 @@ class View:
         Returns:
             shape (windows, len(cells)); a window of which any profile must not teach is left out.
         """
-        taught = set(self.lessons(feature))
-        begin = self.past[1] - self.windows * self.length
-        spans = [(k, k + self.length) for k in range(begin, self.past[1], self.length)]
-        kept = [self.history.total(*span)[list(cells)] for span in spans if taught.issuperset(range(*span))]
-        return np.array(kept, dtype=np.int64).reshape(len(kept), len(cells))
+        first, last = self.past
+        bad = np.ones(last - first, dtype=np.int64)
+        bad[np.asarray(self.lessons(feature), dtype=np.intp) - first] = 0
+        begins = np.arange(last - self.windows * self.length, last, self.length)
+        spoilt = np.concatenate([[0], np.cumsum(bad)])
+        begins = begins[spoilt[begins - first + self.length] == spoilt[begins - first]]
+        return self.history.totals(begins, begins + self.length, cells)
 
     @cached_property
     def _past_rows(self) -> tuple[slice, Index, list[tuple[frozenset[str], npt.NDArray[np.bool_]]]]:

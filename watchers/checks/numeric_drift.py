@@ -17,8 +17,8 @@ FLOOR = 0.05
 LARGER = 0.25
 SEGMENT = 0.4
 BIN = 0.01
-SHAPED = 200
-"""Of more windows than this each is an hour of a month: too thin for a shape, and four of them together aren't."""
+SHAPED = 100
+"""Of more windows than this each is an hour or a few: too thin for a shape, and a day of them isn't."""
 
 
 def _run(view: View) -> list[Tests]:

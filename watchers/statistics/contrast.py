@@ -145,7 +145,9 @@ class Residuals:
 def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
     """``x``, ``x2`` and ``n`` summed by stratum, each of shape (size, contrasts)."""
     count = len(rows.stratum)
-    member = sparse.csr_array((np.ones(count), (rows.stratum, np.arange(count))), shape=(size, count))
+    # Made in the format that it is used in: converting it would take longer than all else.
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows.stratum, minlength=size))])
+    member = sparse.csr_array((np.ones(count), np.argsort(rows.stratum, kind="stable"), ends), shape=(size, count))
     return np.asarray(member @ rows.x), np.asarray(member @ rows.x2), np.asarray(member @ rows.n)
 
 
