@@ -76,8 +76,9 @@ def test_what_idle_siblings_have_delivered_keeps_nothing_out(
             assert log.flush()
             accepted = sum(log.status().accepted for log in logs if log.status().written)
             wait_until(lambda accepted=accepted: len(receiver.lines) >= accepted)
+            # What arrived is noted a moment later; until then it counts as waiting.
+            wait_until(lambda: needed_bytes(tmp_path / "spool") < BOUND / 4)
         assert sum(path.stat().st_size for path in segments(tmp_path / "spool")) > BOUND
-        assert needed_bytes(tmp_path / "spool") < BOUND / 2
         assert all(log.close() for log in logs)
         counts = [log.status() for log in logs]
         assert [count.sink_errors for count in counts] == [0] * 10
