@@ -55,8 +55,7 @@ class Shift:
         """Test all events, and the segments where there is a floor for them."""
         if view.learning or view.n < MIN_EVENTS:
             return []
-        contrasts, _ = view.contrast(self.key, self.build)
-        if not len(contrasts):
+        if not len(view.history.contrasts(self.key, self.build)):
             return []
         results = []
         floor = self.larger if view.larger_floors else self.floor

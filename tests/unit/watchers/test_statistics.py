@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from mllog.ruler import Feature
+from watchers.checks.unit_change import EXPLAINED, best_scale
 from watchers.statistics import Rows, contrast, omnibus, onset, rare_events, rate_low
 from watchers.statistics.contrast import (
     CONFIDENCE,
@@ -17,9 +19,11 @@ from watchers.statistics.contrast import (
     MIN_EVENTS,
     PRIOR,
     ROUNDING,
+    SUSPICIOUS,
     WINDOWS_PER_OUTLIER,
     Contrasted,
     margin,
+    suspects,
 )
 from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
 
@@ -159,6 +163,36 @@ def test_the_margin_grows_with_nature_and_falls_with_windows(one: float, two: fl
     assert 1.25 <= at(one, few) <= at(two, few) + 1e-12 <= 4 + 2e-12
     assert at(two, few) >= at(two, many) - 1e-12
     assert at(1.0, 1e4) == 1.75
+
+
+def test_what_is_not_looked_at_closer_could_not_alarm() -> None:
+    """Natural variance only makes ``t`` smaller: whatever exceeds the bound with it is a suspect without it."""
+    rng = np.random.default_rng(8)
+    share = rng.uniform(0.05, 0.5, 400)
+    drawn = np.clip(share + rng.normal(0, 0.02, (30, 400)), 0.01, 0.9)
+    x = rng.binomial(300, drawn).astype(np.float64)
+    x[-1, ::20] += 60
+    rows = Rows(x, x, np.full(x.shape, 300.0), np.arange(30) % 4)
+    past, now = (Rows(rows.x[k], rows.x2[k], rows.n[k], rows.stratum[k]) for k in (slice(29), slice(29, 30)))
+    found, kept = contrast(past, np.arange(29), now), suspects(past, now)
+    assert kept[np.abs(found.t) > SUSPICIOUS].all()
+    assert kept[::20].all()
+    assert 0 < kept.mean() < 0.8
+
+
+@pytest.mark.parametrize(("part", "explained"), [(1.0, True), (0.3, False)])
+def test_a_unit_explains_all_that_moved(part: float, explained: bool) -> None:
+    """Everything in kilometres is a factor; a third of it and the rest elsewhere is a mixture that no factor explains."""
+    rng = np.random.default_rng(9)
+    edges = tuple(np.linspace(100, 3_000, 24).tolist())
+    feature = Feature("distance", "number", edges=edges, low=0.0, high=3_000.0)
+    values = rng.lognormal(6.5, 0.4, 20_000)
+    moved = np.where(rng.random(20_000) < part, values * 1.609344, rng.choice([200.0, 2_700.0], 20_000))
+    usual, now = (np.bincount(np.searchsorted(edges, v, side="right"), minlength=25).astype(float) for v in (values, moved))
+    factor, gain, share = best_scale(feature, usual, now)
+    assert gain > 15
+    assert (share > EXPLAINED) == explained
+    assert not explained or factor == pytest.approx(1.609344, rel=0.1)
 
 
 def shares_of(past: npt.NDArray[np.float64], now: npt.NDArray[np.float64], *, natural: bool) -> Contrasted:
