@@ -44,7 +44,7 @@ def main() -> int:
     for path in args.merge or ():
         parts |= json.loads(path.read_text(encoding="utf-8"))["parts"]
     with tempfile.TemporaryDirectory(prefix="mllog-bench-") as folder:
-        run = Run(settings, contenders, say, args.jobs, Path(folder))
+        run = Run(settings, contenders, say, args.jobs, Path(folder), args.keep)
         for name, part in PARTS.items():
             if name in args.only if args.only else name not in parts:
                 parts[name] = part(run)
@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only, may be repeated")
     parser.add_argument(
         "--merge", action="append", type=Path, metavar="FILE", help="take the parts of an earlier --json from there"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep verdicts there, and ask nobody twice who would say the same",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
     parser.add_argument("--nice", action="store_true", help="give way to whatever else runs")

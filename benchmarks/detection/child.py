@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 import time
-import traceback
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -73,23 +72,16 @@ def chosen(spec: dict[str, Any], most: int | None, *, delays_only: bool) -> set[
 
 
 def main() -> int:
-    """Judge tasks one after the other; each task's verdicts are written beside it."""
+    """Judge a task and write the verdicts; whatever a peer raises ends the process, with the reason on stderr."""
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
-    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("answer", type=Path)
     parser.add_argument("--most", type=int)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    failed = 0
-    for folder in args.folders:
-        try:
-            result = judge(args.name, folder, args.most)
-        except Exception as error:  # noqa: BLE001 - a peer may fail in any way: it is reported, never left out
-            traceback.print_exc()
-            result = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-            failed = 1
-        (folder / f"{args.name}.json").write_text(json.dumps(result), encoding="utf-8")
-    return failed
+    args.answer.write_text(json.dumps(judge(args.name, args.folder, args.most)), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Run:
         tell: Told how far it is.
         jobs: Processes at once.
         folder: Room for tasks.
+        kept: Where answers are kept between runs; None: nowhere.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Run:
     tell: Tell
     jobs: int
     folder: Path
+    kept: Path | None = None
 
     def judge(self, name: str, tasks: Sequence[Task]) -> Judged:
         """Have the contenders judge a part's tasks."""
@@ -55,8 +57,9 @@ class Run:
         if tasks:
             place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
             found = judge(
-                tasks, self.contenders, self.settings, place, lambda text: self.tell(f"{name}: {text}"), self.jobs
-            )
+                tasks, self.contenders, self.settings, place, lambda text: self.tell(f"{name}: {text}"), self.jobs,
+                self.kept,
+            )  # fmt: skip
         return found
 
     def flights(self) -> DataSet:

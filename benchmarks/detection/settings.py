@@ -59,7 +59,7 @@ class Settings:
 
 FULL: Final = Settings()
 HOUR: Final = Settings(
-    clean={200: 100, 2_000: 80, 20_000: 8},
+    clean={200: 100, 2_000: 80, 20_000: 8, 200_000: 2},
     repeats={200: 6, 2_000: 16},
     sequences=6,
     blocks={200: 3, 2_000: 6, 20_000: 1},
