@@ -126,7 +126,7 @@ def compare(
     else:
         past = [item if isinstance(item, WindowProfile) else profile(item, card, time) for item in history]
         history_known = True
-    book = History(card.ruler, [*(past if history_known else []), window])
+    book = History(card, [*(past if history_known else []), window])
     last = len(book) - 1
     view = View(card, book, past=(0, last), now=(last, last + 1), larger_floors=not history_known)
     findings = judge(view, every=all)

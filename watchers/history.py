@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from mllog.ruler import Ruler
+from mllog.card import ModelCard
 from watchers.profile import ALL, Segment, WindowProfile
 from watchers.statistics.contrast import Array, Index, Rows
 
@@ -32,6 +33,7 @@ class Contrasts:
         base: Per contrast the positions that its denominator sums.
         inflation: Design effect of the sampling.
         skewness: Of one event's weight, per contrast; None for indicators, whose share says it, and where it is small.
+        card_only: Whether the card alone says the weights, so that they hold for any history of it.
     """
 
     features: tuple[str, ...]
@@ -40,6 +42,7 @@ class Contrasts:
     base: tuple[tuple[int, ...], ...]
     inflation: float = 1.0
     skewness: tuple[float, ...] | None = None
+    card_only: bool = True
 
     def __len__(self) -> int:
         return len(self.features)
@@ -102,6 +105,18 @@ def _sparse(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sp
 
 Builder = Callable[[], Contrasts]
 
+_BUILT: Final[dict[int, dict[str, Contrasts]]] = {}
+
+
+def built(card: ModelCard) -> dict[str, Contrasts]:
+    """What was built of a card's ruler and training counts: once, however many histories are judged by the card."""
+    held = _BUILT.get(id(card))
+    if held is None:
+        held = _BUILT[id(card)] = {}
+        weakref.finalize(card, _BUILT.pop, id(card), None)
+    return held
+
+
 STRATA: Final[dict[str, int]] = {
     "*": 0,
     **{f"{day}{hour:02d}": 1 + hour + 24 * (day == "e") for day in "de" for hour in range(24)},
@@ -116,10 +131,15 @@ class History:
 
     A profile of one hour is one row; a profile with several strata is several rows of one window. Overlapping and
     repeated spans are kept as they are: history is a list, not a set.
+
+    Args:
+        card: The model's card.
+        profiles: The first ones.
     """
 
-    def __init__(self, ruler: Ruler, profiles: Iterable[WindowProfile] = ()) -> None:
-        self.ruler = ruler
+    def __init__(self, card: ModelCard, profiles: Iterable[WindowProfile] = ()) -> None:
+        self.ruler = ruler = card.ruler
+        self._built = built(card)
         self.profiles: list[WindowProfile] = []
         self.segments: list[Segment] = [
             (name, value) for name in ruler.segments for value in ruler.by_name[name].categories
@@ -171,9 +191,11 @@ class History:
 
     def contrasts(self, key: str, build: Builder) -> Contrasts:
         """The contrasts named ``key``, built once."""
-        if key not in self._contrasts:
-            self._contrasts[key] = build()
-        return self._contrasts[key]
+        found = self._contrasts.get(key) or self._built.get(key)
+        if found is None:
+            found = build()
+            (self._built if found.card_only else self._contrasts)[key] = found
+        return found
 
     def sums(self, key: str, contrasts: Contrasts, *, segmented: bool = False) -> tuple[Array, Array, Array]:
         """Contrast sums of every row: each of shape (rows, C), or (rows, segments * C) with ``segmented``."""

@@ -9,12 +9,16 @@ import numpy as np
 from scipy import stats
 
 from watchers.checks import all_checks
-from watchers.finding import SEVERITIES, Finding
-from watchers.view import Check, Tests, View
+from watchers.finding import SEVERITIES, Finding, State
+from watchers.statistics import MIN_EVENTS
+from watchers.view import LEARNING_WINDOWS, Check, Tests, View
 
 Q_VALUES: Final = {"all": 0.008, "segment": 0.002}
 """Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995), by family: also the share
 of windows in which anything alarms by chance."""
+
+_STATES: Final[tuple[State, ...]] = ("alert", "ok", "learning", "unknown")
+"""What says more comes first."""
 
 
 def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = False) -> list[Finding]:
@@ -29,7 +33,9 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
         every: Also return what is in order: one finding a check and feature, with its state.
 
     Returns:
-        Alerts, at most one a check and feature, the worst first; with ``every`` the others behind them.
+        Alerts, at most one a check and feature, the worst first; with ``every`` the others behind them. What could not
+        be judged is never silent: a window with hardly an event gives a finding of state ``unknown``, and so does each
+        check and feature that ``view.watched`` names.
     """
     checks = all_checks() if checks is None else checks
     if not view.profile.complete:
@@ -41,20 +47,26 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
     findings: dict[tuple[str, str | None], Finding] = {}
     for family in Q_VALUES:
         members = [(check, tests) for check, tests in answers if tests.family == family]
-        _judge_family(members, findings, Q_VALUES[family], every=every, learning=view.learning)
+        _judge_family(view, members, findings, Q_VALUES[family], every=every)
     for check, tests in answers:
         for finding in tests.facts:
             findings[check.name, finding.feature] = _alert(finding)
+    if view.n < MIN_EVENTS:
+        few = f"only {view.n} event{'s' if view.n > 1 else ''}: checks that compare need {MIN_EVENTS}"
+        findings["few_events", None] = _unknown(view, few, "few_events")
+    elif every and view.learning:
+        findings["history", None] = _unknown(view, _too_little(view), "history")
+        findings["history", None].state = "learning"
     return sorted(findings.values(), key=_rank)
 
 
 def _judge_family(
+    view: View,
     members: Sequence[tuple[Check, Tests]],
     findings: dict[tuple[str, str | None], Finding],
     allowed: float,
     *,
     every: bool,
-    learning: bool,
 ) -> None:
     p_values = np.concatenate([tests.p_values for _, tests in members] or [np.zeros(0)])
     if not p_values.size:
@@ -65,21 +77,40 @@ def _judge_family(
         q = q_values[offset : offset + len(tests.p_values)]
         offset += len(tests.p_values)
         alert = tests.passes & (q <= allowed)
+        judged = alert | (True if tests.judged is None else tests.judged)
+        told = alert
+        if every:
+            told = judged if tests.family == "segment" else np.ones_like(alert)
+        elif view.watched and tests.family == "all" and not judged.all():
+            told = alert | np.array([(check.name, name) in view.watched for name in tests.features])
+        rank = [*zip(alert.tolist(), judged.tolist(), tests.size.tolist(), strict=True)]
         best: dict[str | None, int] = {}
-        for i in range(len(q)) if every else np.flatnonzero(alert).tolist():
+        for i in np.flatnonzero(told).tolist():
             name = tests.features[i]
-            held = best.get(name)
-            if held is None or (alert[i], tests.size[i]) > (alert[held], tests.size[held]):
+            if name not in best or rank[i] > rank[best[name]]:
                 best[name] = i
         for name, i in best.items():
-            key = (check.name, name)
-            # What all events show already needs no second finding from its segments.
-            if tests.finding is None or (key in findings and (findings[key].state == "alert" or not alert[i])):
+            held = findings.get((check.name, name))
+            # What all events show already needs no second finding from its segments, nor from another test.
+            if tests.finding is None or (held and _STATES.index(held.state) <= 2 - rank[i][0] - rank[i][1]):
                 continue
             finding = tests.finding(i)
             finding.q_value = float(q[i])
-            finding.state = "alert" if alert[i] else "learning" if learning else "ok"
-            findings[key] = finding
+            finding.state = "alert" if alert[i] else "learning" if view.learning else "ok"
+            if not judged[i]:
+                finding.state, finding.severity = "learning" if view.learning else "unknown", "info"
+                finding.message = f"not judged: {_why_not(finding, view)}"
+            findings[check.name, name] = finding
+
+
+def _why_not(finding: Finding, view: View) -> str:
+    if finding.n < MIN_EVENTS:
+        return f"{finding.n} values, {MIN_EVENTS} are needed"
+    return _too_little(view) if view.learning else "history knows nothing of these hours, or of this feature"
+
+
+def _too_little(view: View) -> str:
+    return f"{view.taught} windows of history with events enough, {LEARNING_WINDOWS} are needed"
 
 
 def _alert(finding: Finding) -> Finding:
@@ -87,8 +118,8 @@ def _alert(finding: Finding) -> Finding:
     return finding
 
 
-def _unknown(view: View, reason: str) -> Finding:
-    finding = view.finding("no_data", feature=None, n=view.n, message=reason, severity="info")
+def _unknown(view: View, reason: str, check: str = "no_data") -> Finding:
+    finding = view.finding(check, feature=None, n=view.n, message=reason, severity="info")
     finding.state = "unknown"
     return finding
 

@@ -19,7 +19,6 @@ from watchers.incidents import Engine, Incident, IncidentEvent, fold
 from watchers.judge import judge
 from watchers.notify import Notifier, notify
 from watchers.profile import WindowProfile
-from watchers.statistics.contrast import MIN_EVENTS
 from watchers.stores.base import DocumentQuery, Store
 from watchers.view import View
 
@@ -186,7 +185,7 @@ class _ModelRun:
             return
         back = start - self.config.history - longest * HOUR
         self.history = History(
-            self.card.ruler,
+            self.card,
             _gapless(store.stored_profiles(model, self.card.ruler, back, start), self.card, start),
         )
         fresh: list[WindowProfile] = []
@@ -215,7 +214,7 @@ class _ModelRun:
         """
         self.quiet = 0 if profile.n else self.quiet + 1
         if len(self.history) and self.quiet * HOUR > self.config.history:
-            self.history = History(self.card.ruler)
+            self.history = History(self.card)
         return bool(profile.n or len(self.history))
 
     def _judge_hour(self) -> list[dict[str, Any]]:
@@ -237,11 +236,12 @@ class _ModelRun:
                 length=length,
                 spans=self.engine.quarantine(),
                 others=self.others,
+                watched=self.engine.watched(),
             )
             findings = judge(view)
-            if view.n >= MIN_EVENTS:
-                # The engine must hear of quiet windows too, or nothing would ever be over.
-                findings.append(view.finding("judged", feature=None, n=view.n, message="judged", severity="info"))
+            # The engine must hear of quiet windows too, or nothing would ever be over.
+            if view.n:
+                findings.append(view.finding("no_data", feature=None, n=view.n, message="events came", severity="info"))
             documents += self._take(findings, Window(view.profile.window.start, newest), length)
         if newest.timestamp() % DAY.total_seconds() == 0:
             week = self.history.profiles[-skew.HOURS :]

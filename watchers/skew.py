@@ -151,7 +151,7 @@ def _book(card: ModelCard, hours: Sequence[WindowProfile]) -> History | None:
     begin, end = hours[0].window.start, hours[-1].window.end
     if begin is None or end is None or end - begin < DAY:  # what differs may be the time of day
         return None
-    book = History(card.ruler, hours)
+    book = History(card, hours)
     book.segments.clear()  # what training said in each of them no card knows
     return book
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -21,6 +21,7 @@ from watchers.statistics import (
     MIN_EVENTS,
     Contrasted,
     Rows,
+    comparable,
     contrast,
     onset,
     onset_of_events,
@@ -65,6 +66,7 @@ class Tests:
         passes: Whether envelope and floor are passed too; an alert needs this and a small enough q value.
         size: What to rank a feature's tests by, shape (T,).
         finding: From the position of a test to its finding (state and q value are filled in by the judge).
+        judged: Whether each test could be made, shape (T,); None: all could.
         family: ``all``, or ``segment`` for tests within segments, which have a family of their own.
         facts: Findings that no test stands behind (a fingerprint that was never seen); alerts as they are.
     """
@@ -75,6 +77,7 @@ class Tests:
     size: Array = field(default_factory=lambda: np.zeros(0))
     finding: Callable[[int], Finding] | None = None
     family: str = "all"
+    judged: npt.NDArray[np.bool_] | None = None
     facts: Sequence[Finding] = ()
 
 
@@ -123,6 +126,7 @@ class View:
         length: Profiles in a window of the past (the current one may be shorter, it is compared by rates).
         spans: What must not teach what is normal.
         others: Cards of other models, for telling which model answered.
+        watched: Checks and features that are in trouble, which the judge is to tell of where it can't judge them.
         larger_floors: Whether natural variance is unknown, so that only large effects count.
     """
 
@@ -133,6 +137,7 @@ class View:
     length: int = 1
     spans: Quarantine = ()
     others: Sequence[ModelCard] = ()
+    watched: Collection[tuple[str, str | None]] = ()
     larger_floors: bool = False
     _held: dict[tuple[str, bool], Contrasted] = field(default_factory=dict, repr=False)
 
@@ -161,10 +166,17 @@ class View:
         """Windows of history."""
         return (self.past[1] - self.past[0]) // self.length
 
+    @cached_property
+    def taught(self) -> int:
+        """Windows of history with events enough to be compared with this one."""
+        begins = self.past[1] - self.length * np.arange(1, self.windows + 1, dtype=np.intp)
+        n = self.history.totals(begins, begins + self.length, [0]).astype(np.float64)
+        return int(comparable(np.array([float(self.n)]), n).sum())
+
     @property
     def learning(self) -> bool:
         """Whether there is too little history for anything that needs a variance."""
-        return self.windows < LEARNING_WINDOWS and not self.larger_floors
+        return self.taught < LEARNING_WINDOWS and not self.larger_floors
 
     def lasting(self, c: Contrasted) -> npt.NDArray[np.bool_]:
         """Whether each contrast shows a state and not one hour.
@@ -328,6 +340,10 @@ class View:
                 skewness=skewness,
             )
             held = spread_out(part, columns, len(n), n)
+            if not segmented and not n.all():
+                # Of what the model never says there is nothing to judge.
+                ever = self.history.rows(key, contrasts, self._past_rows[0]).n.sum(axis=0)
+                held = replace(held, judged=held.judged | ((n == 0) & (ever == 0)))
             self._held[key, segmented] = held
         return contrasts, held
 

@@ -50,6 +50,7 @@ class _Judged:
     p_value: Array
     low: Array
     passes: npt.NDArray[np.bool_]
+    judged: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Rate:
         if segmented:
             outside &= rare | (np.abs(c.t) > SEGMENT_KAPPA * c.extreme)
         passes = outside & (low > floor) & (c.observed > c.expected) & (x >= LEAST) & view.lasting(c)
-        return _Judged(c, np.where(rare, rare_counts(c), common), low, passes)
+        judged = np.where(rare, (c.n >= MIN_EVENTS) | c.judged, c.judged & (not view.learning))
+        return _Judged(c, np.where(rare, rare_counts(c), common), low, passes, judged)
 
     def _tests(self, view: View, *, segmented: bool) -> Tests:
         contrasts, c = view.contrast(self.check, self.build, segmented=segmented)
@@ -113,7 +115,7 @@ class Rate:
 
         features = list(contrasts.features) * (len(c.n) // max(len(contrasts), 1))
         family = "segment" if segmented else "all"
-        return Tests(features, judged.p_value, judged.passes, np.abs(c.r), make, family)
+        return Tests(features, judged.p_value, judged.passes, np.abs(c.r), make, family, judged.judged)
 
     def _finding(self, view: View, judged: _Judged, i: int, *, segmented: bool) -> Finding:
         contrasts, c = view.history.contrasts(self.check, self.build), judged.c

@@ -21,11 +21,12 @@ def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = Tru
     """
     index = view.ruler.index
     names, labels, weights, base, skewness = [], [], [], [], []
+    card_only = True
     for feature in features:
         cells = [index[feature.name, "bin", str(k)] for k in range(len(feature.edges) + 1)]
         counts = view.training[cells].astype(np.float64)
         if counts.sum() == 0:
-            counts = view.past_total[cells].astype(np.float64)
+            counts, card_only = view.past_total[cells].astype(np.float64), False
         if (counts > 0).sum() < 2:
             continue
         p = counts / counts.sum()
@@ -43,7 +44,9 @@ def ordered_contrasts(view: View, features: list[Feature], *, spread: bool = Tru
             weights.append(tuple((cell, float(a)) for cell, a in zip(cells, score, strict=True)))
             base.append(tuple(cells))
             skewness.append(float((p * score**3).sum()))
-    return Contrasts(tuple(names), tuple(labels), tuple(weights), tuple(base), skewness=tuple(skewness))
+    return Contrasts(
+        tuple(names), tuple(labels), tuple(weights), tuple(base), skewness=tuple(skewness), card_only=card_only
+    )
 
 
 def _standardise(z: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -90,14 +90,15 @@ class Shift:
         # A change of location explains one of spread more often than the other way round.
         handicap = np.array([0.5 if label == "spread" else 1.0 for label in contrasts.labels])
         size = np.abs(c.t) * np.tile(handicap, len(p_value) // len(contrasts))
-        return Tests(features, p_value, passes, size, make, "segment" if segmented else "all")
+        return Tests(features, p_value, passes, size, make, "segment" if segmented else "all", c.judged)
 
     def _together(self, view: View, floor: float) -> Tests:
         """All shares of a feature in one test; the finding tells of the one that moved most."""
         contrasts, c = view.contrast(self.key, self.build)
         names = list(dict.fromkeys(contrasts.features))
         number = {name: k for k, name in enumerate(names)}
-        found = omnibus(c, np.array([number[name] for name in contrasts.features]), len(names))
+        groups = np.array([number[name] for name in contrasts.features])
+        found = omnibus(c, groups, len(names))
         most = found.most
         passes = found.beyond & (found.low > SMALL_EFFECT) & (np.abs(c.r[most]) > floor) & view.lasting(c)[most]
 
@@ -106,7 +107,8 @@ class Shift:
             together = {"name": "Cohen's w", "value": float(found.w[g]), "low": float(found.low[g])}
             return self._finding(view, c, int(most[g]), p_value, alert=alert, segmented=False, together=together)
 
-        return Tests(names, found.p_value, passes, np.zeros(len(names)), make)
+        judged = np.array([c.judged[groups == g].any() for g in range(len(names))])
+        return Tests(names, found.p_value, passes, np.zeros(len(names)), make, judged=judged)
 
     def _finding(
         self,

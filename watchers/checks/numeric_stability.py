@@ -40,9 +40,9 @@ def _run(view: View) -> list[Tests]:
     def build() -> Contrasts:
         return indicators([answer], [[view.ruler.index[UNUSABLE, "bin", "0"]]], [[0]])
 
-    return Rate(
-        "numeric_stability", build, floor=FLOOR, sentence=_sentence, query="bin", severity=_severity
-    ).tests(view)
+    return Rate("numeric_stability", build, floor=FLOOR, sentence=_sentence, query="bin", severity=_severity).tests(
+        view
+    )
 
 
 check = FunctionCheck("numeric_stability", _run)

@@ -98,9 +98,7 @@ def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
     kinds = {"number", "category", "boolean"}
-    features = [
-        f for f in view.ruler.features if f.kind in kinds and f.name not in _OTHERS and not is_shape(f.name)
-    ]
+    features = [f for f in view.ruler.features if f.kind in kinds and f.name not in _OTHERS and not is_shape(f.name)]
     judged = [_judge(view, feature) for feature in features]
 
     def make(i: int) -> Finding:

@@ -43,7 +43,7 @@ def _run(view: View) -> list[Tests]:
             if own is not None and shares is not None:
                 names.append(f"{card.model} {card.version}")
                 weights.append(tuple((cell, float(a)) for cell, a in zip(cells, np.log(shares / own), strict=True)))
-        return Contrasts((SCORE,) * len(names), tuple(names), tuple(weights), (cells,) * len(names))
+        return Contrasts((SCORE,) * len(names), tuple(names), tuple(weights), (cells,) * len(names), card_only=False)
 
     key = "wrong_model:" + ",".join(sorted(f"{card.model}/{card.version}" for card in candidates))
     contrasts, c = view.contrast(key, build)

@@ -172,9 +172,7 @@ class Case:
         if not needed:
             return self.quiet[min(key[0] for key in self.keys)] >= 1
         shortest = self.quiet[min(needed)]
-        return shortest >= SHORT_CLEAR_WINDOWS or all(
-            self.quiet[length] >= CLEAR_WINDOWS for length in needed
-        )
+        return shortest >= SHORT_CLEAR_WINDOWS or all(self.quiet[length] >= CLEAR_WINDOWS for length in needed)
 
     def news(self) -> list[Any]:
         """What a reader would care about; nothing is sent while it stays the same."""
@@ -264,9 +262,7 @@ class Case:
         named: list[str | None] = [*incident.features] or [None]
         keys = keys or [(1, check, feature, None) for check in incident.checks for feature in named]
         lengths = sorted({key[0] for key in keys})
-        case = cls(
-            incident.id, incident.model, incident.opened, lengths[0], set(keys), dict.fromkeys(lengths, 0)
-        )
+        case = cls(incident.id, incident.model, incident.opened, lengths[0], set(keys), dict.fromkeys(lengths, 0))
         for _, check, feature, _ in sorted(keys, key=str):
             case.voices.setdefault((check, feature), Voice(check, feature, incident.severity))
             case.onsets.setdefault(feature, {})[lengths[0]] = incident.onset

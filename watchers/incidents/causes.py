@@ -56,9 +56,7 @@ def rank(
     return list(reversed(unique.values()))
 
 
-def _split(
-    onset: dt.datetime, profiles: Sequence[WindowProfile]
-) -> tuple[list[WindowProfile], list[WindowProfile]]:
+def _split(onset: dt.datetime, profiles: Sequence[WindowProfile]) -> tuple[list[WindowProfile], list[WindowProfile]]:
     before, around = [], []
     for profile in profiles:
         start, end = profile.window.start, profile.window.end
@@ -78,9 +76,7 @@ def _counts(kind: str, profiles: Sequence[WindowProfile]) -> Counter[str]:
     return counts
 
 
-def _appeared(
-    kind: str, before: Sequence[WindowProfile], around: Sequence[WindowProfile]
-) -> list[dict[str, Any]]:
+def _appeared(kind: str, before: Sequence[WindowProfile], around: Sequence[WindowProfile]) -> list[dict[str, Any]]:
     earlier, now = _counts(kind, before), _counts(kind, around)
     if not earlier:  # nothing is new where nothing was known
         return []
@@ -100,9 +96,7 @@ def _described(kind: str, name: str, earlier: Counter[str], profiles: Sequence[W
     """A version by its name; an environment by the packages that changed, where both manifests are known."""
     if kind != "environment":
         return name
-    manifests = {
-        fingerprint: packages for profile in profiles for fingerprint, packages in profile.manifests.items()
-    }
+    manifests = {fingerprint: packages for profile in profiles for fingerprint, packages in profile.manifests.items()}
     old, new = manifests.get(earlier.most_common(1)[0][0]), manifests.get(name)
     if not old or not new:
         return name
@@ -111,9 +105,7 @@ def _described(kind: str, name: str, earlier: Counter[str], profiles: Sequence[W
         for package in sorted({*old, *new})
         if old.get(package) != new.get(package)
     ]
-    shown = ", ".join(changed[:_CHANGED]) + (
-        f" and {len(changed) - _CHANGED} more" if len(changed) > _CHANGED else ""
-    )
+    shown = ", ".join(changed[:_CHANGED]) + (f" and {len(changed) - _CHANGED} more" if len(changed) > _CHANGED else "")
     return f"{name} ({shown})" if shown else name
 
 

@@ -152,9 +152,7 @@ class Engine:
         self._forget(at)
         return result
 
-    def acknowledge(
-        self, incident: str, by: str, at: dt.datetime, *, as_normal: bool = False
-    ) -> IncidentEvent:
+    def acknowledge(self, incident: str, by: str, at: dt.datetime, *, as_normal: bool = False) -> IncidentEvent:
         """Somebody takes an incident.
 
         With ``as_normal`` the new level is right: its windows stay in the history.
@@ -171,6 +169,11 @@ class Engine:
             KeyError: there is no such incident.
         """
         return self._record(snoozed(self._incidents[incident], by, at, until))
+
+    def watched(self) -> frozenset[tuple[str, str | None]]:
+        """Checks and features whose alerts are remembered: where they can't be judged they don't become quiet."""
+        of_cases = {key[1:3] for case in self._cases.values() if case.recovered is None for key in case.keys}
+        return frozenset(of_cases | self._verdicts.remembered())
 
     def quarantine(self) -> list[tuple[frozenset[str], dt.datetime, dt.datetime | None]]:
         """Spans (features, from, to or None) that must stay out of the history of those features.
@@ -235,9 +238,7 @@ class Engine:
         reopens = max(REOPENS, dt.timedelta(hours=length))
         lane = [case for case in self._cases.values() if case.lasting == (check in LASTING)]
         active = [case for case in lane if case.recovered is None]
-        past = sorted(
-            (c for c in lane if c.recovered is not None), key=lambda c: c.recovered or at, reverse=True
-        )
+        past = sorted((c for c in lane if c.recovered is not None), key=lambda c: c.recovered or at, reverse=True)
         naming = [case for case in active if self._about(case, check, feature, onset, length)]
         if naming:
             return min(naming, key=lambda case: abs(case.onset - onset)), "updated"
@@ -283,9 +284,7 @@ class Engine:
                 break
         return identity
 
-    def _emit(
-        self, case: Case, at: dt.datetime, kind: EventKind, profiles: Sequence[WindowProfile]
-    ) -> IncidentEvent:
+    def _emit(self, case: Case, at: dt.datetime, kind: EventKind, profiles: Sequence[WindowProfile]) -> IncidentEvent:
         if kind in {"opened", "updated"} and profiles:
             leading = case.voices[case.leading]
             case.causes = causes.rank(leading.segment, case.onset, profiles, given=leading.causes)
@@ -306,9 +305,7 @@ class Engine:
     def _forget(self, at: dt.datetime) -> None:
         longest = dt.timedelta(hours=max(self._judged))
         gone = [
-            c.id
-            for c in self._cases.values()
-            if c.recovered and at - (c.last_seen or c.recovered) > REOPENS + longest
+            c.id for c in self._cases.values() if c.recovered and at - (c.last_seen or c.recovered) > REOPENS + longest
         ]
         for name in gone:
             del self._cases[name]

@@ -46,9 +46,7 @@ class IncidentEvent:
     data: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def make(
-        cls, incident: str, at: dt.datetime, kind: EventKind, number: int, data: dict[str, Any]
-    ) -> IncidentEvent:
+    def make(cls, incident: str, at: dt.datetime, kind: EventKind, number: int, data: dict[str, Any]) -> IncidentEvent:
         """An event with its id."""
         content = json.dumps(
             [incident, at.astimezone(dt.UTC).isoformat(), kind, number, data], sort_keys=True, allow_nan=False
@@ -139,10 +137,7 @@ class Incident:
     def to_dict(self) -> dict[str, Any]:
         """As strict JSON types."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
-            key: value.isoformat() if isinstance(value, dt.datetime) else value
-            for key, value in values.items()
-        }
+        return {key: value.isoformat() if isinstance(value, dt.datetime) else value for key, value in values.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
@@ -214,9 +209,7 @@ def _apply(held: Incident | None, event: IncidentEvent) -> Incident | None:
         if event.kind != "reopened":  # whoever took the first round need not know of the second
             after.acknowledged_by, after.snoozed_until = held.acknowledged_by, held.snoozed_until
         if event.kind == "updated":
-            woken = (
-                held.state == "snoozed" and held.snoozed_until is not None and held.snoozed_until <= event.at
-            )
+            woken = held.state == "snoozed" and held.snoozed_until is not None and held.snoozed_until <= event.at
             after.state = "open" if woken else held.state
     after.recovered = after.recovered if after.state == "recovered" else None
     return after

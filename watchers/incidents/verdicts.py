@@ -21,6 +21,10 @@ NEEDED: Final = 2
 """A check must alert in 2 of its last 3 judged windows."""
 
 
+NOTHING: Final = frozenset({"no_data", "few_events"})
+"""Where these speak, checks that say nothing weren't quiet: they had nothing to judge."""
+
+
 def key_of(finding: Finding, length: int) -> Key:
     """What a finding is remembered under."""
     return length, finding.check, finding.feature, next(iter(finding.segment)) if finding.segment else None
@@ -47,7 +51,8 @@ class JudgedWindow:
     length: int
     alerts: dict[Key, list[Finding]] = field(default_factory=dict)
     _verdicts: dict[Key, bool | None] = field(default_factory=dict)
-    _by_feature: dict[str | None, bool] = field(default_factory=dict)
+    _known: bool = False
+    _silent: bool = False
 
     @classmethod
     def of(cls, findings: Iterable[Finding], window: Window, length: int) -> JudgedWindow:
@@ -56,7 +61,9 @@ class JudgedWindow:
         for finding in findings:
             key = key_of(finding, length)
             known = finding.state in {"ok", "alert"}
-            judged._by_feature[finding.feature] = judged._by_feature.get(finding.feature, False) or known
+            judged._known |= known
+            # Of an hour with hardly an event nothing is known but that.
+            judged._silent |= finding.check in NOTHING and finding.state != "ok"
             if raises(finding):
                 judged.alerts.setdefault(key, []).append(finding)
                 judged._verdicts[key] = True
@@ -73,15 +80,12 @@ class JudgedWindow:
     def verdict(self, key: Key) -> bool | None:
         """True: alerted; False: judged and quiet; None: not judged, which counts neither way.
 
-        Checks speak of segments only where they alert; so a key that nobody mentions is quiet, if its feature
-        (or, where nobody mentions that either, anything at all) was judged.
+        Checks speak of what is quiet only where they couldn't judge it; so a key that nobody mentions is quiet, if
+        anything was judged.
         """
         if key in self._verdicts:
             return self._verdicts[key]
-        judged = self._by_feature.get(key[2])
-        if judged is None:
-            judged = any(self._by_feature.values())
-        return False if judged else None
+        return False if self._known and not self._silent else None
 
 
 class Verdicts:
@@ -91,9 +95,7 @@ class Verdicts:
         self._recent: dict[Key, list[tuple[bool, str]]] = {}
         for entry in entries:
             length, check, feature, segment = entry["key"]
-            self._recent[length, check, feature, segment] = [
-                (bool(alert), onset) for alert, onset in entry["verdicts"]
-            ]
+            self._recent[length, check, feature, segment] = [(bool(alert), onset) for alert, onset in entry["verdicts"]]
 
     def note(self, judged: JudgedWindow) -> None:
         """Remember a window."""
@@ -112,6 +114,10 @@ class Verdicts:
         """Whether it alerted often enough to be believed."""
         return sum(alert for alert, _ in self._recent.get(key, ())) >= NEEDED
 
+    def remembered(self) -> set[tuple[str, str | None]]:
+        """Checks and features that alerted lately."""
+        return {key[1:3] for key in self._recent}
+
     def onset(self, key: Key) -> dt.datetime:
         """The earliest onset among its alerts in memory."""
         return min(dt.datetime.fromisoformat(onset) for alert, onset in self._recent[key] if alert)
@@ -119,10 +125,7 @@ class Verdicts:
     def to_list(self) -> list[dict[str, Any]]:
         """As JSON types."""
         ordered: Sequence[Key] = sorted(self._recent, key=str)
-        return [
-            {"key": list(key), "verdicts": [list(verdict) for verdict in self._recent[key]]}
-            for key in ordered
-        ]
+        return [{"key": list(key), "verdicts": [list(verdict) for verdict in self._recent[key]]} for key in ordered]
 
     def suspected(self, clean: frozenset[str]) -> list[tuple[str, dt.datetime]]:
         """Features that alerted lately, by checks that aren't ``clean``, each with the earliest onset of the alerts.

@@ -28,9 +28,7 @@ class Message:
     tone: Tone
 
 
-def compose(
-    event: IncidentEvent, incident: Incident, *, store: str = "PLACE", time_zone: str = "UTC"
-) -> Message:
+def compose(event: IncidentEvent, incident: Incident, *, store: str = "PLACE", time_zone: str = "UTC") -> Message:
     """The message of one change.
 
     Args:
@@ -41,17 +39,13 @@ def compose(
     """
     zone = ZoneInfo(time_zone)
     lines = [incident.message or incident.title, ""]
-    lines.append(
-        f"Model: {incident.model}" + (f" {', '.join(incident.versions)}" if incident.versions else "")
-    )
+    lines.append(f"Model: {incident.model}" + (f" {', '.join(incident.versions)}" if incident.versions else ""))
     lines.append(f"Since: {_moment(incident.onset, zone)}")
     if event.kind == "recovered":
         lines.append(f"Until: {_moment(event.at, zone)} ({_span(event.at - incident.onset)})")
     lines.append(f"Severity: {incident.severity}")
     if incident.segment:
-        lines.append(
-            "Segment: " + ", ".join(f"{field} = {value}" for field, value in incident.segment.items())
-        )
+        lines.append("Segment: " + ", ".join(f"{field} = {value}" for field, value in incident.segment.items()))
     if len(incident.features) > 1:
         more = f" and {len(incident.features) - 8} more" if len(incident.features) > 8 else ""
         lines.append("Features: " + ", ".join(incident.features[:8]) + more)

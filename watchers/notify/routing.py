@@ -43,9 +43,7 @@ class Route:
         return severe and any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
-def routes(
-    configured: Iterable[str | Mapping[str, Any]] = (), environ: Mapping[str, str] | None = None
-) -> list[Route]:
+def routes(configured: Iterable[str | Mapping[str, Any]] = (), environ: Mapping[str, str] | None = None) -> list[Route]:
     """Routes of the configuration, then those of the environment.
 
     Args:
@@ -74,13 +72,9 @@ def routes(
 
 def _route(entry: Any, number: int) -> Route:
     if not isinstance(entry, Mapping) or "://" not in str(entry.get("url", "")):
-        raise ValueError(
-            f"notification route {number} has no URL; expected for example slack://… or mailto://…"
-        )
+        raise ValueError(f"notification route {number} has no URL; expected for example slack://… or mailto://…")
     severity = entry.get("severity", "warning")
     if severity not in SEVERITIES:
         raise ValueError(f"notification route {number}: severity must be one of {', '.join(SEVERITIES)}")
     models = entry.get("models", "*")
-    return Route(
-        str(entry["url"]), (models,) if isinstance(models, str) else tuple(map(str, models)), severity
-    )
+    return Route(str(entry["url"]), (models,) if isinstance(models, str) else tuple(map(str, models)), severity)

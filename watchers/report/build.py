@@ -93,9 +93,7 @@ def build(data: ReportData) -> str:
         page["outputs"] = [volume(around)] + [p for p in panels if p not in inputs]
         page["trained"] = around.training is not None
     pictures = [
-        focus(incident, ruler, data.profiles, around, number)
-        if around is not None and number < PICTURED
-        else None
+        focus(incident, ruler, data.profiles, around, number) if around is not None and number < PICTURED else None
         for number, incident in enumerate(incidents)
     ]
     page["cards"] = [
@@ -128,9 +126,7 @@ def _figures(data: ReportData, zone: ZoneInfo) -> list[tuple[str, str, str]]:
     figures = []
     if starts and ends:
         first, last = words.day(min(starts), zone), words.day(max(ends) - dt.timedelta(seconds=1), zone)
-        figures.append(
-            (f"{(max(ends) - min(starts)) / dt.timedelta(days=1):.0f}", f"days, {first} to {last}", "")
-        )
+        figures.append((f"{(max(ends) - min(starts)) / dt.timedelta(days=1):.0f}", f"days, {first} to {last}", ""))
     figures.append((f"{sum(profile.n for profile in data.profiles):,}", "predictions", ""))
     figures.append((str(len(data.incidents)), "incident" if len(data.incidents) == 1 else "incidents", ""))
     figures.append((str(len(lasting)), "not over yet", "bad" if lasting else "good"))
@@ -144,9 +140,7 @@ def _fault(fault: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:
     def time(value: Any) -> str:
         if not value:
             return "–"
-        return words.moment(
-            value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value)), zone
-        )
+        return words.moment(value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value)), zone)
 
     segment = fault.get("segment")
     place = segment if isinstance(segment, Mapping) else {}

@@ -74,9 +74,7 @@ def card(
             groups.setdefault((finding.check, finding.feature, _segment(finding.segment)), []).append(finding)
     rank = {feature: k for k, feature in enumerate(incident.features)}
     checks = {check: k for k, check in enumerate(incident.checks)}
-    ordered = sorted(
-        groups.items(), key=lambda g: (rank.get(g[0][1] or "", -1), checks.get(g[0][0], 99), -len(g[1]))
-    )
+    ordered = sorted(groups.items(), key=lambda g: (rank.get(g[0][1] or "", -1), checks.get(g[0][0], 99), -len(g[1])))
     rows = [_row(key, group, zone) for key, group in ordered]
     columns, table = _documents(incident, documents, zone)
     causes = [(str(c["kind"]), str(c["value"]), words.share(c.get("share"))) for c in incident.causes]
@@ -106,24 +104,17 @@ def _facts(
         facts.append(("Recovered", "not yet"))
     facts.append(("Segment", _segment(incident.segment) or "everybody"))
     leading = [
-        f
-        for key, group in groups
-        for f in group
-        if key[:2] == (incident.checks[0], _first(incident)) and f.effect
+        f for key, group in groups for f in group if key[:2] == (incident.checks[0], _first(incident)) and f.effect
     ]
     if leading:
-        facts.append(
-            ("Largest effect", _effect(max(leading, key=lambda f: abs(f.effect.value) if f.effect else 0)))
-        )
+        facts.append(("Largest effect", _effect(max(leading, key=lambda f: abs(f.effect.value) if f.effect else 0))))
     if incident.versions:
         facts.append(("Versions", ", ".join(incident.versions)))
     if len(incident.features) > 1:
         more = f" and {len(incident.features) - 8} more" if len(incident.features) > 8 else ""
         facts.append(("Features", ", ".join(incident.features[:8]) + more))
     if incident.acknowledged_by:
-        facts.append(
-            ("Taken by", incident.acknowledged_by + (" as the new normal" if incident.as_normal else ""))
-        )
+        facts.append(("Taken by", incident.acknowledged_by + (" as the new normal" if incident.as_normal else "")))
     return facts
 
 

@@ -125,9 +125,7 @@ class Picture:
             w=words,
         )
 
-    def shade(
-        self, xs: tuple[float, float], ys: tuple[float, float], style: str, words: str, link: str = ""
-    ) -> None:
+    def shade(self, xs: tuple[float, float], ys: tuple[float, float], style: str, words: str, link: str = "") -> None:
         """Shade a span; it tells its name when pointed at, and may lead somewhere."""
         (x0, x1), (top, bottom) = xs, ys
         box = '<rect x="{x}" y="{y}" width="{w}" height="{h}" class="{s}"><title>{t}</title></rect>'
@@ -186,9 +184,7 @@ class Picture:
         head = Markup(
             '<svg viewBox="0 0 {w} {h}" role="img" aria-labelledby="{i}-t {i}-d">'
             '<title id="{i}-t">{t}</title><desc id="{i}-d">{d}</desc>'
-        ).format(
-            w=_short(self.width), h=_short(self.height), i=self.identity, t=self.title, d=self.description
-        )
+        ).format(w=_short(self.width), h=_short(self.height), i=self.identity, t=self.title, d=self.description)
         return head + Markup("").join(self.parts) + Markup("</svg>")
 
 

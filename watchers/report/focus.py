@@ -78,9 +78,7 @@ def focus(
     rows = [position[start] for start in shown.starts]
     values = curve(everything)[rows]
     curves = [values] if usual is None else [values, usual.low[rows], usual.high[rows]]
-    scale = Scale.around(
-        curves, 20, _HEIGHT - 20, zero=share, log=leading == LATENCY, least=0.01 if share else 0.0
-    )
+    scale = Scale.around(curves, 20, _HEIGHT - 20, zero=share, log=leading == LATENCY, least=0.01 if share else 0.0)
     bottom = _HEIGHT - 20
     drawing.shade((x(incident.onset), x(end)), (20, bottom), f"span {incident.severity}", incident.title)
     drawing.times(x, shown.zone, 20, bottom, 7)

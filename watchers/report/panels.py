@@ -51,9 +51,7 @@ class Surroundings:
         named = [i for i in broken if feature is None or feature in i.features or not i.features]
         spans = [(incident.onset, incident.recovered or self.end) for incident in named]
         starts = self.counts.starts
-        return np.array(
-            [all(s >= end or s + length <= begin for begin, end in spans) for s in starts], dtype=bool
-        )
+        return np.array([all(s >= end or s + length <= begin for begin, end in spans) for s in starts], dtype=bool)
 
     @property
     def x(self) -> TimeScale:
@@ -119,9 +117,7 @@ def volume(around: Surroundings) -> Panel:
     drawing.times(x, counts.zone, 6, 78, 6)
     drawing.frame(x, scale, words.number)
     _curve(drawing, x, around, rate, usual, scale=scale)
-    drawing.description = (
-        f"Between {words.number(rate.min())} and {words.number(rate.max())} predictions an hour."
-    )
+    drawing.description = f"Between {words.number(rate.min())} and {words.number(rate.max())} predictions an hour."
     result.legend = [("swatch-line", "per hour"), ("swatch-band", "usual")]
     result.note = f"{counts.n.sum():,.0f} in all"
     result.picture = drawing.svg()
@@ -180,14 +176,10 @@ def _category(drawing: Picture, x: TimeScale, feature: Feature, around: Surround
     layers = [layer for layer in layers if layer[0].sum() > 0]
     scale = Scale(0.0, 1.0, 6, 78)
     xs = around.middles(x)
-    heights = (
-        np.cumsum([counts.share(layer) for layer, _, _ in layers], axis=0) if layers else np.zeros((0, 0))
-    )
+    heights = np.cumsum([counts.share(layer) for layer, _, _ in layers], axis=0) if layers else np.zeros((0, 0))
     zeros = np.zeros(len(xs))
     for height, (_, style, _) in reversed(list(zip(heights, layers, strict=True))):
-        drawing.band(
-            xs, zeros, height, scale, f"layer {style}"
-        )  # each covers the lower part of the one before
+        drawing.band(xs, zeros, height, scale, f"layer {style}")  # each covers the lower part of the one before
     for value, name in ((0.0, "0"), (0.5, "50%"), (1.0, "100%")):
         drawing.text(x.left - 5, scale(value) + 3, name, "tick", "end")
     if around.training is not None:
@@ -255,15 +247,11 @@ def _curve(
     drawing.line(xs, values, scale, "line")
 
 
-def _incidents(
-    drawing: Picture, x: TimeScale, named: Sequence[Incident], around: Surroundings, bottom: float
-) -> None:
+def _incidents(drawing: Picture, x: TimeScale, named: Sequence[Incident], around: Surroundings, bottom: float) -> None:
     top = 6.0
     for incident in named:
         begin, end = x(incident.onset), x(incident.recovered or around.end)
-        drawing.shade(
-            (begin, end), (top, bottom), f"span {incident.severity}", incident.title, f"i-{incident.id}"
-        )
+        drawing.shade((begin, end), (top, bottom), f"span {incident.severity}", incident.title, f"i-{incident.id}")
         drawing.shade((begin, end), (top - 5, top - 2), f"bar {incident.severity}", incident.title)
 
 

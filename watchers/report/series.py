@@ -62,9 +62,7 @@ class Counts:
 
     def missing(self, feature: str) -> Values:
         """Share of predictions where it's missing, however."""
-        return self.share(
-            sum((self.column(feature, "missing", kind) for kind in MISSING_KINDS), np.zeros(len(self.n)))
-        )
+        return self.share(sum((self.column(feature, "missing", kind) for kind in MISSING_KINDS), np.zeros(len(self.n))))
 
     def unseen(self, feature: Feature) -> Values:
         """Share of tokens (of a text) or of predictions (of a category) that training never had."""
@@ -129,11 +127,7 @@ def training(ruler: Ruler, zone: ZoneInfo, card: Any) -> Counts | None:
                     row[ruler.index[key]] += count
         else:
             row += np.asarray(counts, dtype=float)
-    return (
-        Counts(ruler, zone, (dt.datetime(1970, 1, 1, tzinfo=dt.UTC),), 1, row[None, :])
-        if row[0] > 0
-        else None
-    )
+    return Counts(ruler, zone, (dt.datetime(1970, 1, 1, tzinfo=dt.UTC),), 1, row[None, :]) if row[0] > 0 else None
 
 
 def quantiles(feature: Feature, bins: Values, q: float) -> Values:
@@ -209,9 +203,7 @@ def most_changed(counts: Counts, feature: Feature, inside: npt.NDArray[np.bool_]
         return None
 
     def mean(category: str, rows: npt.NDArray[np.bool_]) -> float:
-        return float(
-            counts.column(feature.name, "category", category)[rows].sum() / max(counts.n[rows].sum(), 1)
-        )
+        return float(counts.column(feature.name, "category", category)[rows].sum() / max(counts.n[rows].sum(), 1))
 
     return max(feature.categories, key=lambda c: abs(mean(c, inside) - mean(c, ~inside)))
 

@@ -29,9 +29,7 @@ def timeline(incidents: Sequence[Incident], around: Surroundings) -> Markup:
     named = len(ordered) <= _NAMED
     rows = list(range(len(ordered))) if named else _packed(ordered, x, around)
     height = (max(rows, default=0) + 1) * (_ROW if named else 12.0)
-    said = "; ".join(
-        f"{incident.title}, {words.moment(incident.onset, counts.zone)}" for incident in ordered[:_NAMED]
-    )
+    said = "; ".join(f"{incident.title}, {words.moment(incident.onset, counts.zone)}" for incident in ordered[:_NAMED])
     drawing = Picture(_WIDTH, height + 30, "Incidents over time", said or "No incidents.", "timeline")
     drawing.times(x, counts.zone, 4, height + 12, 13)
     for incident, row in zip(ordered, rows, strict=True):

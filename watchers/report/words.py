@@ -17,9 +17,7 @@ def moment(time: dt.datetime | None, zone: ZoneInfo, *, year: bool = False) -> s
     if time is None:
         return "–"
     local = time.astimezone(zone)
-    return (
-        f"{local:%a} {local.day} {local:%b %Y %H:%M}" if year else f"{local:%a} {local.day} {local:%b %H:%M}"
-    )
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M}" if year else f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
 def day(time: dt.datetime, zone: ZoneInfo) -> str:

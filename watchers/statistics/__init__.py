@@ -2,7 +2,7 @@
 
 from watchers.statistics._table import Measure
 from watchers.statistics.classical import MEASURES, measure
-from watchers.statistics.contrast import MIN_EVENTS, Contrasted, Rows, contrast, spread_out, take
+from watchers.statistics.contrast import MIN_EVENTS, Contrasted, Rows, comparable, contrast, spread_out, take
 from watchers.statistics.omnibus import omnibus
 from watchers.statistics.onset import onset, onset_of_events
 from watchers.statistics.rare import rare_events, rate_low
@@ -13,6 +13,7 @@ __all__ = [
     "Contrasted",
     "Measure",
     "Rows",
+    "comparable",
     "contrast",
     "measure",
     "omnibus",

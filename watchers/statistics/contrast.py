@@ -38,6 +38,9 @@ MIN_EVENTS: Final = 20
 KNOWN_HOURS: Final = 0.8
 """Share of a window's events that must fall into strata that history has seen."""
 
+THIN: Final = 0.1
+"""A window with less than this share of the events that were usual, or are to be judged, is thin."""
+
 CONFIDENCE: Final = 0.95
 
 HALF: Final = 0.5
@@ -103,6 +106,7 @@ class Contrasted:
         worst_rate: Greatest contrast of comparable history windows, as for ``extreme``.
         past: ``t`` of history's windows, each judged without itself, shape (history windows, contrasts); 0 where a
             window can't be compared.
+        judged: Whether anything can be said at all: events enough, hours that history knows, values in history.
         spread: Whether the shift is in more than one of the window's rows: without the one that shows it most at least
             half of it stays. Of a window of one row nothing is known, and it is True.
     """
@@ -126,6 +130,7 @@ class Contrasted:
     phi: Array
     worst_rate: Array
     past: Array
+    judged: npt.NDArray[np.bool_]
     spread: npt.NDArray[np.bool_]
 
     @property
@@ -140,6 +145,20 @@ class Residuals:
 
     e: Array
     variance: Array
+
+
+def comparable(n: Array, past_n: Array) -> npt.NDArray[np.bool_]:
+    """Which windows of history say something of what one of ``n`` events does naturally: not those much thinner.
+
+    Where all are thin (ten times the usual traffic), they are what there is.
+
+    Args:
+        n: Events in the window, shape (contrasts,).
+        past_n: Events in history's windows, shape (windows, contrasts).
+    """
+    usual = past_n.sum(axis=0) / max(len(past_n), 1)
+    result: npt.NDArray[np.bool_] = past_n >= np.maximum(MIN_EVENTS / 2, THIN * np.minimum(n, usual))
+    return result
 
 
 def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
@@ -214,8 +233,7 @@ def contrast(
         _by_window(part[member], windows[member], count)
         for part in (past.e, past.variance, history.n, history.x, history.x2)
     )
-    # A window much thinner than the judged one says little of what the judged one does naturally.
-    usable = n_h >= np.maximum(MIN_EVENTS / 2, 0.1 * n)
+    usable = comparable(n, n_h)
     many = usable.sum(axis=0).astype(np.float64)
     inverse = usable / np.maximum(n_h, 1.0)
     r_h = e_h * inverse
@@ -231,8 +249,9 @@ def contrast(
     known = (current.n * (totals[2][current.stratum] > 0)).sum(axis=0) >= KNOWN_HOURS * n
     # What never varied, but for rounding, has no scale to be judged on.
     square = totals[1].sum(axis=0) / np.maximum(history_n, 1)
-    judged = (n >= MIN_EVENTS) & known & (history_n > 0) & (variance * n > ROUNDING * square)
-    t = np.where(judged, r / se, 0.0)
+    judged = (n >= MIN_EVENTS) & known & (history_n > 0)
+    varied = judged & (variance * n > ROUNDING * square)
+    t = np.where(varied, r / se, 0.0)
     nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(effective - 1, 1), 1e-300), 1.0, 1e6)
     reach = special.stdtrit(nu, CONFIDENCE) * se
     if skewness is None:
@@ -249,8 +268,8 @@ def contrast(
         natural=tau2,
         t=t,
         nu=nu,
-        p_value=np.where(judged, np.minimum(2 * np.maximum(special.stdtr(nu, -np.abs(t)), tail), 1.0), 1.0),
-        low=np.where(judged, np.abs(r) - reach, -1.0),
+        p_value=np.where(varied, np.minimum(2 * np.maximum(special.stdtr(nu, -np.abs(t)), tail), 1.0), 1.0),
+        low=np.where(varied, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
         extreme=envelope(np.abs(past_t)),
         kappa=margin(tau2 / np.maximum(variance, 1e-300), effective),
@@ -260,6 +279,7 @@ def contrast(
         phi=_overdispersion(x_h * usable, usable, many),
         worst_rate=envelope(x_h * inverse),
         past=np.where(usable, past_t, 0.0),
+        judged=judged,
         spread=_spread(now.e, current.n, r),
     )
 
@@ -339,6 +359,8 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
         width: All contrasts.
         n: Denominators of all of them in the window.
     """
+    if len(columns) == width:
+        return part
     blank = {"p_value": 1.0, "low": -1.0, "nu": 1.0, "kappa": 1.25, "phi": 1.0, "extreme": np.inf, "worst_rate": np.inf}
     values = {}
     for name in Contrasted.__dataclass_fields__:
@@ -347,7 +369,8 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
         whole[..., columns] = value
         values[name] = whole
     values["n"] = n
-    values["spread"] = values["spread"] > 0
+    for name in ("judged", "spread"):
+        values[name] = values[name] > 0
     return Contrasted(**values)
 
 

@@ -260,7 +260,7 @@ def view_of(planted: Planted | None, now: int = HOURS, history=None) -> View:
     names = {"version": Counter({"1": N}), "environment": Counter({"f00": N})}
     current.names |= names | (planted.names if planted else {})
     current.manifests = {"f01": {"numpy": "2.4.0", "scipy": "1.16", "onnx": "1.2"}}
-    book = History(CARD.ruler, [*(HISTORY if history is None else history), current])
+    book = History(CARD, [*(HISTORY if history is None else history), current])
     last = len(book) - 1
     return View(CARD, book, past=(0, last), now=(last, last + 1), others=[OTHER])
 
@@ -348,7 +348,7 @@ def silent(history) -> list[Any]:
     """What is said of an hour without events."""
     for k, past in enumerate(history):
         past.window = Window(START + k * HOUR, START + (k + 1) * HOUR)
-    book = History(CARD.ruler, [*history, empty_hour()])
+    book = History(CARD, [*history, empty_hour()])
     return judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1)), [CHECKS["no_data"]])
 
 
@@ -386,8 +386,10 @@ def test_a_check_copes_with_an_hour_of_one_event(name):
     """One event is no ground for any alarm of a rate, a shift or a unit."""
     data = {column: values[:1] for column, values in frame(HOURS).items()}
     current = profile(data, CARD, time="time")
-    book = History(CARD.ruler, [*HISTORY, current])
-    assert judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1), others=[OTHER]), [CHECKS[name]]) == []
+    book = History(CARD, [*HISTORY, current])
+    (said,) = judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1), others=[OTHER]), [CHECKS[name]])
+    assert (said.check, said.state) == ("few_events", "unknown")
+    assert "only 1 event: checks that compare need 20" in said.message
 
 
 def test_all_checks_are_the_modules_of_the_folder():

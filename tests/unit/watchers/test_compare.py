@@ -89,14 +89,14 @@ def test_history_of_frames() -> None:
 def test_card_and_profiles(windows: int | None, states: set[str]) -> None:
     """A card and profiles, without history, with a short and with a long one: each check has its state."""
     card = ModelCard.from_frame(frame(4000, 1), "m", "1", time="at", segments=["c"])
-    profiles = [watchers.profile(frame(400, 10 + k, start=START + dt.timedelta(hours=k)), card, time="at") for k in range(12)]
+    profiles = [watchers.profile(frame(400, 10 + k, start=START + dt.timedelta(days=k)), card, time="at") for k in range(12)]
     history = None if windows is None else profiles[:windows]
-    calm = watchers.profile(frame(400, 2, start=START + dt.timedelta(hours=12)), card, time="at")
+    calm = watchers.profile(frame(400, 2, start=START + dt.timedelta(days=12)), card, time="at")
     everything = watchers.compare(card, calm, history=history, all=True)
     assert {f.state for f in everything} <= states - {"alert"}
     assert len(everything) > 3
     assert watchers.compare(card, calm, history=history) == []
-    broken = watchers.profile(frame(400, 2, start=START + dt.timedelta(hours=12), c=["ZZ"] * 400), card, time="at")
+    broken = watchers.profile(frame(400, 2, start=START + dt.timedelta(days=12), c=["ZZ"] * 400), card, time="at")
     alerts = watchers.compare(card, broken, history=history)
     assert ("unseen_category", "c") in named(alerts)
     assert {f.state for f in alerts} == {"alert"}

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from mllog.card import ModelCard
 from mllog.ruler import Feature, Ruler
 from watchers.finding import Window
-from watchers.history import STRATA, Contrasts, History
+from watchers.history import _BUILT, STRATA, Contrasts, History
 from watchers.profile import ALL, WindowProfile
 
 RULER = Ruler((Feature("n", "number", edges=(0.0,)), Feature("c", "category", categories=("a", "b"))), segments=("c",))
+CARD = ModelCard("m", "1", RULER)
 SIZE = len(RULER.cells)
 START = dt.datetime(2026, 3, 6, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -29,7 +33,7 @@ def hour(k: int, strata: tuple[str, ...] = ("d00",)) -> WindowProfile:
 
 def test_totals_are_sums_of_profiles() -> None:
     """The counts of any range are those of its profiles, however history grew, empty hours included."""
-    history = History(RULER)
+    history = History(CARD)
     for k in range(200):
         history.append(WindowProfile("m", RULER.hash, Window(START + k * HOUR)) if k % 7 == 3 else hour(k, ("d00", "e01")))
         if k % 13 == 0:
@@ -44,7 +48,7 @@ def test_totals_are_sums_of_profiles() -> None:
 def test_sums_grow_as_history_does(segmented: bool) -> None:
     """Contrast sums asked for after each append are those that are computed at once, and by hand."""
     parts = [hour(k, ("d00",) if k % 2 else ("d00", "e05")) for k in range(80)]
-    slow, fast = History(RULER), History(RULER, parts)
+    slow, fast = History(CARD), History(CARD, parts)
     for part in parts:
         slow.append(part)
         slow.sums("key", CONTRASTS, segmented=segmented)
@@ -63,7 +67,7 @@ def test_sums_grow_as_history_does(segmented: bool) -> None:
 
 def test_rows_of_profiles() -> None:
     """A profile has a row for each stratum, an empty one has one, in the order of history."""
-    history = History(RULER, [hour(0, ("d00", "d01")), WindowProfile("m", RULER.hash, Window(START + 5 * HOUR)), WindowProfile("m", RULER.hash), hour(9)])
+    history = History(CARD, [hour(0, ("d00", "d01")), WindowProfile("m", RULER.hash, Window(START + 5 * HOUR)), WindowProfile("m", RULER.hash), hour(9)])
     assert [history.rows_of(k, k + 1) for k in range(4)] == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
     assert history.strata(slice(0, 5)).tolist() == [STRATA[s] for s in ("d00", "d01", "d05", "*", "d00")]
 
@@ -71,14 +75,14 @@ def test_rows_of_profiles() -> None:
 def test_history_is_a_list() -> None:
     """Profiles that overlap or repeat are kept as they are."""
     part = hour(0)
-    history = History(RULER, [part, part])
+    history = History(CARD, [part, part])
     assert len(history) == 2
     assert history.total(0, 2).tolist() == (2 * part.total()).tolist()
 
 
 def test_quarantine() -> None:
     """Rows of a span are told with its features, from its start up to, not including, its end; spans beside them aren't."""
-    history = History(RULER, [hour(k, ("d00", "d01")) for k in range(4)])
+    history = History(CARD, [hour(k, ("d00", "d01")) for k in range(4)])
     rows = history.rows_of(0, 4)
     spans = [
         (frozenset({"n"}), START + HOUR, START + 2 * HOUR), (frozenset({"c"}), START + 3 * HOUR, None),
@@ -89,18 +93,37 @@ def test_quarantine() -> None:
     assert some.tolist() == [False] * 2 + [True] * 2 + [False] * 4
     assert more.tolist() == [False] * 6 + [True] * 2
     assert history.within(rows, ()) == []
-    assert History(RULER, [WindowProfile("m", RULER.hash)]).within(slice(0, 1), spans) == []
+    assert History(CARD, [WindowProfile("m", RULER.hash)]).within(slice(0, 1), spans) == []
 
 
 def test_another_ruler_is_refused() -> None:
     """A profile of another ruler can't join."""
     with pytest.raises(ValueError, match="can't join"):
-        History(RULER, [WindowProfile("m", "0" * 16)])
+        History(CARD, [WindowProfile("m", "0" * 16)])
 
 
 def test_no_contrasts() -> None:
     """A ruler without such features has contrasts without columns."""
     none = Contrasts((), (), (), ())
-    history = History(RULER, [hour(0)])
+    history = History(CARD, [hour(0)])
     assert [part.shape for part in history.sums("none", none)] == [(1, 0)] * 3
     assert [part.shape for part in history.sums("none", none, segmented=True)] == [(1, 0)] * 3
+
+
+def test_what_a_card_says_alone_is_built_once() -> None:
+    """Of any history of a card; what its history had a say in is built for each, and a card that is gone leaves nothing."""
+    card, asked = ModelCard("m", "1", RULER), []
+
+    def build(contrasts: Contrasts) -> Contrasts:
+        asked.append(contrasts.card_only)
+        return contrasts
+
+    for history in (History(card), History(card)):
+        for key, contrasts in (("own", CONTRASTS), ("mixed", replace(CONTRASTS, card_only=False))):
+            assert [history.contrasts(key, lambda c=contrasts: build(c)) for _ in range(2)] == [contrasts] * 2
+    assert asked == [True, False, False]
+    assert History(ModelCard("m", "1", RULER)).contrasts("own", lambda: build(CONTRASTS)) is CONTRASTS
+    assert len(asked) == 4
+    del history, card
+    gc.collect()
+    assert not any("own" in held and "mixed" not in held and held["own"] is CONTRASTS for held in _BUILT.values())

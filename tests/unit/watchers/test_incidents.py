@@ -316,6 +316,26 @@ def test_lost_memory_is_rebuilt_from_events():
     assert kinds(run(engine, range(5, 20), broken(2, 9))) == ["recovered"]
 
 
+def test_an_outage_is_not_quiet():
+    """Hours without events, or with hardly any, are no proof that what was broken before them is well again."""
+    for check, state in (("no_data", "alert"), ("no_data", "unknown"), ("few_events", "unknown"), ("no_data", "ok")):
+        engine = Engine("delay", immediate=frozenset({"no_data"}))
+        run(engine, range(3), lambda h, w: [finding(w=w)])
+        run(engine, range(3, 23), lambda h, w, c=check, s=state: [finding(c, None, s, w=w)])
+        (carrier,) = (incident for incident in engine.incidents.values() if "missing" in incident.checks)
+        assert (carrier.state == "recovered") == (state == "ok")
+
+
+def test_what_cannot_be_judged_is_asked_about_while_it_is_in_trouble():
+    """The engine says which verdicts it waits for; a feature's unknown says nothing of other checks of it."""
+    engine = Engine("delay")
+    assert engine.watched() == frozenset()
+    run(engine, range(3), lambda h, w: [finding(w=w), finding("range", "age", w=w)])
+    assert engine.watched() == {("missing", "carrier"), ("range", "age")}
+    run(engine, range(3, 23), lambda h, w: [finding("range", "carrier", "unknown", w=w), finding("no_data", None, "ok", w=w)])
+    assert engine.watched() == frozenset()
+
+
 states = st.sampled_from(["ok", "ok", "ok", "alert", "alert", "unknown"])
 plans = st.lists(
     st.tuples(st.sampled_from([1, 1, 1, 4, 24]), st.tuples(states, states, states)), min_size=1, max_size=60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ CALM = [hour_of(hour) for hour in range(120)]
 
 def view_of(current: WindowProfile, past=CALM[:72], **options: Any) -> View:
     """A window after a past."""
-    book = History(CARD.ruler, [*past, current])
+    book = History(CARD, [*past, current])
     last = len(book) - 1
     return View(CARD, book, past=(0, last), now=(last, last + 1), **options)
 
@@ -103,7 +104,7 @@ def said(findings):
 
 def test_a_verdict_does_not_depend_on_what_else_is_judged():
     """The family is one model and window: judged alone or after fifty other windows, a window's findings are the same."""
-    book = History(CARD.ruler, CALM)
+    book = History(CARD, CALM)
     bad = hour_of(120, shifted(0.6))
     book.append(bad)
 
@@ -298,7 +299,7 @@ def test_the_order_of_features_decides_nothing():
 
     straight = judge(view_of(hour_of(72, change)), every=True)
     book = History(
-        backwards.ruler, [*(hour_of(hour, card=backwards) for hour in range(72)), hour_of(72, mixed, backwards)]
+        backwards, [*(hour_of(hour, card=backwards) for hour in range(72)), hour_of(72, mixed, backwards)]
     )
     other = judge(View(backwards, book, past=(0, 72), now=(72, 73)), every=True)
     assert by_key(said(other)) == by_key(said(straight))
@@ -311,7 +312,7 @@ def test_a_history_in_another_layout_is_refused():
     """Profiles of another ruler are never mixed in."""
     other = WindowProfile("delay", "0" * 16, CALM[0].window)
     with pytest.raises(ValueError, match="0000000000000000"):
-        History(CARD.ruler, [CALM[0], other])
+        History(CARD, [CALM[0], other])
 
 
 # False alarms ---------------------------------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ def test_a_history_in_another_layout_is_refused():
 
 def test_calm_hours_page_nobody():
     """300 calm hours of twelve features, after a week of history: a handful of alerts at most, and not one incident."""
-    book = History(CARD.ruler, (hour_of(hour, n=120) for hour in range(168 + 300)))
+    book = History(CARD, (hour_of(hour, n=120) for hour in range(168 + 300)))
     assert len(CARD.ruler.inputs) == WIDTH
     engine = Engine(CARD.model)
     alerts: Counter[tuple[str, str | None]] = Counter()
@@ -341,7 +342,7 @@ def test_one_hour_is_no_state_of_four():
         lasts = [hour_of(116 + k, change) for k in range(4)]
         alone = [*CALM[116:118], lasts[2], CALM[119]]
         for hours, found in ((lasts, True), (alone, False), ([*CALM[116:118], *lasts[2:]], True)):
-            book = History(CARD.ruler, [*CALM[:116], *hours])
+            book = History(CARD, [*CALM[:116], *hours])
             view = View(CARD, book, past=(0, 116), now=(116, 120), length=4)
             assert any(f.feature == "x1" and f.severity != "info" for f in judge(view)) is found
     # A window that stands alone may be of one hour's rows, whatever hours they are of: nothing lasts there.
@@ -396,3 +397,38 @@ def test_just_outside_of_training_is_no_news_of_what_wanders():
     assert outside(hour_of(96, wandering(96, 2.0)), past) == []
     assert outside(hour_of(96, wandering(96, 2.0)), CALM[:96]) == ["range"]
     assert outside(hour_of(96, wandering(96, 80)), past) == ["range"]
+
+
+def test_hours_that_history_does_not_know_are_not_called_ok():
+    """A week of nights, and then noon: what compares by the hour says that it can't, of whom one waits for too."""
+    card = replace(CARD, training={})
+    past = [hour_of(24 * day + night, card=card) for day in range(9) for night in range(4)]
+    noon = hour_of(24 * 9 + 12, shifted(5.0), card)
+    states = {(f.check, f.feature): (f.state, f.message) for f in judge(view_of(noon, past), every=True)}
+    assert states["numeric_drift", "x1"] == ("unknown", "not judged: history knows nothing of these hours, or of this feature")
+    # Values that were never there need no hour to compare with.
+    assert {(f.check, f.state) for f in judge(view_of(noon, past))} == {("range", "alert")}
+    watched = judge(view_of(noon, past, watched={("numeric_drift", "x1"), ("missing", "x1"), ("missing", None)}))
+    assert {(f.check, f.state) for f in watched} == {("range", "alert"), ("numeric_drift", "unknown")}
+    midnight = hour_of(24 * 9 + 2, shifted(5.0), card)
+    found = judge(view_of(midnight, past, watched={("numeric_drift", "x1")}))
+    assert {f.state for f in found} == {"alert"}
+    assert ("numeric_drift", "x1") in {(f.check, f.feature) for f in found}
+
+
+def test_few_events_are_told_and_what_is_sure_is_told_anyway():
+    """Nineteen events are no window to compare; twenty are."""
+    (few,) = judge(view_of(hour_of(72, n=19)))
+    assert (few.check, few.state, few.n) == ("few_events", "unknown", 19)
+    assert judge(view_of(hour_of(72, n=20))) == []
+
+
+def test_windows_that_teach_nothing_are_no_history():
+    """Seven full hours and a night with hardly an event are seven windows of history."""
+    nights = [hour_of(hour, n=3) for hour in range(20)]
+    learning = judge(view_of(hour_of(72), [*nights, *CALM[20:27]]), every=True)
+    assert {f.state for f in learning} == {"learning"}
+    assert any("7 windows of history with events enough, 8 are needed" in f.message for f in learning)
+    assert "learning" not in {f.state for f in judge(view_of(hour_of(72), [*nights, *CALM[20:28]]), every=True)}
+    # Ten times the usual traffic is compared with what there is.
+    assert "learning" not in {f.state for f in judge(view_of(hour_of(72, n=12 * N)), every=True)}

@@ -71,7 +71,7 @@ CALM = [hour_of(CARD, frame(hour), hour) for hour in range(PAST + 24)]
 
 def judged(data: Data, card: ModelCard = CARD, past: list[WindowProfile] | None = None, **more: Any) -> list[Finding]:
     """What both checks say of the hour after three calm days."""
-    book = History(card.ruler, [*(CALM[:PAST] if past is None else past), hour_of(card, data, PAST)])
+    book = History(card, [*(CALM[:PAST] if past is None else past), hour_of(card, data, PAST)])
     last = len(book) - 1
     return judge(View(card, book, past=(0, last), now=(last, last + 1), **more), CHECKS)
 
@@ -86,7 +86,7 @@ def parted(*names: str, hour: int = PAST, n: int = 300) -> Data:
 
 def test_calm_hours_say_nothing():
     """Day after day, in windows of one and of four hours, numbers that go together do, and nothing repeats."""
-    book = History(CARD.ruler, CALM)
+    book = History(CARD, CALM)
     for last in range(PAST, len(book)):
         for length in (1, 4):
             first = last + 1 - length
@@ -121,7 +121,7 @@ def test_a_number_that_moved_itself_is_left_to_other_checks():
     data = parted("near")
     data["near"] = [value + 0.6 for value in data["near"]]
     assert judged(data) == []
-    book = History(CARD.ruler, [*CALM[:PAST], hour_of(CARD, data, PAST)])
+    book = History(CARD, [*CALM[:PAST], hour_of(CARD, data, PAST)])
     everything = judge(View(CARD, book, past=(0, PAST), now=(PAST, PAST + 1)))
     assert {(finding.check, finding.feature) for finding in everything} == {("numeric_drift", "near")}
 
@@ -216,7 +216,7 @@ def test_requests_that_look_alike_are_not_repeated(value: float | None):
 def test_the_hours_of_a_storm_do_not_teach():
     """While requests repeat, hour after hour is found, one incident is open, and it is over when they don't."""
     engine = Engine(CARD.model)
-    book = History(CARD.ruler, CALM[:PAST])
+    book = History(CARD, CALM[:PAST])
     kinds, alerts = [], []
     for hour in range(PAST, PAST + 16):
         storm = PAST + 2 <= hour < PAST + 8
