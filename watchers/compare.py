@@ -21,6 +21,9 @@ from watchers.judge import judge
 from watchers.profile import WindowProfile
 from watchers.view import LEARNING_WINDOWS, View
 
+DENSE: Final = 0.25
+"""Windows of the reference must hold this share of the current one's rows on average, to be cut by its length."""
+
 _OUTPUTS: Final[tuple[str, ...]] = (SCORE, SCORES, VALUE, LABEL, LATENCY)
 
 
@@ -128,7 +131,7 @@ def compare(
         history_known = True
     book = History(card, [*(past if history_known else []), window])
     last = len(book) - 1
-    view = View(card, book, past=(0, last), now=(last, last + 1), larger_floors=not history_known)
+    view = View(card, book, past=(0, last), now=(last, last + 1), any_hour=True, larger_floors=not history_known)
     findings = judge(view, every=all)
     for finding in findings:
         if two_frames:
@@ -141,29 +144,35 @@ def compare(
 def _cut(frame: Any, card: ModelCard, window: WindowProfile, time: str | None) -> list[WindowProfile]:
     """The reference as consecutive windows of the current one's length: by time where there is one, else by rows.
 
+    By rows too where the current ones came so much faster that windows of their length would be nearly empty.
+
     Each is counted by what the *other* windows know: nothing in a reference is unseen to itself, and a current window
     with the usual few new values would alarm.
     """
     data = _Columns.of(frame, card, time)
-    groups = _rows_by_time(data.times, window) if data.times is not None else _rows_in_order(data, window.n)
+    n = len(next(iter(data.inputs.values()), ()))
+    groups = _rows_by_time(data.times, window) if data.times is not None else _rows_in_order(range(n), window.n)
     ruler = _without_own(card, data, groups)
     return [_profile(card, ruler, data.take(rows)) for rows in groups]
 
 
-def _rows_in_order(data: _Columns, size: int) -> list[Sequence[int]]:
-    n = len(next(iter(data.inputs.values()), ()))
+def _rows_in_order(order: Sequence[int], size: int) -> list[Sequence[int]]:
+    n = len(order)
     if size == 0 or n < LEARNING_WINDOWS * size:
         return []
-    return [range(first, first + size) for first in range(n % size, n, size)]
+    return [order[first : first + size] for first in range(n % size, n, size)]
 
 
 def _rows_by_time(times: Sequence[dt.datetime], window: WindowProfile) -> list[Sequence[int]]:
     order = sorted(range(len(times)), key=times.__getitem__)
     length = (window.window.end - window.window.start) if window.window.start and window.window.end else dt.timedelta(0)
     if not order or length <= dt.timedelta(0):
-        return []
+        return _rows_in_order(order, window.n)
     first, last = times[order[0]], times[order[-1]]
     count = int((last - first) / length)
+    if len(order) < DENSE * window.n * count:
+        # The current rows came in a burst: windows as short as that would hold next to nothing.
+        return _rows_in_order(order, window.n)
     if count < LEARNING_WINDOWS:
         return []
     groups: dict[int, list[int]] = {}

@@ -33,6 +33,8 @@ class Contrasts:
         base: Per contrast the positions that its denominator sums.
         inflation: Design effect of the sampling.
         skewness: Of one event's weight, per contrast; None for indicators, whose share says it, and where it is small.
+        besides: Whether numerators are what the denominators have besides the positions named: the share without any.
+        trained: Whether training data says what is usual; of failures and of answers that are gone it has none.
         card_only: Whether the card alone says the weights, so that they hold for any history of it.
     """
 
@@ -42,6 +44,8 @@ class Contrasts:
     base: tuple[tuple[int, ...], ...]
     inflation: float = 1.0
     skewness: tuple[float, ...] | None = None
+    besides: bool = False
+    trained: bool = True
     card_only: bool = True
 
     def __len__(self) -> int:
@@ -68,6 +72,8 @@ class Contrasts:
         top, squares, bottom, base = self._matrices
         x = np.ascontiguousarray((top @ flat).T).reshape(shape)
         n = np.ascontiguousarray((bottom @ flat)[base].T).reshape(shape)
+        if self.besides:
+            x = np.maximum(n - x, 0.0)
         x2 = x if squares is None else np.ascontiguousarray((squares @ flat).T).reshape(shape)
         return x, x2, n
 

@@ -28,7 +28,7 @@ from watchers.statistics import (
     spread_out,
     take,
 )
-from watchers.statistics.contrast import Array, Index, residuals, strata_totals, suspects
+from watchers.statistics.contrast import KNOWN_HOURS, Array, Index, residuals, strata_totals, suspects
 
 LEARNING_WINDOWS: Final = 8
 """Fewer windows of history than this, and only what needs no variance is judged."""
@@ -127,6 +127,8 @@ class View:
         spans: What must not teach what is normal.
         others: Cards of other models, for telling which model answered.
         watched: Checks and features that are in trouble, which the judge is to tell of where it can't judge them.
+        any_hour: Whether a window at hours that history doesn't know is compared with all hours, and not left alone:
+            natural variance is that between hours then.
         larger_floors: Whether natural variance is unknown, so that only large effects count.
     """
 
@@ -138,6 +140,7 @@ class View:
     spans: Quarantine = ()
     others: Sequence[ModelCard] = ()
     watched: Collection[tuple[str, str | None]] = ()
+    any_hour: bool = False
     larger_floors: bool = False
     _held: dict[tuple[str, bool], Contrasted] = field(default_factory=dict, repr=False)
 
@@ -286,7 +289,7 @@ class View:
         if out.any():
             x, x2, n = (np.where(out, 0.0, part) for part in (rows.x, rows.x2, rows.n))
             rows = Rows(x, x2, n, rows.stratum)
-        if self._short and not segmented:
+        if self._short and not segmented and (contrasts.trained or self.larger_floors):
             # Too little history to know every hour of the week: what training had stands in.
             trained = self.history.trained(key, lambda: self._trained(contrasts))
             if columns is not None:
@@ -298,7 +301,9 @@ class View:
                 np.concatenate([trained.stratum, rows.stratum]),
             )
             windows = np.concatenate([np.full(len(trained.n), -1), windows])
-        if self.larger_floors and not set(current.stratum) <= set(rows.stratum):
+        unknown = ~np.isin(current.stratum, rows.stratum)
+        some = self.any_hour and current.n[unknown].sum() > (1 - KNOWN_HOURS) * current.n.sum()
+        if some or (self.larger_floors and unknown.any()):
             # One side knows the hours and the other doesn't: compare without them.
             rows, current = (replace(side, stratum=np.zeros_like(side.stratum)) for side in (rows, current))
         return rows, windows, current

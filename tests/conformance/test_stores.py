@@ -413,6 +413,9 @@ QUERIES = [
     (DocumentQuery("latency"), [15]),
     (DocumentQuery("bin", values=("@unusable:0", "@margin:24")), [16, 17]),
     (DocumentQuery("environment", values=("nothing",)), []),
+    (DocumentQuery("failure"), [18]),
+    (DocumentQuery("unanswered", "@score", (*(f"@score:{k}" for k in range(20)), "@unusable:0")), [12, 19]),
+    (DocumentQuery("unanswered", LABEL), [0, 1]),
     (DocumentQuery("any"), [0, 1]),
 ]
 
@@ -423,10 +426,11 @@ def test_documents_show_a_finding(stand: Any, ruler: Ruler, card: ModelCard, que
     given_ = [
         plain(0), plain(1, n=None), plain(2, c=""), plain(3, c="N/A"), plain(4, c="ZZ"), plain(5, c="it''s"), plain(6, n=99.0),
         plain(7, n="much"), plain(8, t="unheard of"), plain(9, c="it's"), plain(10, c="a:b"), plain(11, b=False), plain(12), plain(13, n=4.9),
-        plain(14, n=-4.9), plain(15), plain(16), plain(17),
+        plain(14, n=-4.9), plain(15), plain(16), plain(17), plain(18), plain(19),
     ]  # fmt: skip
     given_[12].output = {"label": 5}
     given_[15].latency = 3.0
+    given_[18].failed, given_[18].output, given_[19].output = True, None, None
     given_[16].output, given_[17].output = {"score": math.nan}, {"label": "late", "score": 1.0}
     place = stand.place()
     ids = write(place, given_, card)

@@ -65,6 +65,7 @@ class Rate:
         query: Which documents show it (see ``Finding.evidence``).
         severity: How bad a finding is.
         segmented: Whether each segment is tested too.
+        whole: Whether it is about the model; its contrast is then named ``@`` and the check, for the quarantine.
         first_seen: A better onset than the step that fits best, where the check knows one.
     """
 
@@ -75,6 +76,7 @@ class Rate:
     query: str
     severity: Callable[[Finding], Severity]
     segmented: bool = False
+    whole: bool = False
     first_seen: Callable[[View, str], dt.datetime | None] | None = None
 
     def tests(self, view: View) -> list[Tests]:
@@ -113,9 +115,12 @@ class Rate:
         def make(i: int) -> Finding:
             return self._finding(view, judged, i, segmented=segmented)
 
-        features = list(contrasts.features) * (len(c.n) // max(len(contrasts), 1))
+        features = [self._about(name) for name in contrasts.features] * (len(c.n) // max(len(contrasts), 1))
         family = "segment" if segmented else "all"
         return Tests(features, judged.p_value, judged.passes, np.abs(c.r), make, family, judged.judged)
+
+    def _about(self, name: str) -> str | None:
+        return None if self.whole else name
 
     def _finding(self, view: View, judged: _Judged, i: int, *, segmented: bool) -> Finding:
         contrasts, c = view.history.contrasts(self.check, self.build), judged.c
@@ -133,9 +138,10 @@ class Rate:
         since = view.onset(self.check, self.build, i, segmented=segmented) if judged.passes[i] else None
         if since is not None and self.first_seen is not None:
             since = min(since, self.first_seen(view, contrasts.features[column]) or since)
+        about = self._about(contrasts.features[column])
         finding = view.finding(
             self.check,
-            feature=contrasts.features[column],
+            feature=about,
             segment=segment,
             n=n,
             observed=observed,
@@ -145,7 +151,7 @@ class Rate:
             message="",
             onset=since,
             evidence={
-                "query": {"kind": self.query, "feature": contrasts.features[column]},
+                "query": {"kind": self.query, "feature": about},
                 "concentrated": place is not None,
             },
         )

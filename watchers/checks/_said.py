@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mllog.ruler import Feature, Ruler
+from mllog.confidence import UNUSABLE
+from mllog.ruler import LABEL, Feature, Ruler
 
 
 def named(ruler: Ruler, feature: Feature) -> list[int]:
@@ -18,3 +19,11 @@ def said(ruler: Ruler, feature: Feature) -> list[int]:
     """The same and, of a category, those of its other known values and of the unseen ones behind them."""
     others = () if feature.kind == "number" else ((feature.name, "other", ""), (feature.name, "violation", "category"))
     return [*named(ruler, feature), *(ruler.index[key] for key in others)]
+
+
+def answered(ruler: Ruler, name: str) -> list[int]:
+    """Positions of the calls that have an answer, be it none to count with, and of those that failed and need none."""
+    cells = [*said(ruler, ruler.by_name[name]), ruler.index["", "failure", ""]]
+    if name != LABEL and UNUSABLE in ruler.by_name:
+        cells.append(ruler.index[UNUSABLE, "bin", "0"])
+    return cells

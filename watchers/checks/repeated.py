@@ -56,8 +56,8 @@ def crowded(share: float, more: float) -> float:
 def _by_chance(view: View, contrasts: Contrasts) -> float:
     """The share that would repeat in the window were it only busier than these hours usually are."""
     span = view.history.rows_of(*view.past)
-    rows = view.history.rows(NAME, contrasts, span)
-    now = view.history.rows(NAME, contrasts, view.history.rows_of(*view.now))
+    rows = view.history.rows("repeated", contrasts, span)
+    now = view.history.rows("repeated", contrasts, view.history.rows_of(*view.now))
     taught = np.isin(view.history.row_profile(span), view.lessons(NAME)) & (rows.n[:, 0] > 0)
     expected = 0.0
     for hour, n in zip(now.stratum, now.n[:, 0], strict=True):
@@ -106,21 +106,19 @@ def _run(view: View) -> list[Tests]:
         return []
     if any(_says_less(view, feature) for feature in view.ruler.inputs):
         return []  # requests look alike where an input is gone or stuck, of which other checks speak
-    rate = Rate(NAME, build, floor=FLOOR, sentence=_sentence, query="any", severity=_severity)
+    rate = Rate("repeated", build, floor=FLOOR, sentence=_sentence, query="any", severity=_severity, whole=True)
     (tests,) = rate.tests(view)
-    busier = _by_chance(view, view.history.contrasts(NAME, build))
+    busier = _by_chance(view, view.history.contrasts("repeated", build))
     low = float(rate_low(np.array([float(x)]), np.array([float(n)]))[0])
     made = tests.finding
     assert made is not None
 
     def make(i: int) -> Finding:
         finding = made(i)
-        finding.check, finding.feature = "repeated", None
-        finding.evidence["query"] = {"kind": "any", "feature": None}
         finding.evidence["by_chance"] = busier
         return finding
 
-    return [replace(tests, features=[None], passes=tests.passes & (low - busier > FLOOR), finding=make)]
+    return [replace(tests, passes=tests.passes & (low - busier > FLOOR), finding=make)]
 
 
 check = FunctionCheck("repeated", _run)

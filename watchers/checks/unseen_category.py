@@ -1,13 +1,15 @@
-"""A category that training never had, or more of such than usual.
+"""A category that training never had, or more of such than usual; of the model's answers, a class that is new.
 
 Runbook: the finding lists the new values. One new value beside a vanished old one is a renamed code; many are a new
-source, another encoding, or an identifier that slipped into the column.
+source, another encoding, or an identifier that slipped into the column. A class that the card doesn't know is the
+answer of another model, or of one trained anew.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 
+from mllog.ruler import LABEL
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
@@ -26,6 +28,12 @@ def _sentence(view: View, finding: Finding, where: str) -> str:
     top = view.names(f"unseen:{finding.feature}").most_common(3)
     values = ", ".join(f"{value!r} ({count})" for value, count in top)
     finding.evidence["query"]["values"] = [value for value, _ in top]
+    if finding.feature == LABEL:
+        finding.evidence["query"]["kind"] = "category"
+        return (
+            f"the model answers what training never had in {percent(finding.observed)} of requests "
+            f"({percent(finding.reference)} expected){where}: {values}"
+        )
     return (
         f"`{finding.feature}` has values that training never had in {percent(finding.observed)} of requests "
         f"({percent(finding.reference)} expected){where}: {values}"
@@ -43,6 +51,7 @@ def _run(view: View) -> list[Tests]:
 
     def build() -> Contrasts:
         names = [f.name for f in inputs_of(view.ruler, "category", "boolean") if not f.open]
+        names += [f.name for f in view.ruler.features if f.name == LABEL and not f.open]
         return indicators(names, [[index[name, "violation", "category"]] for name in names], [[0] for _ in names])
 
     return Rate(

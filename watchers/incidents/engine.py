@@ -44,7 +44,7 @@ MEMORY: Final = dt.timedelta(days=28)
 PASSING: Final = dt.timedelta(days=3)
 """... and lasted no longer than this is how a feature is (rain, a sensor that sleeps), and teaches what is normal."""
 
-WHOLE: Final = frozenset({"repeated"})
+WHOLE: Final = frozenset({"repeated", "failures"})
 """Checks that name no feature and whose own counts an incident taints, under their name behind an ``@``."""
 
 

@@ -25,6 +25,8 @@ SPECIFICITY: Final = {
             ("category_shift",),
             ("range", "type", "type_change"),
             ("numeric_drift",),
+            ("failures",),
+            ("unanswered",),
             ("numeric_stability",),
             ("output_drift", "confidence"),
             ("training_skew",),
@@ -59,6 +61,8 @@ _PHRASES: Final = {
     "confidence": "as sure of its answers as it never is",
     "numeric_stability": "NaN or infinite",
     "training_skew": "serving differs from training",
+    "failures": "calls fail",
+    "unanswered": "no answers",
     "correlation": "no longer goes with others as it did",
     "repeated": "requests repeat each other",
 }

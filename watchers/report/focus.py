@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from mllog.confidence import UNUSABLE
 from mllog.ruler import LATENCY, Feature, Ruler
 from mllog.shapes import FAULTY, LENGTH, MARKS
+from watchers.checks._said import answered
 from watchers.profile import ALL, WindowProfile
 from watchers.report import words
 from watchers.report.drawing import Picture, Scale, TimeScale
@@ -106,6 +108,10 @@ def _curve_of(
 ) -> tuple[str, Curve, Callable[[float], str], bool]:
     """What to draw: its name, how it's read from counts, how it's written, and whether it is a share."""
     check = incident.checks[0] if incident.checks else ""
+    if check == "failures":
+        return "share of calls that fail", lambda c: c.share(c.column("", "failure")), words.share, True
+    if check == "unanswered" and feature is not None:
+        return f"share of requests without {feature.name}", partial(_unanswered, feature.name), words.share, True
     if feature is None:
         return "predictions an hour", lambda c: c.n / c.hours, words.number, True
     if check == "numeric_stability":
@@ -118,6 +124,11 @@ def _curve_of(
         return f"median of {feature.name}", lambda c: c.quantile(feature, 0.5), unit(feature), False
     what, curve = _share_of(check, feature, counts, inside)
     return what, curve, words.share, True
+
+
+def _unanswered(name: str, counts: Counts) -> Values:
+    cells = answered(counts.ruler, name)
+    return counts.share(np.maximum(counts.n - counts.rows[:, cells].sum(axis=1), 0))
 
 
 def _unusable(counts: Counts) -> Values:

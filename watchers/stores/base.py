@@ -19,9 +19,10 @@ class DocumentQuery:
 
     Attributes:
         kind: ``missing``, ``unseen``, ``range``, ``type``, ``tokens``, ``category``, ``number``, ``latency``,
-            ``environment``, ``bin`` or ``any``.
+            ``environment``, ``bin``, ``failure``, ``unanswered`` or ``any``.
         feature: The feature in question.
-        values: Values of it, for ``category``, ``unseen`` and ``environment``; as in ``ml.bins`` for ``bin``.
+        values: Values of it, for ``category``, ``unseen`` and ``environment``; as in ``ml.bins`` for
+            ``bin`` and ``unanswered``.
         side: ``high`` or ``low``, for ``number``.
     """
 

@@ -241,24 +241,28 @@ class FilesStore:
         write_atomically(self._state_file(model), orjson.dumps(state))
 
 
+_CONDITIONS: Final[dict[str, tuple[str, str]]] = {
+    "missing": (" OR ".join(f'list_contains(missing."{kind}", $feature)' for kind in MISSING_KINDS).join("()"), "ts"),
+    "unseen": ("list_contains(violations.category, $feature)", "ts"),
+    "range": ("list_contains(violations.range, $feature)", "ts"),
+    "type": ("list_contains(violations.type, $feature)", "ts"),
+    "tokens": ("text[$feature].unseen > 0", "text[$feature].unseen DESC"),
+    "category": (f"list_contains($values, {_KEY})", "ts"),
+    "number": ("number[$feature] IS NOT NULL", "number[$feature] {side}"),
+    "latency": ("duration IS NOT NULL", "duration DESC"),
+    "bin": ("list_has_any(bins, $values)", "ts"),
+    "environment": ("list_contains($values, environment)", "ts"),
+    "failure": ("outcome = 'failure'", "ts"),
+    # Without bins to look for the answer is a class.
+    "unanswered": (
+        "outcome IS DISTINCT FROM 'failure' AND if(len($values) > 0, NOT list_has_any(bins, $values), label IS NULL)",
+        "ts",
+    ),
+    "any": ("true", "ts"),
+}
+"""By kind of query: an SQL condition with ``$feature`` and ``$values`` as parameters, and what comes first."""
+
+
 def _conditions(query: DocumentQuery) -> tuple[str, str]:
-    """SQL condition and order for a query, with ``$feature`` and ``$values`` as parameters."""
-    if query.kind == "missing":
-        return " OR ".join(f'list_contains(missing."{kind}", $feature)' for kind in MISSING_KINDS).join("()"), "ts"
-    if query.kind == "unseen":
-        return "list_contains(violations.category, $feature)", "ts"
-    if query.kind in {"range", "type"}:
-        return f'list_contains(violations."{query.kind}", $feature)', "ts"
-    if query.kind == "tokens":
-        return "text[$feature].unseen > 0", "text[$feature].unseen DESC"
-    if query.kind == "category":
-        return f"list_contains($values, {_KEY})", "ts"
-    if query.kind == "number":
-        return "number[$feature] IS NOT NULL", f"number[$feature] {'DESC' if query.side == 'high' else 'ASC'}"
-    if query.kind == "latency":
-        return "duration IS NOT NULL", "duration DESC"
-    if query.kind == "bin":
-        return "list_has_any(bins, $values)", "ts"
-    if query.kind == "environment":
-        return "list_contains($values, environment)", "ts"
-    return "true", "ts"
+    where, order = _CONDITIONS[query.kind]
+    return where, order.format(side="DESC" if query.side == "high" else "ASC")

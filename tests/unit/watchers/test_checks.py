@@ -22,7 +22,7 @@ from watchers.compare import profile
 from watchers.finding import Window
 from watchers.history import History
 from watchers.judge import judge
-from watchers.profile import WindowProfile
+from watchers.profile import ALL, WindowProfile
 from watchers.view import FunctionCheck, View
 
 START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
@@ -97,6 +97,7 @@ class Planted:
     severity: str = "warning"
     n: int = N
     also: str | None = None
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 def turned(values):
@@ -229,6 +230,26 @@ FAULTS = {
     ),
     "output_drift": Planted("output_drift", "@score", ("the model's scores are higher by ", " sd"), put("@score", lambda v: v + 0.2)),
     "output_class": Planted("output_drift", "@label", ("class '", "is predicted in ", "% of requests"), put("@label", "late", every(3))),
+    "output_new_class": Planted(
+        "unseen_category", "@label", ("the model answers what training never had in 10% of requests (0% expected)", "'retry' (30)"),
+        put("@label", "retry", every(10)),
+    ),
+    "unanswered": Planted(
+        "unanswered", "@score", ("the model gives no score in 10% of requests (0% expected) since 2026-03-05 00:00",), put("@score", None, every(10)),
+    ),
+    "unanswered-class": Planted(
+        "unanswered", "@label", ("the model gives no class in 100% of requests (0% expected)",), put("@label", None), severity="critical",
+    ),
+    "unanswered-segment": Planted(
+        "unanswered", "@score", ("the model gives no score in 100% of requests", "nearly all of them have origin=LGA"),
+        put("@score", None, of("origin", "LGA")), segment={"origin": "LGA"}, severity="critical", n=1000,
+    ),
+    "failures": Planted(
+        "failures", None, ("5% of calls fail (0% expected) since 2026-03-05 00:00",), counts={("", "failure", ""): 15},
+    ),
+    "failures-many": Planted(
+        "failures", None, ("40% of calls fail (0% expected)",), counts={("", "failure", ""): 120}, severity="critical",
+    ),
     "confidence": Planted(
         "confidence", "@margin", ("the model is less sure of its answers than at these hours: the margin", "smaller by ", " sd"),
         put("@score", lambda v: 0.5 + (v - 0.5) / 3),
@@ -257,6 +278,9 @@ def view_of(planted: Planted | None, now: int = HOURS, history=None) -> View:
     current = profile(data, CARD, time="time")
     # The bounds of a frame are its times; an hour of a store is a whole hour.
     current.window = Window(START + now * HOUR, START + (now + 1) * HOUR)
+    for key, count in (planted.counts if planted else {}).items():
+        for cells in (counted for (_, segment), counted in current.cells.items() if segment == ALL):
+            cells[CARD.ruler.index[key]] = count
     names = {"version": Counter({"1": N}), "environment": Counter({"f00": N})}
     current.names |= names | (planted.names if planted else {})
     current.manifests = {"f01": {"numpy": "2.4.0", "scipy": "1.16", "onnx": "1.2"}}

@@ -194,3 +194,19 @@ def test_outputs_in_both_frames() -> None:
     past = {**without(frame(8000, 1), "at"), SCORE: rng.beta(2, 5, 8000).tolist()}
     now = {**without(frame(400, 2), "at"), SCORE: rng.beta(5, 2, 400).tolist()}
     assert SCORE in {f.feature for f in watchers.compare(past, now)}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001])
+def test_a_burst_is_compared_by_rows(seconds: float) -> None:
+    """Rows of a batch job, all within a second or at once, beside weeks: windows of as many rows, not of as short a time."""
+    reference = frame(12 * 400, 1)
+    start = max(reference["at"]) + dt.timedelta(hours=1)
+
+    def burst(**changes: Any) -> dict[str, Any]:
+        data = {**frame(400, 2), **changes}
+        return {**data, "at": [start + dt.timedelta(seconds=seconds * k) for k in range(400)]}
+
+    assert watchers.compare(reference, burst(), time="at") == []
+    found = watchers.compare(reference, burst(n=[value and value + 2 for value in frame(400, 2)["n"]]), time="at")
+    assert "n" in {f.feature for f in found}
+    assert not any("there is no history" in f.message for f in found)

@@ -380,3 +380,35 @@ def test_the_checks_say_themselves_which_of_them_are_facts():
     from watchers import incidents, schedule
 
     assert schedule.IMMEDIATE == incidents.IMMEDIATE
+
+
+# What the model does --------------------------------------------------------------------------------------------------
+
+
+def test_failures_and_answers_that_are_gone_page_with_their_documents(tmp_path):
+    """A model that raises in a fifth of its calls, and a day later gives no score in a third: each named, with the events."""
+    now, failed, silent = 0, set(), set()
+    with mllog.ModelLogger("shop", version="1", card=CARD, sink=tmp_path / "events", clock=lambda: now) as log:
+        for hour in range(70):
+            for k, (inputs, score) in enumerate(rows(hour)):
+                now = int((START + hour * HOUR).timestamp()) * 10**9 + k * 60 * 10**9
+                if hour in range(36, 40) and k % 5 == 0:
+                    failed.add(log.prediction(inputs, None, outcome="failure"))
+                elif hour in range(60, 64) and k % 3 == 0:
+                    silent.add(log.prediction(inputs, None))
+                else:
+                    log.prediction(inputs, {"score": score})
+    store = FilesStore(tmp_path / "events")
+    run(store, at(70) + LATE)
+    found = sorted(incidents_of(store).values(), key=lambda incident: incident.onset)
+    assert [(i.title, i.onset, i.severity) for i in found] == [
+        ("Calls fail", at(36), "warning"), ("@score: no answers", at(60), "warning"),
+    ]  # fmt: skip
+    assert [i.features for i in found] == [[], ["@score"]]
+    assert set(found[0].documents) <= failed
+    assert set(found[1].documents) <= silent
+    assert all(incident.documents and incident.recovered for incident in found)
+    assert main(["report", "--store", str(tmp_path / "events"), "--out", str(tmp_path / "report.html")]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "share of calls that fail" in page
+    assert "share of requests without @score" in page
