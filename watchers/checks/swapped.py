@@ -106,8 +106,8 @@ def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
     pairs: list[tuple[float, Feature, Feature]] = []
-    for kinds in (("number",), ("category",)):
-        distances = {f.name: _moved(view, f) for f in inputs_of(view.ruler, *kinds) if f.edges or f.categories}
+    for kind in ("number", "category", "boolean"):
+        distances = {f.name: _moved(view, f) for f in inputs_of(view.ruler, kind) if f.edges or f.categories}
         moved = sorted((name for name, d in distances.items() if d > GAIN), key=lambda name: -distances[name])[:MOST]
         for one, other in combinations(sorted(moved), 2):
             first, second = view.ruler.by_name[one], view.ruler.by_name[other]

@@ -507,3 +507,34 @@ def test_shares_elsewhere(edges, counts, target, shares):
     """Values are spread evenly in their bin, and none is lost."""
     one, other = (Feature(name, "number", edges=part) for name, part in (("a", edges), ("b", target)))
     assert shares_elsewhere(one, np.array(counts, dtype=float), other) == pytest.approx(shares)
+
+
+def test_two_that_broke_at_once_are_no_swap():
+    """Each says partly what the other used to say, and partly what neither ever did: two faults, not one."""
+
+    def broken(data):
+        age, amount = data["age"], data["amount"]
+        data["age"] = [value if k % 3 else 400.0 for k, value in enumerate(amount)]
+        data["amount"] = [value if k % 3 else 1e6 for k, value in enumerate(age)]
+
+    found = judge(view_of(Planted("swapped", "age", (), broken, n=1000)))
+    assert {"age", "amount"} <= {finding.feature for finding in found}
+    assert "swapped" not in {finding.check for finding in found}
+
+
+def test_swapped_booleans_are_named():
+    """Two flags that change places each look like the other."""
+    rng = np.random.default_rng(4)
+
+    def hour(k, swap=False):
+        flags = [(rng.random(400) < share).tolist() for share in (0.9, 0.2)]
+        one, other = flags[::-1] if swap else flags
+        made = profile({"member": one, "returned": other}, card)
+        made.window = Window(START + k * HOUR, START + (k + 1) * HOUR)
+        return made
+
+    card = ModelCard.from_frame({"member": (rng.random(4000) < 0.9).tolist(), "returned": (rng.random(4000) < 0.2).tolist()}, "m", "1")
+    for swap, names in ((True, {"member", "returned"}), (False, set())):
+        book = History(card, [*(hour(k) for k in range(48)), hour(48, swap)])
+        found = judge(View(card, book, past=(0, 48), now=(48, 49)), [CHECKS["swapped"]])
+        assert {finding.feature for finding in found} == names
