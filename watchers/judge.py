@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from watchers.check import Check, Tests
 from watchers.checks import all_checks
 from watchers.finding import SEVERITIES, Finding, State
 from watchers.statistics import MIN_EVENTS
-from watchers.view import LEARNING_WINDOWS, Check, Tests, View
+from watchers.view import LEARNING_WINDOWS, View
 
 Q_VALUES: Final = {"all": 0.008, "segment": 0.002}
 """Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995), by family: also the share

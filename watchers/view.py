@@ -1,13 +1,13 @@
-"""What a check sees: one window, its history, the card; and how it answers."""
+"""What a check sees: one window, its history, the card."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,13 @@ from watchers.statistics import (
     Contrasted,
     Rows,
     comparable,
+    concentrated,
     contrast,
     onset,
-    onset_of_events,
     spread_out,
     take,
 )
-from watchers.statistics.contrast import KNOWN_HOURS, Array, Index, residuals, strata_totals, suspects
+from watchers.statistics.contrast import KNOWN_HOURS, Index, suspects
 
 LEARNING_WINDOWS: Final = 8
 """Fewer windows of history than this, and only what needs no variance is judged."""
@@ -38,80 +38,6 @@ ONSET_REACH: Final = 96
 
 GAP: Final = 12
 """A name that didn't come for so many profiles, and comes again, comes anew."""
-
-RARE: Final = 0.005
-"""Below this expected rate the t approximation fails, and counts are judged as rare events."""
-
-MOST: Final = 0.75
-"""A segment is named where it holds this share of all excess ..."""
-
-NAMING: Final = 18
-"""... which is at least so many events (a handful of one airline's flights all leave from one airport), ..."""
-
-CHANCE: Final = 2.0
-"""... where the rest shows no more than so many standard deviations of excess, ..."""
-
-APART: Final = 3.5
-"""... and where its share is so many standard deviations above that of an excess which is everywhere: of 18 segments,
-one in 200 would be by chance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tests:
-    """A check's answer: every test that it made, and how to say what a test found.
-
-    Attributes:
-        features: What each test is about, length T.
-        p_values: shape (T,).
-        passes: Whether envelope and floor are passed too; an alert needs this and a small enough q value.
-        size: What to rank a feature's tests by, shape (T,).
-        finding: From the position of a test to its finding (state and q value are filled in by the judge).
-        judged: Whether each test could be made, shape (T,); None: all could.
-        family: ``all``, or ``segment`` for tests within segments, which have a family of their own.
-        facts: Findings that no test stands behind (a fingerprint that was never seen); alerts as they are.
-    """
-
-    features: Sequence[str | None] = ()
-    p_values: Array = field(default_factory=lambda: np.zeros(0))
-    passes: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    size: Array = field(default_factory=lambda: np.zeros(0))
-    finding: Callable[[int], Finding] | None = None
-    family: str = "all"
-    judged: npt.NDArray[np.bool_] | None = None
-    facts: Sequence[Finding] = ()
-
-
-class Check(Protocol):
-    """One way to break. A new check is one new file in ``watchers/checks`` with a ``check`` of this shape."""
-
-    @property
-    def name(self) -> str:
-        """As in ``Finding.check``."""
-
-    @property
-    def immediate(self) -> bool:
-        """Whether one window is enough: no variance could explain it."""
-
-    @property
-    def trained(self) -> bool:
-        """Whether training tells what it expects, so that it has a say in :mod:`watchers.skew` too."""
-
-    def __call__(self, view: View) -> Sequence[Tests]:
-        """Judge a window."""
-
-
-@dataclass(frozen=True)
-class FunctionCheck:
-    """A check made of a function."""
-
-    name: str
-    run: Callable[[View], Sequence[Tests]]
-    immediate: bool = False
-    trained: bool = False
-
-    def __call__(self, view: View) -> Sequence[Tests]:
-        """Judge a window."""
-        return self.run(view)
 
 
 @dataclass
@@ -363,18 +289,8 @@ class View:
         lately = take(self.history.rows(key, contrasts, recent, segmented=segmented), one)
         if not len(lately.n) or self.history.profiles[first].window.start is None:
             return self.profile.window.start
-        totals = strata_totals(before, int(max(before.stratum.max(initial=0), lately.stratum.max(initial=0))) + 1)
-        past_r = residuals(before, totals, leave_out=True, inflation=contrasts.inflation)
-        n = np.maximum(before.n, 1)
-        spread = np.where(before.n > 0, (past_r.e**2 - past_r.variance) / n**2, 0.0)
-        natural = max(float(spread.sum()) / max(int((before.n > 0).sum()), 1), 0.0)
-        now_r = residuals(lately, totals, leave_out=False, inflation=contrasts.inflation)
-        rate = totals[0].sum() / max(float(totals[2].sum()), 1.0)
         plain = all(weight == 1.0 for _, weight in contrasts.weights[column % len(contrasts)])
-        if plain and rate < RARE:
-            row = onset_of_events(lately.x[:, 0], lately.x[:, 0] - now_r.e[:, 0], lately.n[:, 0])
-        else:
-            row = onset(now_r.e[:, 0], now_r.variance[:, 0], lately.n[:, 0], natural)
+        row = onset(before, lately, inflation=contrasts.inflation, plain=plain)
         return self.history.profiles[int(self.history.row_profile(recent)[row])].window.start
 
     def first_seen(self, kind: str, name: str) -> dt.datetime | None:
@@ -392,9 +308,6 @@ class View:
     def concentrated(self, key: str, build: Builder, column: int) -> tuple[Segment, int, float, float] | None:
         """The smallest segment that holds nearly all of what is too much in a contrast.
 
-        A segment is named where it holds most of the excess, where more of it is there than chance would put there of
-        an excess that is everywhere, and where what is left for the rest could be chance.
-
         Returns:
             Segment, its events, observed and expected contrast in it; None where the excess is everywhere.
         """
@@ -403,36 +316,17 @@ class View:
             return None
         rows, _, now = self._sides(key, contrasts, segmented=True)
         whole, _, whole_now = self._sides(key, contrasts, segmented=False)
-        width = len(contrasts)
-        n, x = (part.sum(axis=0)[column::width] for part in (now.n, now.x))
-        past_n = np.maximum(rows.n.sum(axis=0)[column::width], 1)
-        expected = rows.x.sum(axis=0)[column::width] / past_n
-        all_n, all_x, all_x2 = (part.sum(axis=0)[column] for part in (whole_now.n, whole_now.x, whole_now.x2))
-        all_expected = whole.x.sum(axis=0)[column] / max(whole.n.sum(axis=0)[column], 1)
-        everywhere = all_x - all_n * all_expected
-        sign = np.sign(everywhere)
-        excess = sign * (x - n * expected)
-        rest = abs(everywhere) - excess
-        # What all events show by chance and by nature.
-        noise = self.contrast(key, build)[1].se[column] * all_n
-        # Of an excess that is everywhere the segment gets its share of events, give or take that many draws.
-        size = all_x2 or 1.0
-        fair = n / max(all_n, 1)
-        drawn = np.sqrt(np.maximum(size * fair * (1 - fair), 1e-12))
+        parts = slice(column, None, len(contrasts))
+        n, x = (part.sum(axis=0)[parts] for part in (now.n, now.x))
+        expected = rows.x.sum(axis=0)[parts] / np.maximum(rows.n.sum(axis=0)[parts], 1)
+        all_x, all_x2, all_n = (float(part[:, column].sum()) for part in (whole_now.x, whole_now.x2, whole_now.n))
+        all_expected = float(whole.x[:, column].sum() / max(whole.n[:, column].sum(), 1))
+        se = float(self.contrast(key, build)[1].se[column])
         about = contrasts.features[column]
-        named = (
-            (n >= NAMING)
-            & (n < 0.8 * all_n)
-            & (excess >= NAMING)
-            & (excess >= MOST * abs(everywhere))
-            & (rest <= CHANCE * noise)
-            & (excess - fair * abs(everywhere) > APART * drawn)
-        )
-        fits = [s for s in np.flatnonzero(named).tolist() if self.history.segments[s][0] != about]
-        if not fits:
-            return None
-        best = max(fits, key=lambda s: excess[s] / n[s])
-        return self.history.segments[best], int(n[best]), float(x[best] / n[best]), float(expected[best])
+        for s in concentrated(x, n, expected, (all_x, all_x2, all_n, all_expected), se).tolist():
+            if self.history.segments[s][0] != about:
+                return self.history.segments[s], int(n[s]), float(x[s] / n[s]), float(expected[s])
+        return None
 
     def finding(
         self,

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from watchers.view import Check
+from watchers.check import Check
 
 
 @cache

@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from watchers.check import Tests
 from watchers.finding import Effect, Finding, Severity
 from watchers.history import Builder, Contrasts
 from watchers.statistics import MIN_EVENTS, Contrasted, rare_events, rate_low
 from watchers.statistics.contrast import Array
-from watchers.view import RARE, Tests, View
+from watchers.statistics.onset import RARE
+from watchers.view import View
 
 SEGMENT_KAPPA: Final = 1.5
 """Within segments the window must exceed the largest ``|t|`` of history by this factor."""

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from watchers.check import Tests
 from watchers.checks._rates import FEW, SEGMENT_KAPPA, rare_counts
 from watchers.finding import Effect, Finding
 from watchers.history import Builder
 from watchers.statistics import MIN_EVENTS, Contrasted, omnibus, rate_low
-from watchers.view import Tests, View
+from watchers.view import View
 
 SMALL_EFFECT: Final = 0.05
 """Cohen's w that shares must have moved by together: of two shares of a third each, a point."""

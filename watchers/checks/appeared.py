@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding, Severity
 from watchers.statistics import MIN_EVENTS
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 SHARE: Final = 0.05
 """A name in a smaller share of requests is an anecdote."""

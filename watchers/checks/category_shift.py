@@ -6,12 +6,13 @@ the world. Shares are of requests that carry a value, so missing values don't mo
 
 from __future__ import annotations
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.checks._said import named, said
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FLOOR = 0.01
 COMMON = 0.005

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Final
 
 from mllog.confidence import MARGIN, SATURATED
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.checks._said import named
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR: Final = 0.1
 LARGER: Final = 0.25

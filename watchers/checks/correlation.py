@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import indicators
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR: Final = 0.1
 """Of the share of events in which both lie on the same side: a fifth of a correlation."""

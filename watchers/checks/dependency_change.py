@@ -5,9 +5,10 @@ Runbook: the finding lists the difference. If scores or latency moved with it, p
 
 from __future__ import annotations
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Finding
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 LISTED = 5
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR: Final = 0.002
 NOTABLE: Final = 0.01

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from mllog.ruler import LATENCY, LATENCY_EDGES
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 RATIO = 1.15
 """The lower bound of the ratio must exceed this."""

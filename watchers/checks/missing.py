@@ -7,10 +7,11 @@ failed upstream), then at the segment: a single origin, client or host points at
 from __future__ import annotations
 
 from mllog.ruler import MISSING_KINDS
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR = 0.005
 NOTABLE = 0.01

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from watchers.check import FunctionCheck, Tests
 from watchers.finding import Finding
 from watchers.history import STRATA, Contrasts
 from watchers.statistics import rare_events
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 P_VALUE = 1e-4
 MIN_LIKE = 3

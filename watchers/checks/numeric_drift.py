@@ -6,12 +6,13 @@ Runbook: a jump at one moment is a pipeline (see ``unit_change``); a slope over 
 from __future__ import annotations
 
 from mllog.ruler import Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FLOOR = 0.05
 LARGER = 0.25

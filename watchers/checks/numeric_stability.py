@@ -11,10 +11,11 @@ from typing import Final
 
 from mllog.confidence import UNUSABLE
 from mllog.ruler import SCORE, VALUE
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR: Final = 0.002
 

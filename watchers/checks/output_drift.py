@@ -7,12 +7,13 @@ Runbook: with an input finding of the same onset, that is the cause. Without one
 from __future__ import annotations
 
 from mllog.ruler import LABEL, SCORE, VALUE
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 
 def _run(view: View) -> list[Tests]:

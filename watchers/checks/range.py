@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 
 from mllog.ruler import Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FLOOR = 0.002
 

@@ -5,9 +5,10 @@ Runbook: map the new name to the old one at the caller, or retrain with the new 
 
 from __future__ import annotations
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 SHARE = 0.5
 """The pair must be in at least this share of the window's requests ..."""

@@ -14,12 +14,13 @@ import numpy as np
 from scipy import optimize
 
 from mllog.ruler import COMPARED, REPEATED, Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.checks._said import said
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.statistics import MIN_EVENTS, rate_low
-from watchers.view import LEARNING_WINDOWS, FunctionCheck, Tests, View
+from watchers.view import LEARNING_WINDOWS, View
 
 FLOOR: Final = 0.05
 

@@ -17,11 +17,12 @@ from scipy import stats
 from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LATENCY, Feature
 from mllog.shapes import is_shape
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.checks._said import named, said
 from watchers.finding import Effect, Finding
 from watchers.statistics import MIN_EVENTS
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 SAME: Final = 0.99
 """Share of the requests with a value that must say the same."""

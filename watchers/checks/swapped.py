@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mllog.ruler import Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._said import said
 from watchers.finding import Effect, Finding
 from watchers.statistics import MIN_EVENTS
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 Shares = dict[str, float]
 Array = npt.NDArray[np.float64]

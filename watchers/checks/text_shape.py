@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 
 from mllog.shapes import EMOJI, FAULTY, LENGTH, LENGTH_EDGES, MARKS, SCRIPT, SCRIPTS
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.checks._said import named
 from watchers.checks._scores import ordered_contrasts
 from watchers.checks._shift import Shift
 from watchers.finding import Effect, Finding, Severity
 from watchers.history import Builder, Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 LONGER: Final = 0.1
 LARGER: Final = 0.25

@@ -5,10 +5,11 @@ Runbook: look at the serialiser of the caller that the segment or the deployment
 
 from __future__ import annotations
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR = 0.002
 

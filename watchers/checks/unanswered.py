@@ -12,11 +12,12 @@ from typing import Final
 
 from mllog.confidence import UNUSABLE
 from mllog.ruler import LABEL, SCORE, VALUE
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.checks._said import answered
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR: Final = 0.005
 NOTABLE: Final = 0.02

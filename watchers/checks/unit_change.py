@@ -11,12 +11,13 @@ from typing import Final
 import numpy as np
 
 from mllog.ruler import Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._scores import ordered_contrasts
 from watchers.finding import Effect, Finding
 from watchers.history import Builder, Contrasts
 from watchers.profile import ALL, Segment
 from watchers.statistics import MIN_EVENTS, Contrasted
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FACTORS: Final = {
     1.609344: "miles to kilometres",

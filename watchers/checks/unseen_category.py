@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 
 from mllog.ruler import LABEL
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FLOOR = 0.001
 NOTABLE = 0.02

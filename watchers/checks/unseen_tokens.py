@@ -6,10 +6,11 @@ alike in the rate and different in the words.
 
 from __future__ import annotations
 
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View, inputs_of
+from watchers.view import View, inputs_of
 
 FLOOR = 0.003
 DESIGN_EFFECT = 2.0

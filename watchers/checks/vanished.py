@@ -10,11 +10,12 @@ import numpy as np
 from scipy import stats
 
 from mllog.ruler import MISSING_KINDS, Feature
+from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
 from watchers.statistics import rate_low
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 GONE = 0.95
 USUALLY = 0.5

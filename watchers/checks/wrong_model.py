@@ -9,9 +9,10 @@ import numpy as np
 
 from mllog.card import ModelCard
 from mllog.ruler import SCORE, SCORE_EDGES
+from watchers.check import FunctionCheck, Tests
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.view import FunctionCheck, Tests, View
+from watchers.view import View
 
 FLOOR = 0.05
 """Nats of log likelihood a request."""

@@ -2,9 +2,10 @@
 
 from watchers.statistics._table import Measure
 from watchers.statistics.classical import MEASURES, measure
+from watchers.statistics.concentration import concentrated
 from watchers.statistics.contrast import MIN_EVENTS, Contrasted, Rows, comparable, contrast, spread_out, take
 from watchers.statistics.omnibus import omnibus
-from watchers.statistics.onset import onset, onset_of_events
+from watchers.statistics.onset import onset
 from watchers.statistics.rare import rare_events, rate_low
 
 __all__ = [
@@ -14,11 +15,11 @@ __all__ = [
     "Measure",
     "Rows",
     "comparable",
+    "concentrated",
     "contrast",
     "measure",
     "omnibus",
     "onset",
-    "onset_of_events",
     "rare_events",
     "rate_low",
     "spread_out",

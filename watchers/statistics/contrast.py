@@ -226,23 +226,8 @@ def contrast(
     v = now.variance.sum(axis=0) / safe_n**2
     observed = current.x.sum(axis=0) / safe_n
     history_x, history_n = totals[0].sum(axis=0), totals[2].sum(axis=0)
-
-    member = windows >= 0
-    count = int(windows.max(initial=-1)) + 1
-    e_h, var_h, n_h, x_h, x2_h = (
-        _by_window(part[member], windows[member], count)
-        for part in (past.e, past.variance, history.n, history.x, history.x2)
-    )
-    usable = comparable(n, n_h)
-    many = usable.sum(axis=0).astype(np.float64)
-    inverse = usable / np.maximum(n_h, 1.0)
-    r_h = e_h * inverse
-    v_h = var_h * inverse * inverse
-    if natural:
-        common = (x2_h * usable).sum(axis=0) >= COMMON * many
-        tau2, effective = natural_variance(r_h, v_h, np.minimum(n_h, n) * usable, usable, v, common)
-    else:
-        tau2, effective = np.zeros_like(v), many
+    nature = _nature(history, windows, past, n, v, natural=natural)
+    tau2 = nature.variance
     variance = v + tau2
     se = np.sqrt(np.maximum(variance, 1e-300))
     # Hours that history doesn't know can't be expected anything of.
@@ -252,13 +237,13 @@ def contrast(
     judged = (n >= MIN_EVENTS) & known & (history_n > 0)
     varied = judged & (variance * n > ROUNDING * square)
     t = np.where(varied, r / se, 0.0)
-    nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(effective - 1, 1), 1e-300), 1.0, 1e6)
+    nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(nature.effective - 1, 1), 1e-300), 1.0, 1e6)
     reach = special.stdtrit(nu, CONFIDENCE) * se
     if skewness is None:
         share = np.clip(history_x / np.maximum(history_n, 1), 1e-12, 1 - 1e-12)
         skewness = (1 - 2 * share) / np.sqrt(share * (1 - share))
     tail = _skewed_tail(t, skewness / np.sqrt(safe_n) * (v / np.maximum(variance, 1e-300)) ** 1.5)
-    past_t = r_h / np.sqrt(np.maximum(v_h + tau2, 1e-300))
+    past_t = np.where(nature.usable, nature.r / np.sqrt(np.maximum(nature.sampling + tau2, 1e-300)), 0.0)
     return Contrasted(
         n=n,
         observed=observed,
@@ -272,16 +257,58 @@ def contrast(
         low=np.where(varied, np.abs(r) - reach, -1.0),
         high=np.abs(r) + reach,
         extreme=envelope(np.abs(past_t)),
-        kappa=margin(tau2 / np.maximum(variance, 1e-300), effective),
-        windows=many,
+        kappa=margin(tau2 / np.maximum(variance, 1e-300), nature.effective),
+        windows=nature.usable.sum(axis=0).astype(np.float64),
         history_x=history_x,
         history_n=history_n,
-        phi=_overdispersion(x_h * usable, usable, many),
-        worst_rate=envelope(x_h * inverse),
-        past=np.where(usable, past_t, 0.0),
+        phi=_overdispersion(nature.x, nature.usable),
+        worst_rate=envelope(nature.rate),
+        past=past_t,
         judged=judged,
         spread=_spread(now.e, current.n, r),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Nature:
+    """History's windows, arrays of shape (windows, contrasts), and what they say of windows by nature, (contrasts,).
+
+    Attributes:
+        usable: Whether a window can be compared with the judged one; 0 stands for it elsewhere where it can't.
+        r: Contrast less what the other windows expect of it.
+        sampling: Its sampling variance.
+        x: Weighted counts.
+        rate: Contrast.
+        variance: Natural variance.
+        effective: Number of independent windows behind it.
+    """
+
+    usable: npt.NDArray[np.bool_]
+    r: Array
+    sampling: Array
+    x: Array
+    rate: Array
+    variance: Array
+    effective: Array
+
+
+def _nature(history: Rows, windows: Index, past: Residuals, n: Array, v: Array, *, natural: bool) -> _Nature:
+    """What history's windows show of a window of ``n`` events with sampling variance ``v``."""
+    member = windows >= 0
+    count = int(windows.max(initial=-1)) + 1
+    e_h, var_h, n_h, x_h, x2_h = (
+        _by_window(part[member], windows[member], count)
+        for part in (past.e, past.variance, history.n, history.x, history.x2)
+    )
+    usable = comparable(n, n_h)
+    many = usable.sum(axis=0).astype(np.float64)
+    inverse = usable / np.maximum(n_h, 1.0)
+    r, sampling = e_h * inverse, var_h * inverse * inverse
+    variance, effective = np.zeros_like(v), many
+    if natural:
+        common = (x2_h * usable).sum(axis=0) >= COMMON * many
+        variance, effective = natural_variance(r, sampling, np.minimum(n_h, n) * usable, usable, v, common)
+    return _Nature(usable, r, sampling, x_h * usable, x_h * inverse, variance, effective)
 
 
 def _skewed_tail(t: Array, skewness: Array) -> Array:
@@ -337,8 +364,9 @@ def _spread(e: Array, n: Array, r: Array) -> npt.NDArray[np.bool_]:
     return result
 
 
-def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_], many: Array) -> Array:
+def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_]) -> Array:
     """Variance over mean of the windows' counts, at least 1."""
+    many = usable.sum(axis=0)
     mean = counts.sum(axis=0) / np.maximum(many, 1)
     spread = (usable * (counts - mean) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
     result: Array = np.maximum(spread / np.maximum(mean, 1e-12), 1.0)

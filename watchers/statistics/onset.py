@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
-Array = npt.NDArray[np.float64]
+import numpy as np
+
+from watchers.statistics.contrast import Array, Rows, residuals, strata_totals
+
+RARE: Final = 0.005
+"""Below this expected rate the t approximation fails, and counts are judged as rare events."""
+
+
+def onset(past: Rows, recent: Rows, *, inflation: float = 1.0, plain: bool = True) -> int:
+    """Index of the row of ``recent`` since which a contrast is shifted.
+
+    Args:
+        past: History's rows of one contrast.
+        recent: Consecutive rows up to now, some of history's among them.
+        inflation: Design effect, as in :func:`watchers.statistics.contrast.contrast`.
+        plain: Whether its weights are 1, so that it counts events.
+    """
+    totals = strata_totals(past, int(max(past.stratum.max(initial=0), recent.stratum.max(initial=0))) + 1)
+    before = residuals(past, totals, leave_out=True, inflation=inflation)
+    n = np.maximum(past.n, 1)
+    spread = np.where(past.n > 0, (before.e**2 - before.variance) / n**2, 0.0)
+    natural = max(float(spread.sum()) / max(int((past.n > 0).sum()), 1), 0.0)
+    now = residuals(recent, totals, leave_out=False, inflation=inflation)
+    rate = totals[0].sum() / max(float(totals[2].sum()), 1.0)
+    x, held, e, variance = (part[:, 0] for part in (recent.x, recent.n, now.e, now.variance))
+    return onset_of_events(x, x - e, held) if plain and rate < RARE else onset_of_shift(e, variance, held, natural)
 
 
 def onset_of_events(x: Array, expected: Array, n: Array) -> int:
@@ -27,7 +51,7 @@ def onset_of_events(x: Array, expected: Array, n: Array) -> int:
     return int(np.argmax(np.where(n > 0, gain, -1.0)))
 
 
-def onset(e: Array, variance: Array, n: Array, natural: float) -> int:
+def onset_of_shift(e: Array, variance: Array, n: Array, natural: float) -> int:
     """Index of the first row of the step that maximises the likelihood ratio of *no change, then a constant shift*.
 
     Args:

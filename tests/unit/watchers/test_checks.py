@@ -16,6 +16,7 @@ import pytest
 import watchers.checks
 from mllog.card import ModelCard
 from mllog.ruler import Feature
+from watchers.check import FunctionCheck
 from watchers.checks import all_checks
 from watchers.checks.swapped import shares_elsewhere
 from watchers.compare import profile
@@ -23,7 +24,7 @@ from watchers.finding import Window
 from watchers.history import History
 from watchers.judge import judge
 from watchers.profile import ALL, WindowProfile
-from watchers.view import FunctionCheck, View
+from watchers.view import View
 
 START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -431,7 +432,7 @@ def test_a_new_file_is_a_new_check(tmp_path, monkeypatch):
     """A file put into the folder of checks is found and run without being listed anywhere."""
     (tmp_path / "always.py").write_text(
         '''"""Always alarms."""
-from watchers.view import FunctionCheck, Tests
+from watchers.check import FunctionCheck, Tests
 
 def _run(view):
     finding = view.finding("always", feature="amount", n=view.n, message="always")

@@ -12,7 +12,7 @@ from scipy import stats
 
 from mllog.ruler import Feature
 from watchers.checks.unit_change import EXPLAINED, best_scale
-from watchers.statistics import Rows, contrast, omnibus, onset, rare_events, rate_low
+from watchers.statistics import Rows, concentrated, contrast, omnibus, rare_events, rate_low
 from watchers.statistics.contrast import (
     CONFIDENCE,
     KNOWN_HOURS,
@@ -26,6 +26,7 @@ from watchers.statistics.contrast import (
     suspects,
 )
 from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
+from watchers.statistics.onset import onset_of_shift
 
 
 def one(x: list[float], x2: list[float], n: list[float], stratum: list[int]) -> Rows:
@@ -432,11 +433,44 @@ def test_onset_finds_a_planted_step(at: int, sign: int) -> None:
     n[at] = 500.0
     e = rng.normal(0, 5, 60) * (n > 0)
     e[at:] += sign * 0.2 * n[at:]
-    assert onset(e, 25.0 * (n > 0), n, 0.0) == at
+    assert onset_of_shift(e, 25.0 * (n > 0), n, 0.0) == at
 
 
 @pytest.mark.parametrize("n", [[0.0], [0.0, 0.0], [100.0, 0.0]])
 def test_onset_of_nothing(n: list[float]) -> None:
     """Without a shift or events there is still an answer that is a row."""
     rows = np.zeros(len(n))
-    assert 0 <= onset(rows, rows, np.array(n), 0.0) < len(n)
+    assert 0 <= onset_of_shift(rows, rows, np.array(n), 0.0) < len(n)
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 0.2), st.integers(0, 8), st.sampled_from([1, -1]))
+@settings(max_examples=60, deadline=None)
+def test_a_segment_is_named_where_the_excess_is(seed: int, rate: float, which: int, sign: int) -> None:
+    """Nearly all of it in one of nine: that one first. Everywhere, or in two: none."""
+    rng = np.random.default_rng(seed)
+    n = rng.integers(300, 3000, 9).astype(float)
+    expected = np.full(9, 0.3)
+    se = float(np.sqrt(0.3 * 0.7 / n.sum()))
+
+    def named(rates: npt.NDArray[np.float64]) -> list[int]:
+        x = rng.binomial(n.astype(int), rates).astype(float)
+        return concentrated(x, n, expected, (x.sum(), x.sum(), n.sum(), 0.3), se).tolist()
+
+    one = expected.copy()
+    one[which] += 0.28 * sign
+    assert named(one)[:1] in ([which], [])
+    everywhere = sum(named(np.clip(expected + sign * rate, 0, 1)) != [] for _ in range(4))
+    assert everywhere <= 1
+    two = one.copy()
+    two[(which + 1) % 9] += 0.28 * sign
+    if 0.28 * min(n[which], n[(which + 1) % 9]) > 4 * se * n.sum():
+        assert named(two) == []
+
+
+def test_a_planted_segment_is_named() -> None:
+    """Of 2,000 events 40 are all of what is too much; of 300 that are 30 % too many, nobody is."""
+    n = np.array([40.0, 960.0, 1000.0])
+    x = np.array([40.0, 10.0, 9.0])
+    assert concentrated(x, n, np.full(3, 0.01), (59.0, 59.0, 2000.0, 0.01), 0.0022).tolist() == [0]
+    x = np.array([8.0, 150.0, 160.0])
+    assert concentrated(x, n, np.full(3, 0.1), (318.0, 318.0, 2000.0, 0.1), 0.0067).tolist() == []
