@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from benchmarks.detection.contenders import CONTENDERS
-from benchmarks.detection.tables import Document, tables
+from benchmarks.detection.short import in_short
+from benchmarks.detection.tables import Document, Table, tables
 
 WORDS: Final = """\
 *resampled*: rows drawn from all calm days with replacement, the only true null. *consecutive*: rows as they came on
@@ -22,7 +23,7 @@ windows of the judged one's length. *checks*: one feature in one window. Behind 
 def show(document: Document) -> None:
     """Print everything to the terminal."""
     console = Console()
-    for table in tables(document):
+    for table in (*tables(document), in_short(document)):
         shown = Shown(title=table.heading)
         for position, column in enumerate(table.columns):
             shown.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
@@ -48,12 +49,18 @@ def markdown(document: Document) -> str:
         ),
         WORDS,
     ]
-    for table in tables(document):
-        lines.append(f"## {table.heading}\n")
-        lines += [
-            f"| {' | '.join(cells)} |" for cells in (list(table.columns), ["---"] * len(table.columns), *table.rows)
-        ]
-        lines.append(f"\n{table.note}" if table.note else "")
+    every = [in_short(document), *tables(document)]
+    for table in (table for table in every if table.first):
+        lines += [f"## {table.heading}\n", *_body(table)]
+    lines.append("## All tables\n")
+    for table in (table for table in every if not table.first):
+        lines += [f"<details><summary>{table.heading}</summary>\n", *_body(table), "</details>\n"]
     lines += ["## Who they are\n", *(f"- {name}: {entry.note}" for name, entry in CONTENDERS.items())]
     lines += ["\n## Versions\n", versions + "."]
     return "\n".join(lines) + "\n"
+
+
+def _body(table: Table) -> list[str]:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.rows] if table.rows else []
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return [*lines, *([""] if rows else []), *([f"{table.note}\n"] if table.note else [])]

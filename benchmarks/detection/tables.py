@@ -16,18 +16,19 @@ NOT_MEASURED: Final = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """A table: heading, columns, rows of text, and what to say below."""
+    """A table: heading, columns, rows of text, what to say below, and whether a reader should see it first."""
 
     heading: str
     columns: tuple[str, ...]
     rows: Rows
     note: str = ""
+    first: bool = False
 
 
 def tables(document: Document) -> Iterator[Table]:
     """Every table that the measured parts allow."""
     parts = document["parts"]
-    yield _targets(document["targets"])
+    yield from _targets(document["targets"])
     for name in ("flights", "others"):
         if name in parts:
             yield from _windows(parts[name], name)
@@ -54,7 +55,7 @@ def share(found: dict[str, Any] | None, *, scale: float = 100.0, digits: int = 0
     return f"{value}{unit} ({of(found)}; {low}-{high})"
 
 
-def _targets(rows: list[dict[str, Any]]) -> Table:
+def _targets(rows: list[dict[str, Any]]) -> Iterator[Table]:
     lines = []
     for row in sorted(rows, key=lambda row: row["met"] is not False):
         met = {True: "met", False: "NOT met", None: "not measured"}[row["met"]]
@@ -63,7 +64,9 @@ def _targets(rows: list[dict[str, Any]]) -> Table:
             [row["what"], f"{'>=' if row['at_least'] else '<='} {row['limit']:.3g}", value, row["counts"], met]
         )
     missed = sum(row["met"] is False for row in rows)
-    return Table(f"Targets ({missed} of {len(rows)} NOT met)", ("target", "limit", "measured", "counts", ""), lines)
+    columns = ("target", "limit", "measured", "counts", "")
+    yield Table(f"Targets NOT met: {missed} of {len(rows)}", columns, lines[:missed], first=True)
+    yield Table("The other targets", columns, lines[missed:])
 
 
 def _windows(part: dict[str, Any], name: str) -> Iterator[Table]:
@@ -162,6 +165,7 @@ def _windows(part: dict[str, Any], name: str) -> Iterator[Table]:
             for row in losing
         ],
         "" if losing else "Nowhere.",
+        first=True,
     )
 
 

@@ -430,8 +430,14 @@ def test_the_page_names_what_is_missed(judged: Judged) -> None:
     found = document({"flights": part, "year": {"real": {"error": "no"}, "years": years}})
     found["targets"].append({"what": "a", "limit": 1.0, "value": 2.0, "counts": "", "at_least": False, "met": False})
     text = page.markdown(found)
-    for heading in ("## Targets", "## False alarms: flights", "## Power: flights", "## Hour by hour"):
-        assert heading in text
+    shown, _, folded = text.partition("## All tables")
+    for heading in ("## In short", "## Targets NOT met", "## Where a peer finds more at equal false alarms: flights"):
+        assert heading in shown
+    for heading in ("The other targets", "False alarms: flights", "Power: flights", "Hour by hour"):
+        assert f"<summary>{heading}" in folded
+    (ours,) = [line for line in shown.splitlines() if line.startswith("| mllog |")]
+    clean = next(row for row in part["false_alarms"] if (row["contender"], row["mode"]) == ("mllog", "real"))["checks"]
+    assert f"({clean['hits']} of {clean['of']};" in ours
     assert "NOT met" in text
     assert all(name in text for name in CONTENDERS)
     page.show(found)
