@@ -144,6 +144,7 @@ class History:
     """
 
     def __init__(self, card: ModelCard, profiles: Iterable[WindowProfile] = ()) -> None:
+        self.card = card
         self.ruler = ruler = card.ruler
         self._built = built(card)
         self.profiles: list[WindowProfile] = []
@@ -197,7 +198,7 @@ class History:
 
     def contrasts(self, key: str, build: Builder) -> Contrasts:
         """The contrasts named ``key``, built once."""
-        found = self._contrasts.get(key) or self._built.get(key)
+        found = self._contrasts.get(key, self._built.get(key))
         if found is None:
             found = build()
             (self._built if found.card_only else self._contrasts)[key] = found
@@ -267,6 +268,15 @@ class History:
         places = np.asarray(cells, dtype=np.intp)
         result: npt.NDArray[np.int64] = self._totals[np.ix_(last, places)] - self._totals[np.ix_(first, places)]
         return result
+
+    @cached_property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Counts of the training data, all strata together."""
+        total = np.zeros(len(self.ruler.cells), dtype=np.int64)
+        for counts in self.card.training.values():
+            for key, count in counts.items():
+                total[self.ruler.index[key]] += count
+        return total
 
     def trained(self, key: str, make: Callable[[], Rows]) -> Rows:
         """Training counts as rows of the contrasts named ``key``, made once."""

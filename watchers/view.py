@@ -129,14 +129,10 @@ class View:
         total = self.history.total(*self.past)
         return total if total[0] else self.training
 
-    @cached_property
+    @property
     def training(self) -> npt.NDArray[np.int64]:
         """Counts of the training data, all strata together."""
-        total = np.zeros(len(self.ruler.cells), dtype=np.int64)
-        for counts in self.card.training.values():
-            for key, count in counts.items():
-                total[self.ruler.index[key]] += count
-        return total
+        return self.history.training
 
     def names(self, kind: str) -> Counter[str]:
         """Names counted in the window, see ``WindowProfile.names``."""

@@ -122,6 +122,10 @@ def test_what_a_card_says_alone_is_built_once() -> None:
         for key, contrasts in (("own", CONTRASTS), ("mixed", replace(CONTRASTS, card_only=False))):
             assert [history.contrasts(key, lambda c=contrasts: build(c)) for _ in range(2)] == [contrasts] * 2
     assert asked == [True, False, False]
+    nothing = Contrasts((), (), (), ())
+    assert len([History(card).contrasts("none", lambda: build(nothing)) for _ in range(3)]) == 3
+    assert asked == [True, False, False, True]
+    asked.pop()
     assert History(ModelCard("m", "1", RULER)).contrasts("own", lambda: build(CONTRASTS)) is CONTRASTS
     assert len(asked) == 4
     del history, card
