@@ -37,8 +37,19 @@ $(VENV)/.bench: $(INSTALLED_FROM) | $(BIN)/python
 demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incidents found, report written
 	$(BIN)/mllog demo --out $(OUT)
 
+# Two halves side by side: what the logger's road needs waits a lot, what judges computes a lot. Whatever isn't named
+# here is in the second half.
+ROAD := tests/unit/mllog tests/unit/kibana_objects tests/delivery tests/fuzz
+
 test: $(VENV)/.test chromium maven  ## the whole suite
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-road test-judging
+
+.PHONY: test-road test-judging
+test-road: $(VENV)/.test
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/road $(ROAD)
+
+test-judging: $(VENV)/.test
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/judging $(addprefix --ignore=,$(ROAD))
 
 lint: $(VENV)/.test  ## ruff, mypy --strict, the arrows between the packages
 	$(BIN)/ruff check .
