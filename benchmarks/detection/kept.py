@@ -19,6 +19,9 @@ from benchmarks.saying import version
 
 OURS: Final = frozenset({"ours", "runs"})
 PACKAGES: Final = ("mllog", "watchers")
+ASIDE: Final = frozenset({"delivery", "shipping", "doctor", "integrations", "environment", "report", "demo", "notify"})
+"""Their folders that no verdict depends on."""
+
 SHARED: Final = ("numpy", "scipy", "pandas")
 """What contenders of the project's own environment compute with."""
 
@@ -61,4 +64,5 @@ def _sources(name: str) -> Iterator[Path]:
         yield folder / "memory.py"
         yield folder / "contenders" / "ours.py"
         for package in PACKAGES:
-            yield from sorted((ROOT / package).rglob("*.py"))
+            sources = sorted((ROOT / package).rglob("*.py"))
+            yield from (path for path in sources if not ASIDE.intersection(path.relative_to(ROOT).parts))
