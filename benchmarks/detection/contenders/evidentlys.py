@@ -24,7 +24,9 @@ class Evidently:
         """Keep the reference."""
         self.given = given
         self.frame = given.reference.drop(columns=WINDOW)
-        self.reference = self._data(self.frame, given.tabular)
+        # Of a column without a value it makes no drift but an exception: then it is asked about the others.
+        self.names = [name for name in given.tabular if self.frame[name].notna().any()]
+        self.reference = self._data(self.frame, self.names)
 
     def _data(self, frame: pd.DataFrame, names: list[str]) -> Dataset:
         definition = DataDefinition(
@@ -39,9 +41,8 @@ class Evidently:
 
     def _judge(self, frame: pd.DataFrame) -> Verdict:
         started = time.process_time()
-        # Of a column without a value it makes no drift but an exception: then it is asked about the others.
-        names = [name for name in self.given.tabular if frame[name].notna().any()]
-        reference = self.reference if len(names) == len(self.given.tabular) else self._data(self.frame, names)
+        names = [name for name in self.names if frame[name].notna().any()]
+        reference = self.reference if len(names) == len(self.names) else self._data(self.frame, names)
         found = Report([DataDriftPreset()]).run(self._data(frame, names), reference).dict()
         cpu = time.process_time() - started
         verdict = Verdict(cpu={"judge": cpu})
