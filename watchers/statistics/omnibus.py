@@ -54,7 +54,8 @@ def omnibus(c: Contrasted, groups: Index, count: int) -> Omnibus:
 
     By chance alone ``q`` has a chi-squared distribution. Natural variance makes shares move together, so history's
     windows say what its mean and variance are where these are greater (Patnaik 1949, Biometrika 36:202), and
-    Satterthwaite's degrees of freedom how well the variance is known: ``q / mean`` is compared with F.
+    Satterthwaite's degrees of freedom how well the variance is known: ``q / mean`` is compared with F. What goes
+    beyond chance is known from history's windows alone, what doesn't is known.
 
     Args:
         c: Shares of the window beside history.
@@ -75,12 +76,13 @@ def omnibus(c: Contrasted, groups: Index, count: int) -> Omnibus:
     usual = past.sum(axis=0) / many
     mean = np.maximum(usual, freedom)
     spread = (told * (past - usual) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
-    natural = (usual > freedom) | (spread > 2 * freedom)
+    # By how much larger the unit of q is than by chance.
+    scale = np.sqrt(np.maximum(np.maximum((usual / freedom) ** 2, spread / (2 * freedom)), 1.0))
     spread = np.maximum(spread, 2 * freedom)
     shape = np.clip(2 * mean**2 / spread, 1.0, freedom)
     known = 1 / np.maximum(((1 / np.maximum(c.nu, 1.0)) * part) @ member / np.maximum(q, LEAST), 1e-6)
-    # What history's own windows say of q is known from no more than these.
-    known = np.where(natural, np.minimum(known, np.maximum(many - 1, 1)), known)
+    learnt = np.maximum(many - 1, 1) * (scale / np.maximum(scale - 1, 1e-6)) ** 2
+    known = np.minimum(known, learnt)
     p_value = np.where(q > 0, special.fdtrc(shape, known, q / mean), 1.0)
     limit = mean * special.fdtri(shape, known, CONFIDENCE)
     w = np.sqrt((np.where(weight > 0, c.r**2 / p, 0.0)) @ member)

@@ -475,3 +475,23 @@ def test_a_planted_segment_is_named() -> None:
     assert concentrated(x, n, np.full(3, 0.01), (59.0, 59.0, 2000.0, 0.01), 0.0022).tolist() == [0]
     x = np.array([8.0, 150.0, 160.0])
     assert concentrated(x, n, np.full(3, 0.1), (318.0, 318.0, 2000.0, 0.1), 0.0067).tolist() == []
+
+
+def test_history_that_scattered_a_little_more_by_chance_costs_no_power() -> None:
+    """Half of all calm histories scatter more than the mean; what moved is found beside each, and beside a wild one not."""
+    share = np.full(20, 1 / 20)
+    moved = share * np.where(np.arange(20) % 2, 1.25, 0.75)
+
+    def p_value(seed: int, wild: float) -> float:
+        rng = np.random.default_rng(seed)
+        windows = []
+        for k in range(29):
+            shares = share * np.exp(wild * rng.normal(size=20)) if k < 28 else moved
+            windows.append(rng.multinomial(2_000, shares / shares.sum()).astype(float))
+        x = np.array(windows)
+        n, stratum = np.full(x.shape, 2_000.0), np.zeros(29, dtype=np.intp)
+        c = contrast(Rows(x[:28], x[:28], n[:28], stratum[:28]), np.arange(28), Rows(x[28:], x[28:], n[28:], stratum[28:]))
+        return float(omnibus(c, np.zeros(20, dtype=np.intp), 1).p_value[0])
+
+    assert max(p_value(seed, 0.0) for seed in range(12)) < 1e-9
+    assert min(p_value(seed, 0.3) for seed in range(12)) > 1e-3
