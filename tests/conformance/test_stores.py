@@ -198,7 +198,13 @@ def check_equal(ruler: Ruler, profiles: Sequence[WindowProfile], want: dict[tupl
             assert stratum == ruler.stratum(profile.window.start)
             assert counts.min() >= 0
             have[profile.window.start, segment] = nonzero(ruler, counts)
-    assert have == {key: nonzero(ruler, counts) for key, counts in want.items()}
+    wanted = {key: nonzero(ruler, counts) for key, counts in want.items()}
+    # What a reader of a failure must see: which cells.
+    differ = {
+        key: {cell: (mine.get(cell), theirs.get(cell)) for cell in mine.keys() | theirs.keys() if mine.get(cell) != theirs.get(cell)}
+        for key in have.keys() | wanted.keys() if (mine := have.get(key, {})) != (theirs := wanted.get(key, {}))
+    }  # fmt: skip
+    assert differ == {}
 
 
 @pytest.mark.parametrize("measured_by", ["the same card", "another card", "no card"])
@@ -601,3 +607,15 @@ def test_a_ruler_without_pairs_counts_none(stand: Any, card: ModelCard) -> None:
     total = merge(stand.open(place).profiles("model", old, START, START + HOUR)).total()
     assert total.shape == (len(old.cells),)
     assert total[old.index["n", "bin", "3"]] == 2
+
+
+def test_how_two_numbers_go_together_is_counted_of_all_events(stand: Any, ruler: Ruler) -> None:
+    """Of segments it isn't, whoever measured the events."""
+    place = stand.place()
+    write(place, [plain(0), plain(1, n=4.0)], None)
+    profile = merge(stand.open(place).profiles("model", ruler, START, START + HOUR))
+    pair = next(pair for pair in ruler.pairs if {pair.first, pair.second} == {"n", "m"})
+    held = {segment: int(counts[ruler.index[pair.both]]) for (_, segment), counts in profile.cells.items()}
+    assert held.pop(ALL) == 2
+    assert set(held.values()) == {0}
+    assert len(held) > 1

@@ -309,6 +309,8 @@ class PredictionTable:
             return
         hour_of = dict(found)
         known = set(self.segments)
+        # How two numbers go together is counted of all events alone.
+        together = [self.ruler.index[cell] for pair in self.ruler.pairs for cell in (pair.both, pair.concordant)]
         for event in raw_events(self.connection, self._files, list(hour_of)):
             profile = hours[hour_of[event["event"]["id"]]]
             assert profile.window.start is not None
@@ -327,6 +329,7 @@ class PredictionTable:
             )  # fmt: skip
             stratum = self.ruler.stratum(profile.window.start)
             profile.add(stratum, ALL, counts)
+            counts[together] = 0
             for name in self.ruler.segments:
                 segment = (name, segment_value(self.ruler.by_name[name], inputs.get(name)))
                 if segment in known:
