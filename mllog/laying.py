@@ -119,7 +119,9 @@ def card_parts(
             f"time_zone={zone!r} is no IANA time zone, such as 'Europe/Berlin'", field="time_zone", value=zone
         ) from error
     old = previous.ruler.by_name if previous else {}
-    truth = None if truth is None else [protection.scrubbed(value) for value in truth]
+    truth, answers = (
+        None if side is None else [protection.scrubbed(value) for value in side] for side in (truth, others.get(LABEL))
+    )
     given = {name: _kind(_present(values), is_text=name in text) for name, values in data.items()}
     protection.policy.check_kinds(given)
     data = protect_columns(protection, data, given)
@@ -137,8 +139,9 @@ def card_parts(
                 field="segments",
                 value=name,
             )
-    task = _task(truth, scores)
-    features += _outputs(task, truth, scores, old)
+    valued = isinstance(predictions, str) and predictions == VALUE and truth is None
+    task = "regression" if valued else _task(truth, scores) or ("classification" if answers else None)
+    features += _outputs(task, truth, scores, old, answers or ())
     features += _derived(features, task, protection)
     features.append(Feature(LATENCY, "number", edges=LATENCY_EDGES))
     ruler = _together(Ruler(tuple(features), tuple(segments), zone), data, previous)
@@ -229,7 +232,11 @@ def _task(truth: list[Any] | None, scores: list[float] | None) -> Task | None:
 
 
 def _outputs(
-    task: Task | None, truth: list[Any] | None, scores: list[float] | None, old: Mapping[str, Feature]
+    task: Task | None,
+    truth: list[Any] | None,
+    scores: list[float] | None,
+    old: Mapping[str, Feature],
+    answers: Sequence[Any],
 ) -> list[Feature]:
     features = []
     if task == "regression":
@@ -239,7 +246,9 @@ def _outputs(
             features.append(old.get(VALUE) or number_ruler(VALUE, np.asarray(basis, dtype=np.float64), ()))
     else:
         features.append(Feature(SCORE, "number", edges=SCORE_EDGES))
-    present = [value for value in truth or () if value is not None and value == value]  # noqa: PLR0124 - NaN
+    # A class that training has and the model never answered is known, and so is one that it answers.
+    both = (*(truth or ()), *answers)
+    present = [value for value in both if value is not None and value == value]  # noqa: PLR0124 - NaN
     if task == "classification" and present and all(isinstance(value, str | int | float) for value in present):
         classes = Counter(category_key(value) for value in present)
         kept = old.get(LABEL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,9 @@ from watchers.view import LEARNING_WINDOWS, View
 Q_VALUES: Final = {"all": 0.008, "segment": 0.002}
 """Share of false alerts that is allowed among a window's alerts (Benjamini & Hochberg 1995), by family: also the share
 of windows in which anything alarms by chance."""
+
+ABSENT: Final = frozenset({"missing", "vanished"})
+"""Checks that can judge what isn't there."""
 
 _STATES: Final[tuple[State, ...]] = ("alert", "ok", "learning", "unknown")
 """What says more comes first."""
@@ -58,7 +61,24 @@ def judge(view: View, checks: Sequence[Check] | None = None, *, every: bool = Fa
     elif every and view.learning:
         findings["history", None] = _unknown(view, _too_little(view), "history")
         findings["history", None].state = "learning"
-    return sorted(findings.values(), key=_rank)
+    return sorted([*findings.values(), *_unheard(view, findings)], key=_rank)
+
+
+def _unheard(view: View, findings: Mapping[tuple[str, str | None], Finding]) -> Iterator[Finding]:
+    """What is watched and of which this window can't say anything: a feature without values, a segment that sleeps."""
+    for check, feature, segment in sorted(view.watched, key=str):
+        held = findings.get((check, feature))
+        if held is not None and (held.state != "ok" or not segment):
+            continue
+        known = feature is not None and feature in view.ruler.by_name and check not in ABSENT
+        n = view.values(feature) if known and feature else view.n
+        if segment is not None:
+            n = min(n, view.events_in(segment, view.now))
+        if n < MIN_EVENTS <= view.n:
+            why = f"not judged: {n} values, {MIN_EVENTS} are needed"
+            unheard = view.finding(check, feature=feature, segment=segment, n=n, message=why, severity="info")
+            unheard.state = "unknown"
+            yield unheard
 
 
 def _judge_family(
@@ -83,7 +103,7 @@ def _judge_family(
         if every:
             told = judged if tests.family == "segment" else np.ones_like(alert)
         elif view.watched and tests.family == "all" and not judged.all():
-            told = alert | np.array([(check.name, name) in view.watched for name in tests.features])
+            told = alert | np.array([(check.name, name, None) in view.watched for name in tests.features])
         rank = [*zip(alert.tolist(), judged.tolist(), tests.size.tolist(), strict=True)]
         best: dict[str | None, int] = {}
         for i in np.flatnonzero(told).tolist():
@@ -101,6 +121,9 @@ def _judge_family(
             if not judged[i]:
                 finding.state, finding.severity = "learning" if view.learning else "unknown", "info"
                 finding.message = f"not judged: {_why_not(finding, view)}"
+            elif not alert[i]:
+                # Checks have words for what is wrong.
+                finding.severity, finding.message = "info", "as usual"
             findings[check.name, name] = finding
 
 

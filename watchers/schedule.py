@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.errors import CardError
+from mllog.ruler import LABEL, SCORE, VALUE
 from watchers import skew
 from watchers.checks import all_checks
 from watchers.config import Config
@@ -133,16 +134,22 @@ def _card_of_events(model: str, events: Sequence[Mapping[str, Any]]) -> ModelCar
     ]
     texts = sorted({name for row in rows for name in row.get("text") or {}})
     frame = {name: [row.get(name) for row in flat] for name in names}
-    scores = [(event["ml"].get("outputs") or {}).get("score") for event in events]
     frame["@time"] = [event["@timestamp"] for event in events]
-    complete = all(isinstance(score, int | float) for score in scores)
+    for name in (SCORE, VALUE, LABEL):
+        said = [(event["ml"].get("outputs") or {}).get(name[1:]) for event in events]
+        # A number is a score or a value where every request has it; a class may be missing.
+        if said and (
+            any(value is not None for value in said)
+            if name == LABEL
+            else all(isinstance(value, int | float) for value in said)
+        ):
+            frame[name] = said
     return ModelCard.from_frame(
         frame,
         model,
         "observed",
         text=texts,
         time="@time",
-        predictions=scores if complete and scores else None,
     )
 
 

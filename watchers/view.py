@@ -30,6 +30,9 @@ from watchers.statistics import (
 )
 from watchers.statistics.contrast import KNOWN_HOURS, Index, suspects
 
+Watched = tuple[str, str | None, Segment | None]
+"""A check, a feature, and the segment where it is only in one."""
+
 LEARNING_WINDOWS: Final = 8
 """Fewer windows of history than this, and only what needs no variance is judged."""
 
@@ -52,7 +55,7 @@ class View:
         length: Profiles in a window of the past (the current one may be shorter, it is compared by rates).
         spans: What must not teach what is normal.
         others: Cards of other models, for telling which model answered.
-        watched: Checks and features that are in trouble, which the judge is to tell of where it can't judge them.
+        watched: What is in trouble, of which the judge is to tell where it can't judge it.
         any_hour: Whether a window at hours that history doesn't know is compared with all hours, and not left alone:
             natural variance is that between hours then.
         larger_floors: Whether natural variance is unknown, so that only large effects count.
@@ -65,7 +68,7 @@ class View:
     length: int = 1
     spans: Quarantine = ()
     others: Sequence[ModelCard] = ()
-    watched: Collection[tuple[str, str | None]] = ()
+    watched: Collection[Watched] = ()
     any_hour: bool = False
     larger_floors: bool = False
     _held: dict[tuple[str, bool], Contrasted] = field(default_factory=dict, repr=False)
@@ -167,6 +170,17 @@ class View:
             if feature in names:
                 taught &= ~inside
         return (np.flatnonzero(taught) + first).tolist()
+
+    def taught_total(self, feature: str) -> npt.NDArray[np.int64]:
+        """Counts of all events of those profiles."""
+        total = np.zeros(len(self.ruler.cells), dtype=np.int64)
+        for k in self.lessons(feature):
+            total += self.history.total(k, k + 1)
+        return total
+
+    def values(self, feature: str) -> int:
+        """How many requests of the window say something of a feature (an input; of an output, all do)."""
+        return self.n - self.missing(self.total, feature) if self.ruler.by_name[feature].is_input else self.n
 
     def window_counts(self, feature: str, cells: Sequence[int]) -> npt.NDArray[np.int64]:
         """Counts of some cells in each window of history that may teach what is normal of a feature.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -107,11 +107,18 @@ class Rate:
         if segmented:
             outside &= rare | (np.abs(c.t) > SEGMENT_KAPPA * c.extreme)
         passes = outside & (low > floor) & (c.observed > c.expected) & (x >= LEAST) & view.lasting(c)
-        judged = np.where(rare, (c.n >= MIN_EVENTS) | c.judged, c.judged & (not view.learning))
+        judged = np.where(rare, (c.n >= MIN_EVENTS) & (c.history_n > 0) | c.judged, c.judged & (not view.learning))
         return _Judged(c, np.where(rare, rare_counts(c), common), low, passes, judged)
 
     def _tests(self, view: View, *, segmented: bool) -> Tests:
         contrasts, c = view.contrast(self.check, self.build, segmented=segmented)
+        none = c.history_n == 0
+        if contrasts.trained and not segmented and none.any():
+            # All of history lies in incidents: what training never had is told all the same.
+            x, _, n = contrasts.sums(view.training[contrasts.cells])
+            usual = np.where(none, x / np.maximum(n, 1), c.expected)
+            past_x, past_n = np.where(none, x, c.history_x), np.where(none, n, c.history_n)
+            c = replace(c, history_x=past_x, history_n=past_n, expected=usual)
         judged = self._judge(view, c, segmented=segmented)
 
         def make(i: int) -> Finding:
@@ -158,6 +165,9 @@ class Rate:
             },
         )
         finding.severity = self.severity(finding)
+        if view.learning and finding.severity != "critical":
+            # A stream that differs from training from its first hour on is its own history.
+            finding.severity = "info"
         finding.message = self.sentence(view, finding, view.since(since) + where)
         return finding
 

@@ -22,8 +22,8 @@ def said(ruler: Ruler, feature: Feature) -> list[int]:
 
 
 def answered(ruler: Ruler, name: str) -> list[int]:
-    """Positions of the calls that have an answer, be it none to count with, and of those that failed and need none."""
-    cells = [*said(ruler, ruler.by_name[name]), ruler.index["", "failure", ""]]
+    """Positions of the calls that have an answer, be it none to count with."""
+    cells = said(ruler, ruler.by_name[name])
     if name != LABEL and UNUSABLE in ruler.by_name:
         cells.append(ruler.index[UNUSABLE, "bin", "0"])
     return cells

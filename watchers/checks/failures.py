@@ -32,7 +32,8 @@ def _sentence(_: View, finding: Finding, where: str) -> str:
     return f"{percent(finding.observed)} of calls fail ({percent(finding.reference)} expected){where}"
 
 
-def _run(view: View) -> list[Tests]:
+def failing(view: View) -> Rate:
+    """The rate of failures."""
     failed = view.ruler.index["", "failure", ""]
 
     def build() -> Contrasts:
@@ -47,7 +48,11 @@ def _run(view: View) -> list[Tests]:
         severity=_severity,
         segmented=True,
         whole=True,
-    ).tests(view)
+    )
+
+
+def _run(view: View) -> list[Tests]:
+    return failing(view).tests(view)
 
 
 check = FunctionCheck("failures", _run)

@@ -107,7 +107,7 @@ def _run(view: View) -> list[Tests]:
     if view.learning or view.n < MIN_EVENTS:
         return []
     pairs: list[tuple[float, Feature, Feature]] = []
-    for kind in ("number", "category", "boolean"):
+    for kind in ("number", "category"):
         distances = {f.name: _moved(view, f) for f in inputs_of(view.ruler, kind) if f.edges or f.categories}
         moved = sorted((name for name, d in distances.items() if d > GAIN), key=lambda name: -distances[name])[:MOST]
         for one, other in combinations(sorted(moved), 2):

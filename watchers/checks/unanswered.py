@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from mllog.confidence import UNUSABLE
 from mllog.ruler import LABEL, SCORE, VALUE
 from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import Rate, indicators, percent
 from watchers.checks._said import answered
+from watchers.checks.failures import failing
 from watchers.finding import Finding, Severity
 from watchers.history import Contrasts
 from watchers.view import View
@@ -53,7 +56,7 @@ def _run(view: View) -> list[Tests]:
         found = indicators(names, [answered(view.ruler, name) for name in names], [[0] for _ in names])
         return replace(found, besides=True, trained=False)
 
-    return Rate(
+    rate = Rate(
         "unanswered",
         build,
         floor=FLOOR,
@@ -61,7 +64,17 @@ def _run(view: View) -> list[Tests]:
         query="unanswered",
         severity=_severity,
         segmented=True,
-    ).tests(view)
+    )
+    return [_beside_failures(view, tests) for tests in rate.tests(view)]
+
+
+def _beside_failures(view: View, tests: Tests) -> Tests:
+    """The tests without what more failures than usual explain: these have no answers."""
+    failures = failing(view)
+    _, c = view.contrast(failures.check, failures.build, segmented=tests.family == "segment")
+    # Columns are segment by segment, each with all outputs.
+    more = np.repeat(np.maximum(c.r, 0.0), len(tests.p_values) // len(c.r))
+    return replace(tests, passes=tests.passes & (tests.size - more > FLOOR))
 
 
 check = FunctionCheck("unanswered", _run)

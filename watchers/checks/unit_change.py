@@ -195,7 +195,7 @@ def _tests(
         )
 
     features = list(contrasts.features) * (len(c.p_value) // max(width, 1))
-    return Tests(features, c.p_value, passes, np.abs(c.t), make, "segment" if segmented else "all")
+    return Tests(features, c.p_value, passes, np.abs(c.t), make, "segment" if segmented else "all", c.judged)
 
 
 check = FunctionCheck("unit_change", _run)

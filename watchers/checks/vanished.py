@@ -62,6 +62,13 @@ def _run(view: View) -> list[Tests]:
     n, past_n = view.n, max(int(view.past_total[0]), 1)
     gone = np.array([view.missing(view.total, f.name) for f in features], dtype=np.float64)
     usual = np.array([view.missing(view.past_total, f.name) / past_n for f in features])
+    judged = np.full(len(features), n >= MIN_EVENTS)
+    for i in np.flatnonzero(gone >= max(GONE * n, 1)).tolist():
+        # What is usual is said by hours outside of incidents; where a feature is gone for a month, by training.
+        taught = view.taught_total(features[i].name)
+        taught = taught if taught[0] else view.training
+        judged[i] &= bool(taught[0])
+        usual[i] = view.missing(taught, features[i].name) / max(int(taught[0]), 1)
     # Under its usual rate, how probable is it that so many are missing? No history of variance is needed.
     p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
     share = gone / max(n, 1)
@@ -102,7 +109,8 @@ def _run(view: View) -> list[Tests]:
             + (", as it does for an hour now and then" if pauses[i] else ""),
         )
 
-    return [Tests([f.name for f in features], np.asarray(p_value, dtype=np.float64), passes, share - usual, make)]
+    names, p_values = [f.name for f in features], np.asarray(p_value, dtype=np.float64)
+    return [Tests(names, p_values, passes, share - usual, make, judged=judged)]
 
 
 check = FunctionCheck("vanished", _run, immediate=True)

@@ -25,6 +25,9 @@ CLEAR_WINDOWS: Final = 3
 SHORT_CLEAR_WINDOWS: Final = 6
 """So many of the shortest length end it whatever the longer ones say: they keep the fault's hours in them."""
 
+MEMORY: Final = dt.timedelta(days=28)
+"""What lasts for so long teaches what is usual: history reaches no further back."""
+
 NEAR: Final = dt.timedelta(hours=2)
 REPLACES: Final = 1.25
 """A finding takes the lead from an equal one only where it is that much larger, lest the lead flutter."""
@@ -160,10 +163,12 @@ class Case:
 
     def note(self, judged: JudgedWindow) -> None:
         """Count the quiet windows."""
-        verdicts = [judged.verdict(key) for key in self.keys if key[0] == judged.length]
-        if any(verdicts):
+        verdicts = {key: judged.verdict(key) for key in self.keys if key[0] == judged.length}
+        # Where the leading one can't be judged (its segment sleeps, its hours are unknown) nothing is quiet.
+        leading = [verdict for key, verdict in verdicts.items() if key[1:3] == self.leading] or [*verdicts.values()]
+        if any(verdicts.values()):
             self.quiet[judged.length] = 0
-        elif False in verdicts:
+        elif False in leading and None not in leading:
             self.quiet[judged.length] = self.quiet.get(judged.length, 0) + 1
 
     def is_over(self) -> bool:
@@ -186,6 +191,12 @@ class Case:
             sorted({check for check, _ in self.voices}),
         ]
 
+    def _closing(self) -> str:
+        """What to say first of an incident that ended because its level had lasted for as long as history reaches."""
+        if self.recovered is None or self.recovered - self.onset < MEMORY:
+            return ""
+        return f"lasted for {(self.recovered - self.onset).days} days and counts as usual from now on: "
+
     def snapshot(self) -> dict[str, Any]:
         """The incident as an event's data."""
         leading = self.voices[self.leading]
@@ -203,7 +214,7 @@ class Case:
             "recovered": self.recovered.isoformat() if self.recovered else None,
             "onset": self.onset.isoformat(),
             "title": title(leading.check, leading.feature, leading.segment, len(features)),
-            "message": leading.message,
+            "message": self._closing() + leading.message,
             "features": features,
             "checks": list(dict.fromkeys(voice.check for voice in voices)),
             "segment": dict(leading.segment) if leading.segment else None,

@@ -10,8 +10,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog.ruler import LABEL, SCORE, VALUE
 from watchers.incidents import causes
-from watchers.incidents.case import Case
+from watchers.incidents.case import MEMORY, Case
 from watchers.incidents.incident import LASTING, EventKind, Incident, IncidentEvent, acknowledged, fold, snoozed
 from watchers.incidents.ranking import order, strength
 from watchers.incidents.verdicts import JudgedWindow, Key, Verdicts
@@ -36,16 +37,13 @@ CLEAN: Final = frozenset({"dependency_change", "no_data"}) | LASTING
 """An incident of these alone doesn't taint the history of its features."""
 
 RECURS: Final = 3
-"""What came and went by itself so many times ..."""
-
-MEMORY: Final = dt.timedelta(days=28)
-"""... within this time ..."""
+"""What came and went by itself so many times within :data:`watchers.incidents.case.MEMORY` ..."""
 
 PASSING: Final = dt.timedelta(days=3)
 """... and lasted no longer than this is how a feature is (rain, a sensor that sleeps), and teaches what is normal."""
 
-WHOLE: Final = frozenset({"repeated", "failures"})
-"""Checks that name no feature and whose own counts an incident taints, under their name behind an ``@``."""
+WHOLE: Final = {"repeated": ("@repeated",), "failures": ("@failures", SCORE, VALUE, LABEL)}
+"""Checks that name no feature, and what an incident of theirs taints: calls that fail have no answers."""
 
 
 class Engine:
@@ -170,10 +168,14 @@ class Engine:
         """
         return self._record(snoozed(self._incidents[incident], by, at, until))
 
-    def watched(self) -> frozenset[tuple[str, str | None]]:
-        """Checks and features whose alerts are remembered: where they can't be judged they don't become quiet."""
-        of_cases = {key[1:3] for case in self._cases.values() if case.recovered is None for key in case.keys}
-        return frozenset(of_cases | self._verdicts.remembered())
+    def watched(self) -> frozenset[tuple[str, str | None, tuple[str, str] | None]]:
+        """What open incidents are about, by check, feature and segment: where it can't be judged it isn't over.
+
+        What alerted and opened none is not among them: two odd hours with a night between them are no lasting fault.
+        """
+        voices = [voice for case in self._cases.values() if case.recovered is None for voice in case.voices.values()]
+        of_segments = {(v.check, v.feature, next(iter(v.segment.items()))) for v in voices if v.segment}
+        return frozenset({(v.check, v.feature, None) for v in voices} | of_segments)
 
     def quarantine(self) -> list[tuple[frozenset[str], dt.datetime, dt.datetime | None]]:
         """Spans (features, from, to or None) that must stay out of the history of those features.
@@ -195,7 +197,8 @@ class Engine:
             if feature not in spoken_for
         ]
         return suspects + [
-            (names, incident.onset, incident.recovered)
+            # What lasts longer than history reaches would leave none: from then on its hours teach.
+            (names, incident.onset, min(filter(None, (incident.recovered, incident.onset + MEMORY))))
             for incident in self._incidents.values()
             if not incident.as_normal
             and not CLEAN.issuperset(incident.checks)
@@ -323,7 +326,7 @@ class Engine:
 
 def _tainted(incident: Incident) -> frozenset[str]:
     """What an incident keeps from teaching what is normal."""
-    return frozenset([*incident.features, *(f"@{check}" for check in incident.checks if check in WHOLE)])
+    return frozenset([*incident.features, *(name for check in incident.checks for name in WHOLE.get(check, ()))])
 
 
 def _is_tail(case: Case, onset: dt.datetime, window: Window) -> bool:

@@ -114,10 +114,6 @@ class Verdicts:
         """Whether it alerted often enough to be believed."""
         return sum(alert for alert, _ in self._recent.get(key, ())) >= NEEDED
 
-    def remembered(self) -> set[tuple[str, str | None]]:
-        """Checks and features that alerted lately."""
-        return {key[1:3] for key in self._recent}
-
     def onset(self, key: Key) -> dt.datetime:
         """The earliest onset among its alerts in memory."""
         return min(dt.datetime.fromisoformat(onset) for alert, onset in self._recent[key] if alert)

@@ -234,7 +234,8 @@ def contrast(
     known = (current.n * (totals[2][current.stratum] > 0)).sum(axis=0) >= KNOWN_HOURS * n
     # What never varied, but for rounding, has no scale to be judged on.
     square = totals[1].sum(axis=0) / np.maximum(history_n, 1)
-    judged = (n >= MIN_EVENTS) & known & (history_n > 0)
+    # Without a window to learn from, natural variance would be taken for none.
+    judged = (n >= MIN_EVENTS) & known & (history_n > 0) & (nature.usable.any(axis=0) | (not natural))
     varied = judged & (variance * n > ROUNDING * square)
     t = np.where(varied, r / se, 0.0)
     nu = np.clip(variance**2 / np.maximum(tau2**2 / np.maximum(nature.effective - 1, 1), 1e-300), 1.0, 1e6)

@@ -6,7 +6,7 @@ import datetime as dt
 import importlib
 import pkgutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -523,19 +523,50 @@ def test_two_that_broke_at_once_are_no_swap():
     assert "swapped" not in {finding.check for finding in found}
 
 
-def test_swapped_booleans_are_named():
-    """Two flags that change places each look like the other."""
-    rng = np.random.default_rng(4)
+def test_an_answer_that_is_no_number_is_an_answer():
+    """A score that can't be counted with is one check's business, and no score that is missing."""
+    view = view_of(FAULTS["numeric_stability"])
+    found = judge(view, [CHECKS["numeric_stability"], CHECKS["unanswered"]])
+    assert [(finding.check, finding.feature) for finding in found] == [("numeric_stability", "@score")]
 
-    def hour(k, swap=False):
-        flags = [(rng.random(400) < share).tolist() for share in (0.9, 0.2)]
-        one, other = flags[::-1] if swap else flags
-        made = profile({"member": one, "returned": other}, card)
+
+def failing(past, failed):
+    """The same window with so many failures by origin."""
+    cells = {key: counted.copy() for key, counted in past.cells.items()}
+    position = CARD.ruler.index["", "failure", ""]
+    for (_, segment), counted in cells.items():
+        counted[position] = sum(failed.values()) if segment == ALL else failed.get(segment[1], 0)
+    return replace(past, cells=cells)
+
+
+def test_failures_of_one_origin_are_found_among_those_of_another():
+    """While one origin's calls always fail now and then, another's that never did are found in its segment alone."""
+    rng = np.random.default_rng(3)
+    history = [failing(past, {"EWR": int(rng.integers(5, 40))}) for past in HISTORY]
+    current = failing(HISTORY[0], {"LGA": 15})
+    current.window = Window(START + HOURS * HOUR, START + (HOURS + 1) * HOUR)
+    book = History(CARD, [*history, current])
+    (finding,) = judge(View(CARD, book, past=(0, HOURS), now=(HOURS, HOURS + 1)), [CHECKS["failures"]])
+    assert (finding.segment, finding.evidence["concentrated"]) == ({"origin": "LGA"}, False)
+    assert "% of calls fail (0% expected) since 2026-03-05 00:00 UTC in origin=LGA" in finding.message
+
+
+@pytest.mark.parametrize(("share", "names"), [(0.42, set()), (0.15, {"member", "returned"})])
+def test_what_only_looks_a_little_more_alike_is_no_swap(share, names):
+    """Two opposite words that both fade past the middle are two faults; that end where the other was, a swap."""
+
+    def words(flags):
+        return np.where(flags, "yes", "no").tolist()
+
+    def hour(k, usual):
+        ranks = np.random.default_rng([5, k]).permuted(np.tile(np.arange(1000), (2, 1)), axis=1)
+        member, returned = ranks[0] < 1000 * usual, ranks[1] >= 1000 * usual
+        made = profile({"member": words(member), "returned": words(returned)}, card)
         made.window = Window(START + k * HOUR, START + (k + 1) * HOUR)
         return made
 
-    card = ModelCard.from_frame({"member": (rng.random(4000) < 0.9).tolist(), "returned": (rng.random(4000) < 0.2).tolist()}, "m", "1")
-    for swap, names in ((True, {"member", "returned"}), (False, set())):
-        book = History(card, [*(hour(k) for k in range(48)), hour(48, swap)])
-        found = judge(View(card, book, past=(0, 48), now=(48, 49)), [CHECKS["swapped"]])
-        assert {finding.feature for finding in found} == names
+    flags = np.arange(1000) < 850
+    card = ModelCard.from_frame({"member": words(flags), "returned": words(~flags)}, "m", "1")
+    book = History(card, [*(hour(k, 0.85) for k in range(48)), hour(48, share)])
+    found = judge(View(card, book, past=(0, 48), now=(48, 49)), [CHECKS["swapped"]])
+    assert {finding.feature for finding in found} == names

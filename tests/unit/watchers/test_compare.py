@@ -11,6 +11,7 @@ import pytest
 import watchers
 from mllog import CardError, ModelCard
 from mllog.ruler import LATENCY, SCORE
+from watchers.compare import _rows_by_time
 from watchers.finding import Finding
 from watchers.profile import WindowProfile
 
@@ -210,3 +211,22 @@ def test_a_burst_is_compared_by_rows(seconds: float) -> None:
     found = watchers.compare(reference, burst(n=[value and value + 2 for value in frame(400, 2)["n"]]), time="at")
     assert "n" in {f.feature for f in found}
     assert not any("there is no history" in f.message for f in found)
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(0.5, {200}), (0.3, {120}), (0.2, {400}), (0.1, {400})])
+def test_a_sparse_reference_is_cut_by_time_until_its_windows_say_little(share: float, sizes: set[int]) -> None:
+    """Hours with half of the current rows are compared as hours; with a tenth, as many rows as there are now."""
+    start = START + dt.timedelta(hours=100)
+    times = [START + k * dt.timedelta(hours=100) / round(100 * 400 * share) for k in range(round(100 * 400 * share))]
+    now = frame(400, 2, start=start)
+    card = ModelCard.from_frame(now, "m", "1", time="at")
+    window = watchers.profile({**now, "at": [*now["at"][:-1], start + dt.timedelta(hours=1)]}, card, time="at")
+    assert {len(rows) for rows in _rows_by_time(times, window)} == sizes
+
+
+def test_inputs_alone_are_no_missing_answers() -> None:
+    """Who compares a frame of inputs with a card of inputs and predictions isn't told that the model says nothing."""
+    data = without(frame(4000, 1), "at")
+    rng = np.random.default_rng(0)
+    card = ModelCard.from_frame({**data, SCORE: rng.beta(2, 5, 4000).tolist()}, "m", "1")
+    assert watchers.compare(card, without(frame(400, 2), "at")) == []

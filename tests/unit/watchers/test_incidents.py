@@ -255,7 +255,7 @@ def test_quarantine_ends_where_somebody_calls_it_normal():
     """The span of an incident leaves the history of its features until it's acknowledged as normal."""
     engine = Engine("delay")
     events = run(engine, range(5), broken(2, 9))
-    assert [(frozenset({"carrier"}), T0 + 2 * HOUR, None)] == engine.quarantine()
+    assert [(frozenset({"carrier"}), T0 + 2 * HOUR, T0 + dt.timedelta(days=28, hours=2))] == engine.quarantine()
     engine.acknowledge(events[0].incident, "ada", events[0].at)
     assert engine.incidents[events[0].incident].state == "acknowledged"
     assert len(engine.quarantine()) == 1
@@ -331,7 +331,7 @@ def test_what_cannot_be_judged_is_asked_about_while_it_is_in_trouble():
     engine = Engine("delay")
     assert engine.watched() == frozenset()
     run(engine, range(3), lambda h, w: [finding(w=w), finding("range", "age", w=w)])
-    assert engine.watched() == {("missing", "carrier"), ("range", "age")}
+    assert engine.watched() == {("missing", "carrier", None), ("range", "age", None)}
     run(engine, range(3, 23), lambda h, w: [finding("range", "carrier", "unknown", w=w), finding("no_data", None, "ok", w=w)])
     assert engine.watched() == frozenset()
 
@@ -423,3 +423,31 @@ def test_an_update_says_what_the_severity_was():
         ("opened", "warning", None),
         ("updated", "critical", "warning"),
     ]
+
+
+def test_what_lasts_as_long_as_history_says_so_when_it_ends():
+    """Its hours teach from then on, and its end is no recovery of what broke."""
+    engine = Engine("delay")
+    days = 29
+    events = run(engine, range(24 * days), broken(0, 24 * (days - 1) + 6))
+    assert kinds(events) == ["opened", "recovered"]
+    assert events[-1].data["message"] == "lasted for 28 days and counts as usual from now on: carrier missing"
+    assert engine.quarantine()[0][2] == T0 + dt.timedelta(days=28)
+    short = Engine("delay")
+    assert run(short, range(100), broken(0, 50))[-1].data["message"] == "carrier missing"
+    assert short.quarantine()[0][2] == T0 + 53 * HOUR
+
+
+def test_nothing_is_quiet_while_the_leading_one_is_unknown():
+    """Other keys of the incident may be well; where the one that leads can't be judged, the incident goes on."""
+    for leading, over in (("unknown", False), ("ok", True)):
+        engine = Engine("delay")
+        both = lambda h, w: [finding(w=w), finding("numeric_drift", w=w)]  # noqa: E731
+        run(engine, range(3), both)
+        run(engine, range(3, 23), lambda h, w, s=leading: [finding(state=s, w=w), finding("numeric_drift", state="ok", w=w)])
+        (incident,) = engine.incidents.values()
+        assert (incident.state == "recovered") == over
+    engine = Engine("delay")
+    run(engine, range(3), both)
+    run(engine, range(3, 23), lambda h, w: [finding(state="ok", w=w), finding("numeric_drift", state="unknown", w=w)])
+    assert [incident.state for incident in engine.incidents.values()] == ["recovered"]

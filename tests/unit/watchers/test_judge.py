@@ -409,10 +409,10 @@ def test_hours_that_history_does_not_know_are_not_called_ok():
     assert states["numeric_drift", "x1"] == ("unknown", "not judged: history knows nothing of these hours, or of this feature")
     # Values that were never there need no hour to compare with.
     assert {(f.check, f.state) for f in judge(view_of(noon, past))} == {("range", "alert")}
-    watched = judge(view_of(noon, past, watched={("numeric_drift", "x1"), ("missing", "x1"), ("missing", None)}))
+    watched = judge(view_of(noon, past, watched={("numeric_drift", "x1", None), ("missing", "x1", None), ("missing", None, None)}))
     assert {(f.check, f.state) for f in watched} == {("range", "alert"), ("numeric_drift", "unknown")}
     midnight = hour_of(24 * 9 + 2, shifted(5.0), card)
-    found = judge(view_of(midnight, past, watched={("numeric_drift", "x1")}))
+    found = judge(view_of(midnight, past, watched={("numeric_drift", "x1", None)}))
     assert {f.state for f in found} == {"alert"}
     assert ("numeric_drift", "x1") in {(f.check, f.feature) for f in found}
 
@@ -433,3 +433,34 @@ def test_windows_that_teach_nothing_are_no_history():
     assert "learning" not in {f.state for f in judge(view_of(hour_of(72), [*nights, *CALM[20:28]]), every=True)}
     # Ten times the usual traffic is compared with what there is.
     assert "learning" not in {f.state for f in judge(view_of(hour_of(72, n=12 * N)), every=True)}
+
+
+def test_where_all_of_history_is_an_incident_training_says_what_never_was():
+    """A month of nulls leaves no history: they alert still, and what only history could tell is unknown."""
+    spans = [(frozenset({"x1"}), CALM[0].window.start, None)]
+    watched = [("missing", "x1", None), ("numeric_drift", "x1", None), ("vanished", "x1", None)]
+
+    def found(change):
+        return {(f.check, f.feature): f.state for f in judge(view_of(hour_of(72, change), spans=spans, watched=watched))}
+
+    assert found(nulled("x1", lambda data, k: k % 3 == 0)) == {("missing", "x1"): "alert", ("numeric_drift", "x1"): "unknown"}
+    assert found(nulled("x1", lambda data, k: True))["vanished", "x1"] == "alert"
+    assert found(lambda data: None) == {("numeric_drift", "x1"): "unknown"}
+
+
+def test_a_feature_without_values_is_not_quiet():
+    """What is watched of a feature that isn't there, or of a segment that sleeps, is unknown; what is there is quiet."""
+    watched = [("range", "x1", None), ("stuck", "x1", None), ("missing", "x1", ("origin", "XXX")), ("range", "x2", None)]
+    found = judge(view_of(hour_of(72, nulled("x1", lambda data, k: True)), watched=watched))
+    unknown = {(f.check, f.feature, str(f.segment)) for f in found if f.state == "unknown"}
+    assert unknown == {("range", "x1", "None"), ("stuck", "x1", "None")}
+    calm = judge(view_of(hour_of(72), watched=watched))
+    assert {(f.check, f.feature, str(f.segment)) for f in calm} == {("missing", "x1", "{'origin': 'XXX'}")}
+
+
+def test_while_it_learns_only_what_is_gone_pages():
+    """A stream that differs from training from its first hour on is its own history, unless half of a feature is gone."""
+    some = judge(view_of(hour_of(72, nulled("x1", lambda data, k: k % 10 == 0)), CALM[:2]))
+    assert {(f.check, f.feature, f.severity) for f in some} == {("missing", "x1", "info")}
+    most = judge(view_of(hour_of(72, nulled("x1", lambda data, k: k % 3 > 0)), CALM[:2]))
+    assert ("missing", "x1", "critical") in {(f.check, f.feature, f.severity) for f in most}

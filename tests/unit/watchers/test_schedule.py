@@ -412,3 +412,23 @@ def test_failures_and_answers_that_are_gone_page_with_their_documents(tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "share of calls that fail" in page
     assert "share of requests without @score" in page
+
+
+def test_a_segment_that_sleeps_is_not_well_again(tmp_path):
+    """Null for one country that sends nothing by night, for ever: one incident, open through the nights."""
+    now = 0
+    rng = np.random.default_rng(5)
+    columns = {"amount": rng.lognormal(3, 0.5, 4000).tolist(), "country": rng.choice(["DE", "IT"], 4000, p=[0.69, 0.31]).tolist()}
+    card = ModelCard.from_frame(columns, "shop", "1", segments=["country"])
+    with mllog.ModelLogger("shop", version="1", card=card, sink=tmp_path / "events", clock=lambda: now) as log:
+        for hour in range(24 * 9):
+            for k in range(80):
+                now = int((START + hour * HOUR).timestamp()) * 10**9 + k * 40 * 10**9
+                country = "IT" if k % 2 and 7 <= hour % 24 < 22 else "DE"
+                broken = hour >= 24 * 7 + 10 and country == "IT"
+                log.prediction({"amount": None if broken else float(rng.lognormal(3, 0.5)), "country": country})
+    store = FilesStore(tmp_path / "events")
+    run(store, at(24 * 9) + LATE)
+    (incident,) = incidents_of(store).values()
+    assert (incident.title, incident.state) == ("amount: missing more often where country = IT", "open")
+    assert {event["kind"] for event in store.incident_events()} <= {"opened", "updated"}

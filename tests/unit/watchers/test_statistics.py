@@ -26,7 +26,7 @@ from watchers.statistics.contrast import (
     suspects,
 )
 from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
-from watchers.statistics.onset import onset_of_shift
+from watchers.statistics.onset import onset, onset_of_shift
 
 
 def one(x: list[float], x2: list[float], n: list[float], stratum: list[int]) -> Rows:
@@ -436,6 +436,27 @@ def test_onset_finds_a_planted_step(at: int, sign: int) -> None:
     assert onset_of_shift(e, 25.0 * (n > 0), n, 0.0) == at
 
 
+def test_rare_events_date_a_step_by_the_first_of_them() -> None:
+    """Where hardly any event is usual, two an hour begin it, and not the many of the last hour."""
+    first = [0.0] * 40 + [1.0] + [0.0] * 19
+    past = one(first, first, [300.0] * 60, [0] * 60)
+    events = [0.0] * 20 + [2.0, 2.0, 2.0, 12.0]
+    now = one(events, events, [300.0] * 24, [0] * 24)
+    assert onset(past, now) == 20
+    assert onset(past, now, plain=False) == 23
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_scatters_dates_no_shift_by_a_jump_of_its_own(sign: int) -> None:
+    """A large hour that jumps as they all do tells nothing of when small ones shifted beyond any of them."""
+    n = [200.0, 20_000.0] * 20
+    x = [size * (0.5 + sign * jump) for size, jump in zip(n, [0.1, -0.1, -0.1, 0.1] * 10, strict=True)]
+    past = one(x, x, n, [0] * 40)
+    recent, shifted = x[20:], [200 * (0.5 + 0.4 * sign)] * 4
+    now = one(recent + shifted, recent + shifted, n[20:] + [200.0] * 4, [0] * 24)
+    assert onset(past, now) == 20
+
+
 @pytest.mark.parametrize("n", [[0.0], [0.0, 0.0], [100.0, 0.0]])
 def test_onset_of_nothing(n: list[float]) -> None:
     """Without a shift or events there is still an answer that is a row."""
@@ -446,7 +467,7 @@ def test_onset_of_nothing(n: list[float]) -> None:
 @given(st.integers(0, 10_000), st.floats(0.01, 0.2), st.integers(0, 8), st.sampled_from([1, -1]))
 @settings(max_examples=60, deadline=None)
 def test_a_segment_is_named_where_the_excess_is(seed: int, rate: float, which: int, sign: int) -> None:
-    """Nearly all of it in one of nine: that one first. Everywhere, or in two: none."""
+    """Nearly all of it in one of nine: that one first, wherever it is clear. Everywhere, or in two: none."""
     rng = np.random.default_rng(seed)
     n = rng.integers(300, 3000, 9).astype(float)
     expected = np.full(9, 0.3)
@@ -459,6 +480,8 @@ def test_a_segment_is_named_where_the_excess_is(seed: int, rate: float, which: i
     one = expected.copy()
     one[which] += 0.28 * sign
     assert named(one)[:1] in ([which], [])
+    if 0.28 * n[which] > max(30, 6 * se * n.sum()):
+        assert sum(named(one)[:1] == [which] for _ in range(8)) > 2
     everywhere = sum(named(np.clip(expected + sign * rate, 0, 1)) != [] for _ in range(4))
     assert everywhere <= 1
     two = one.copy()
@@ -475,6 +498,32 @@ def test_a_planted_segment_is_named() -> None:
     assert concentrated(x, n, np.full(3, 0.01), (59.0, 59.0, 2000.0, 0.01), 0.0022).tolist() == [0]
     x = np.array([8.0, 150.0, 160.0])
     assert concentrated(x, n, np.full(3, 0.1), (318.0, 318.0, 2000.0, 0.1), 0.0067).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("size", "excess", "rest", "named"),
+    [
+        (1_000, 200, 0, [0]), (1_000, -80, 0, [0]),
+        (7_900, 1_000, 0, [0]), (8_100, 1_000, 0, []),
+        (1_000, 200, 59, [0]), (1_000, 200, 61, []),
+        (20, 18, 0, [0]), (20, 17, 0, []), (20, 9, 0, []),
+        (1_000, 100, 32, [0]), (1_000, 100, 35, []), (1_000, 100, 59, []),
+        (7_000, 190, 0, [0]), (7_000, 180, 0, []), (7_000, 80, 20, []),
+    ],
+)  # fmt: skip
+def test_a_segment_is_named_only_where_all_is_said(size: int, excess: int, rest: int, named: list[int]) -> None:
+    """No segment that is nearly everybody, nor a handful of events, nor one beside which much else is too much."""
+    n = np.array([size, 10_000 - size], dtype=np.float64)
+    x = 0.1 * n + np.array([excess, rest])
+    whole = (float(x.sum()), float(x.sum()), 10_000.0, 0.1)
+    assert concentrated(x, n, np.full(2, 0.1), whole, 0.003).tolist() == named
+
+
+def test_the_densest_segment_is_named_first() -> None:
+    """Of segments that hold the same excess the one with the fewest other events leads."""
+    x, n = np.array([42.0, 41.0, 43.0]), np.array([60.0, 41.0, 300.0])
+    found = concentrated(x, n, np.full(3, 0.01), (59.0, 59.0, 2000.0, 0.01), 0.0022)
+    assert found.tolist() == [1, 0, 2]
 
 
 def test_history_that_scattered_a_little_more_by_chance_costs_no_power() -> None:
