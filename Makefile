@@ -42,7 +42,7 @@ demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incid
 ROAD := tests/unit/mllog tests/unit/kibana_objects tests/delivery tests/fuzz
 
 test: $(VENV)/.test chromium maven  ## the whole suite
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-road test-judging
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-road test-judging
 
 .PHONY: test-road test-judging
 test-road: $(VENV)/.test
