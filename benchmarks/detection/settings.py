@@ -51,7 +51,9 @@ class Settings:
     seeds: int = 2
     noises: tuple[str, ...] = ("normal", "t5", "overdispersed", "slow")
     one_feature: bool = False
-    most: dict[str, tuple[int, int]] = field(default_factory=lambda: {"evidently": (40, 1)})
+    most: dict[str, tuple[int, int]] = field(
+        default_factory=lambda: {"evidently": (40, 1), "mllog, two frames": (40, 1)}
+    )
     others: bool = True
     store_rows: int = 200_000
     speed_rows: int = 200_000
@@ -69,7 +71,7 @@ HOUR: Final = Settings(
     months=4,
     seeds=1,
     one_feature=True,
-    most={"evidently": (5, 1), "nannyml": (150, 1), "alibi-detect": (90, 1), "mllog, two frames": (12, 1)},
+    most={"evidently": (5, 1), "nannyml": (150, 1), "alibi-detect": (90, 1), "mllog, two frames": (6, 1)},
 )
 QUICK: Final = Settings(
     clean={200: 16, 2_000: 12},
@@ -85,5 +87,5 @@ QUICK: Final = Settings(
     seeds=1,
     noises=("normal", "t5"),
     one_feature=True,
-    most={"evidently": (2, 1), "nannyml": (48, 1), "alibi-detect": (36, 1), "mllog, two frames": (8, 1)},
+    most={"evidently": (2, 1), "nannyml": (48, 1), "alibi-detect": (36, 1), "mllog, two frames": (4, 1)},
 )

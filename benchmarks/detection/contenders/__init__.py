@@ -106,9 +106,9 @@ CONTENDERS: Final[dict[str, Entry]] = {
     ),
     "mllog, two frames": Entry(
         "ours",
-        "Compare",
-        "as `watchers.compare(reference, current)` does: the card is made of the reference, which is the history",
-        options={"of_reference": True},
+        "Frames",
+        "`watchers.compare(reference, current)`: the card and its history are made of the reference with each call, so "
+        "it is given few windows",
     ),
     "mllog run": Entry(
         "runs",

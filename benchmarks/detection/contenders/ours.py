@@ -16,19 +16,12 @@ MODEL = "benchmark"
 
 
 class Compare:
-    """The public face: a card, the window's profile, and the reference's windows as history.
-
-    Args:
-        of_reference: Make the card of the reference, as ``watchers.compare`` does of two frames.
-    """
-
-    def __init__(self, *, of_reference: bool = False) -> None:
-        self.of_reference = of_reference
+    """The public face: a card, the window's profile, and the reference's windows as history."""
 
     def prepare(self, given: Given) -> None:
         """Make the card and profile the history."""
         self.time = given.time
-        self.card = card_of(given, given.reference.drop(columns=WINDOW) if self.of_reference else given.training)
+        self.card = card_of(given, given.training)
         windows = given.reference.groupby(WINDOW, sort=True)
         self.history = [self.profile(part.drop(columns=WINDOW)) for _, part in windows]
 
@@ -50,6 +43,27 @@ class Compare:
             alerts=[alert_of(finding) for finding in findings if finding.state == "alert"],
             cpu={"count": counted - started, "decide": decided - counted},
         )
+
+
+class Frames:
+    """``watchers.compare(reference, current)`` as somebody calls it who has two frames and nothing else."""
+
+    def prepare(self, given: Given) -> None:
+        """Keep the reference: the card is made anew with each call."""
+        self.given = given
+        self.reference = given.reference.drop(columns=WINDOW)
+
+    def judge(self, sequence: Sequence[pd.DataFrame]) -> list[Verdict]:
+        """Each window by itself."""
+        return [self._judge(frame) for frame in sequence]
+
+    def _judge(self, frame: pd.DataFrame) -> Verdict:
+        given, started = self.given, time.process_time()
+        findings = watchers.compare(
+            self.reference, frame, time=given.time, text=given.texts, segments=given.segments, time_zone=given.zone
+        )
+        alerts = [alert_of(finding) for finding in findings if finding.state == "alert"]
+        return Verdict(alerts=alerts, cpu={"judge": time.process_time() - started})
 
 
 def card_of(given: Given, training: pd.DataFrame) -> ModelCard:
