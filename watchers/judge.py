@@ -104,9 +104,10 @@ def _judge_family(
             told = judged if tests.family == "segment" else np.ones_like(alert)
         elif view.watched and tests.family == "all" and not judged.all():
             told = alert | np.array([(check.name, name, None) in view.watched for name in tests.features])
-        rank = [*zip(alert.tolist(), judged.tolist(), tests.size.tolist(), strict=True)]
+        chosen = np.flatnonzero(told).tolist()
+        rank = {i: (bool(alert[i]), bool(judged[i]), float(tests.size[i])) for i in chosen}
         best: dict[str | None, int] = {}
-        for i in np.flatnonzero(told).tolist():
+        for i in chosen:
             name = tests.features[i]
             if name not in best or rank[i] > rank[best[name]]:
                 best[name] = i

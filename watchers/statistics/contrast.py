@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse, special
 
+from watchers.statistics.envelope import envelope, margin, skewed_tail
 from watchers.statistics.natural import natural_variance
 
 Array = npt.NDArray[np.float64]
@@ -49,19 +50,11 @@ HALF: Final = 0.5
 ROUNDING: Final = 1e-9
 """Variances of less than this share of the mean square are none."""
 
-BY_NATURE: Final = 1e-4
-"""Probability with which nature alone may take a window out of the envelope."""
-
-MOST_MARGIN: Final = 4.0
-
 SUSPICIOUS: Final = 2.0
 """Standard errors of sampling under which nothing is looked at closer, where there are very many contrasts."""
 
 COMMON: Final = 5
 """Events a window that make a contrast's variance comparable with others'."""
-
-WINDOWS_PER_OUTLIER: Final = 256
-"""One window in so many may lie outside of the envelope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +236,7 @@ def contrast(
     if skewness is None:
         share = np.clip(history_x / np.maximum(history_n, 1), 1e-12, 1 - 1e-12)
         skewness = (1 - 2 * share) / np.sqrt(share * (1 - share))
-    tail = _skewed_tail(t, skewness / np.sqrt(safe_n) * (v / np.maximum(variance, 1e-300)) ** 1.5)
+    tail = skewed_tail(t, skewness / np.sqrt(safe_n) * (v / np.maximum(variance, 1e-300)) ** 1.5)
     past_t = np.where(nature.usable, nature.r / np.sqrt(np.maximum(nature.sampling + tau2, 1e-300)), 0.0)
     return Contrasted(
         n=n,
@@ -312,35 +305,6 @@ def _nature(history: Rows, windows: Index, past: Residuals, n: Array, v: Array, 
     return _Nature(usable, r, sampling, x_h * usable, x_h * inverse, variance, effective)
 
 
-def _skewed_tail(t: Array, skewness: Array) -> Array:
-    """Probability of what lies beyond ``t`` where the statistic is skewed towards it; 0 where it is skewed away.
-
-    Pearson's type III curve, which has that skewness: a gamma distribution (Johnson, Kotz & Balakrishnan 1994,
-    Continuous Univariate Distributions 1, ch. 17). Of a number that is nearly always zero the normal tail says far
-    too little.
-    """
-    towards = skewness * np.sign(t)
-    shape = 4 / np.maximum(towards, 1e-3) ** 2
-    result: Array = np.where(towards > 1e-3, special.gammaincc(shape, shape + np.abs(t) * np.sqrt(shape)), 0.0)
-    return result
-
-
-def margin(share: Array, effective: Array) -> Array:
-    """By how much ``t`` must exceed the greatest of history's.
-
-    Sampling noise has thin tails, so the greatest of many is a good bound. Nature's are as thick as an exponential's:
-    of ``H`` independent windows the greatest is about ``log H`` scales, and a new one exceeds ``k`` times that with
-    probability ``H^-k`` (Renyi 1953, Acta Mathematica Hungarica 4:191).
-
-    Args:
-        share: Of natural in all variance.
-        effective: Number of independent windows.
-    """
-    natural = np.minimum(-np.log(BY_NATURE) / np.log(np.maximum(effective, 2.0)), MOST_MARGIN)
-    result: Array = 1.25 + 0.5 * share + np.maximum(natural - 1.75, 0.0) * np.maximum(2 * share - 1, 0.0)
-    return result
-
-
 def suspects(history: Rows, current: Rows, *, inflation: float = 1.0) -> npt.NDArray[np.bool_]:
     """Which contrasts lie so far from what is expected that natural variance is worth learning, shape (contrasts,).
 
@@ -401,24 +365,6 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
     for name in ("judged", "spread"):
         values[name] = values[name] > 0
     return Contrasted(**values)
-
-
-def envelope(by_window: Array) -> Array:
-    """The greatest value of history's windows, where they are hundreds without the very greatest few.
-
-    One broken hour that was over before anybody believed it must not blind a month of hours; two in three windows
-    have to lie outside before anybody is told.
-    """
-    count = len(by_window)
-    if count == 0:
-        return np.zeros(by_window.shape[1])
-    highest = by_window.max(axis=0)
-    for _ in range(count // WINDOWS_PER_OUTLIER):
-        by_window = np.where(by_window >= highest, -np.inf, by_window)
-        lower = by_window.max(axis=0)
-        highest = np.where(np.isfinite(lower), lower, highest)
-    result: Array = highest
-    return result
 
 
 def _by_window(part: Array, windows: Index, count: int) -> Array:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from watchers.statistics.contrast import CONFIDENCE, Array, Contrasted, Index, envelope
+from watchers.statistics.contrast import CONFIDENCE, Array, Contrasted, Index
+from watchers.statistics.envelope import envelope
 
 LEAST: Final = 1e-12
 

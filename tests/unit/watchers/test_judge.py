@@ -450,12 +450,12 @@ def test_where_all_of_history_is_an_incident_training_says_what_never_was():
 
 def test_a_feature_without_values_is_not_quiet():
     """What is watched of a feature that isn't there, or of a segment that sleeps, is unknown; what is there is quiet."""
-    watched = [("range", "x1", None), ("stuck", "x1", None), ("missing", "x1", ("origin", "XXX")), ("range", "x2", None)]
+    watched = [("range", "x1", None), ("stuck", "x1", None), ("missing", "x1", ("origin", "nowhere")), ("range", "x2", None)]
     found = judge(view_of(hour_of(72, nulled("x1", lambda data, k: True)), watched=watched))
     unknown = {(f.check, f.feature, str(f.segment)) for f in found if f.state == "unknown"}
     assert unknown == {("range", "x1", "None"), ("stuck", "x1", "None")}
     calm = judge(view_of(hour_of(72), watched=watched))
-    assert {(f.check, f.feature, str(f.segment)) for f in calm} == {("missing", "x1", "{'origin': 'XXX'}")}
+    assert {(f.check, f.feature, str(f.segment)) for f in calm} == {("missing", "x1", "{'origin': 'nowhere'}")}
 
 
 def test_while_it_learns_only_what_is_gone_pages():

@@ -20,11 +20,10 @@ from watchers.statistics.contrast import (
     PRIOR,
     ROUNDING,
     SUSPICIOUS,
-    WINDOWS_PER_OUTLIER,
     Contrasted,
-    margin,
     suspects,
 )
+from watchers.statistics.envelope import WINDOWS_PER_OUTLIER, margin
 from watchers.statistics.natural import MOST_FREEDOM, STEADIEST, moderated, natural_variance
 from watchers.statistics.onset import onset, onset_of_shift
 
