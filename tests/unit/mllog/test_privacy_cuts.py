@@ -214,7 +214,8 @@ def test_where_a_pattern_is_cut(secret: str, door: str) -> None:
         with capture_events("m", card=CARDS["patterns"], salt=SALT) as captured:
             log_by(text)(captured.log, ROW)
             (event,) = captured.predictions()
-        del event["event"], event["process"], event["host"]
+        # What is as good as random may have the four digits by chance (the last of a time, a process' name).
+        del event["event"], event["process"], event["host"], event["@timestamp"], event["ml"]["sequence"]
         written = json.dumps(event)
         assert secret[:4] not in written
         assert text_hash(text) not in written
