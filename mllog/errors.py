@@ -5,9 +5,10 @@
     MllogError                 everything that mllog raises
     ├── CardError              a card that can't be read, or is another model's
     ├── PlaceError             a place (`events/`, `stdout:`, `logstash+http://…`) that can't be used
-    └── SettingError           an argument or MLLOG_* variable with an impossible value
+    ├── SettingError           an argument or MLLOG_* variable with an impossible value
+    └── StoreError             a store that can't be reached, or refuses what is asked of it
 
-All are usage errors, raised while something is being set up. A logger that has been made raises nothing into
+All but the last are usage errors, raised while something is being set up. A logger that has been made raises nothing into
 model code any more: what goes wrong then is counted (:meth:`mllog.ModelLogger.status`).
 """
 
@@ -38,3 +39,7 @@ class PlaceError(MllogError):
 
 class SettingError(MllogError):
     """An argument or environment variable has an impossible value."""
+
+
+class StoreError(MllogError):
+    """A store can't be reached, or refuses what is asked of it."""
