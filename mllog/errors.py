@@ -8,8 +8,8 @@
     ├── SettingError           an argument or MLLOG_* variable with an impossible value
     └── StoreError             a store that can't be reached, or refuses what is asked of it
 
-All but the last are usage errors, raised while something is being set up. A logger that has been made raises nothing into
-model code any more: what goes wrong then is counted (:meth:`mllog.ModelLogger.status`).
+All but the last are usage errors, raised while something is being set up. A logger that has been made raises nothing
+into model code any more: what goes wrong then is counted (:meth:`mllog.ModelLogger.status`).
 """
 
 from __future__ import annotations
