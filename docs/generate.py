@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mllog.fields import ECS_VERSION, EVENT, FINDING, INCIDENT, KEYWORD_LENGTH, Field
+from mllog.fields import ECS_VERSION, KEYWORD_LENGTH, TABLES, Field
 from watchers import skew
 from watchers.checks import all_checks
 
 EVENTS_INTRODUCTION = f"""\
-Derived from `mllog/fields.py` by `python docs/generate.py`: the one table from which data views and, later, index
-templates are made too.
+Derived from `mllog/fields.py` by `python docs/generate.py`: the one table from which index templates and
+data views are made too.
 
 Names follow the Elastic Common Schema {ECS_VERSION} where it has one. Keywords of more than {KEYWORD_LENGTH} characters
 are kept in the document and left out of the index. `name.*` is a map with names of its own.
@@ -21,6 +21,18 @@ Derived from `watchers/checks/` by `python docs/generate.py`; each file's docstr
 check is one new file there.
 """
 
+TITLES = {
+    "event": "Events",
+    "profile": "Profiles: an hour of a model, counted",
+    "window": "Windows: what dashboards read",
+    "finding": "Findings",
+    "incident": "Incidents",
+    "incident_event": "Changes of incidents",
+    "card": "Cards",
+    "state": "State of watchers",
+    "run": "Runs of watchers",
+}
+
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -30,8 +42,8 @@ def events_page() -> str:
         "# Events and documents\n",
         EVENTS_INTRODUCTION,
     ]
-    for title, fields in (("Events", EVENT), ("Findings", FINDING), ("Incidents", INCIDENT)):
-        parts += [f"## {title}\n", _table(fields)]
+    for table, fields in TABLES.items():
+        parts += [f"## {TITLES[table]}\n", _table(fields)]
     return "\n".join(parts)
 
 

@@ -171,6 +171,7 @@ FINDING: Final[tuple[Field, ...]] = (
     Field("onset", "date", "since when"),
     Field("documents", "keyword", "event ids of the worst documents"),
     Field("message", "text", "one plain sentence"),
+    Field("document", "object", "the whole finding, its evidence too", enabled=False),
 )
 
 INCIDENT: Final[tuple[Field, ...]] = (
@@ -198,4 +199,112 @@ INCIDENT: Final[tuple[Field, ...]] = (
     Field("documents", "keyword", "event ids of the worst documents"),
 )
 
-TABLES: Final = {"event": EVENT, "finding": FINDING, "incident": INCIDENT}
+PROFILE: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "start of the hour"),
+    Field("ml.model.name", "keyword", "model"),
+    Field("ml.card", "keyword", "hash of the ruler that counted it"),
+    Field("n", "long", "predictions in it"),
+    Field("complete", "boolean", "false where something of the hour could not be counted"),
+    Field("reason", "keyword", "why not"),
+    Field("profile", "object", "the counts", enabled=False),
+)
+
+_MISSING_RATES: Final = {
+    "rate": "share of events without a value of the feature, of whatever kind",
+    "absent": "share whose key was not sent",
+    "null": "share sent as null",
+    "nan": "share sent as NaN",
+    "infinite": "share sent as plus or minus infinity",
+    "empty": "share sent as an empty or blank string",
+    "sentinel": "share sent as a value that stands for missing",
+}
+
+WINDOW: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "start of the window"),
+    Field("kind", "keyword", "feature, bucket, token or metric: what the document is about"),
+    Field("ml.model.name", "keyword", "model"),
+    Field("ml.model.version", "keyword", "its version, absent for all together"),
+    Field("window.end", "date", "end of the window"),
+    Field("window.seconds", "long", "its length"),
+    Field("segment.field", "keyword", "segment field, absent for the whole model"),
+    Field("segment.value", "keyword", "segment value"),
+    Field("feature.name", "keyword", "feature"),
+    Field("feature.kind", "keyword", "number, category, boolean or text"),
+    Field("bucket.value", "keyword", "bucket: a category, or a bin's bounds"),
+    Field("bucket.share", "double", "bucket: its share of the window"),
+    Field("bucket.reference", "double", "bucket: its share in training"),
+    Field("token.value", "keyword", "token: one that training never had"),
+    Field("token.count", "long", "token: events with it"),
+    Field("metric.name", "keyword", "metric: what is measured"),
+    Field("metric.value", "double", "metric: its value"),
+    Field("metric.low", "double", "metric: lower end of its 95 % interval"),
+    Field("metric.high", "double", "metric: upper end"),
+    Field("metric.reference", "double", "metric: what was expected"),
+    Field("n", "long", "events in the window"),
+    *(Field(f"missing.{name}", "double", meaning) for name, meaning in _MISSING_RATES.items()),
+    Field("unseen.rate", "double", "share of values or tokens that training never had"),
+    Field("unseen.count", "long", "how many they are"),
+    Field("violations.rate", "double", "share of events that break the card's range, set or type"),
+    Field("drift.statistic", "keyword", "which distance"),
+    Field("drift.value", "double", "distance to the reference"),
+    Field("drift.p_value", "double", "p value"),
+    Field("drift.q_value", "double", "after Benjamini-Hochberg over the model and window"),
+    Field("state", "keyword", "ok, learning, unknown or alert"),
+    Field("severity", "keyword", "info, warning or critical"),
+    Field("provisional", "boolean", "true while late events may still change it"),
+    Field("label_coverage", "double", "share of its predictions whose label is there"),
+)
+
+INCIDENT_EVENT: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "when it happened"),
+    Field("incident.id", "keyword", "of which incident"),
+    Field("kind", "keyword", "opened, updated, acknowledged, snoozed, recovered, ..."),
+    Field("ml.model.name", "keyword", "model"),
+    Field("change", "object", "the whole event", enabled=False),
+)
+
+CARD: Final[tuple[Field, ...]] = (
+    Field("ml.model.name", "keyword", "model"),
+    Field("ml.model.version", "keyword", "its version"),
+    Field("ml.card", "keyword", "hash of its ruler"),
+    Field("saved", "date", "when it was put here"),
+    Field("card", "object", "the whole card", enabled=False),
+)
+
+STATE: Final[tuple[Field, ...]] = (
+    Field("ml.model.name", "keyword", "model"),
+    Field("judged", "date", "end of the last hour that was judged"),
+    Field("lease.name", "keyword", "what only one watcher may do at a time"),
+    Field("lease.holder", "keyword", "which watcher does it"),
+    Field("lease.until", "date", "until when, if it isn't renewed"),
+    Field("lease.taken", "date", "since when"),
+    Field("state", "object", "what the watcher remembers", enabled=False),
+)
+
+RUN: Final[tuple[Field, ...]] = (
+    Field("@timestamp", "date", "end of the run"),
+    Field("run.id", "keyword", "the run's id"),
+    Field("run.host", "keyword", "host or pod of the watcher"),
+    Field("run.pid", "long", "its process id"),
+    Field("run.seconds", "double", "how long it took"),
+    Field("run.lag_seconds", "double", "age of the oldest hour that waited to be judged"),
+    Field("run.overrun", "boolean", "true where it took longer than the time to the next run"),
+    Field("run.hours", "long", "hours that it judged"),
+    Field("run.models", "long", "models that it judged"),
+    Field("run.findings", "long", "findings that it made"),
+    Field("run.problems", "long", "how many problems it had"),
+    Field("problems", "keyword", "each of them"),
+    Field("message", "text", "one plain sentence"),
+)
+
+TABLES: Final = {
+    "event": EVENT,
+    "profile": PROFILE,
+    "window": WINDOW,
+    "finding": FINDING,
+    "incident": INCIDENT,
+    "incident_event": INCIDENT_EVENT,
+    "card": CARD,
+    "state": STATE,
+    "run": RUN,
+}
