@@ -229,7 +229,7 @@ def _positions(
         key = (type(value), value) if isinstance(value, str | int | float) and feature.kind != "text" else None
         held = cache.get(key) if key is not None else None
         if held is None:
-            held = _position(single, feature, index, value, unseen_tokens[row])
+            held = position_of(single, feature, index, value, unseen_tokens[row])
             if key is not None:
                 cache[key] = held
         first[row], second[row], tokens[row], unseen[row] = held
@@ -242,10 +242,21 @@ def _positions(
         yield np.full(n, index[name, "unseen_tokens", ""], dtype=np.intp), unseen
 
 
-def _position(
+def position_of(
     single: Ruler, feature: Feature, index: Mapping[CellKey, int], value: Any, unseen_tokens: dict[str, None]
 ) -> tuple[int, int, int, int]:
-    """Measure one value: (first cell, second cell, tokens, unseen tokens)."""
+    """Measure one value.
+
+    Args:
+        single: A ruler of this feature alone.
+        feature: The feature.
+        index: Positions of the whole ruler's cells.
+        value: Typed.
+        unseen_tokens: Where a text's unseen tokens are noted.
+
+    Returns:
+        Position of its cell, of a second one (-1: none), tokens, unseen tokens.
+    """
     name = feature.name
     if not feature.is_input:
         return _position_of_output(feature, index, value), -1, 0, 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mllog.errors import PlaceError
-from mllog.places import parse
+from mllog.places import parse, without_password
 from watchers.stores.base import DocumentQuery, Rejected, Store
 from watchers.stores.files import FilesStore
 
 
 def open_store(place: str) -> Store:
-    """Open the store at a place (a folder, ``file:FOLDER`` or ``duckdb:FOLDER``).
+    """Open the store at a place: a folder (``file:FOLDER``, ``duckdb:FOLDER``) or ``elasticsearch+http(s)://HOST``.
 
     Raises:
         mllog.errors.PlaceError: it is no place that events can be read from, or the folder isn't there.
@@ -17,7 +17,16 @@ def open_store(place: str) -> Store:
     parsed = parse(place)
     if parsed.kind in {"file", "duckdb"}:
         return FilesStore(parsed.location)
-    raise PlaceError(f"store {place!r}: events can be read from a folder (file:FOLDER) only, in this release")
+    if parsed.kind == "elasticsearch":
+        from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415 - its client takes a while to import
+
+        return ElasticsearchStore(place)
+    raise PlaceError(
+        f"store {without_password(place)!r}: events can be read from a folder (file:FOLDER) "
+        "or from elasticsearch+http(s)://HOST",
+        field="store",
+        value=without_password(place),
+    )
 
 
 __all__ = ["DocumentQuery", "FilesStore", "Rejected", "Store", "open_store"]

@@ -21,6 +21,7 @@ from mllog.ruler import COMPARED, LABEL, MISSING_KINDS, REPEATED, SCORE, VALUE, 
 from mllog.shapes import WITHHELD
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, Segment, WindowProfile
+from watchers.stores._deriving import derive
 
 HOUR: Final = dt.timedelta(hours=1)
 
@@ -255,20 +256,10 @@ class PredictionTable:
         for first, last in zip(starts, [*starts[1:], len(hour)], strict=True):
             counts = np.zeros(len(self.ruler.cells), dtype=np.int64)
             counts[position[first:last]] = count[first:last]
-            self._derive(counts)
+            derive(self.ruler, counts)
             profile = hours[int(hour[first])]
             assert profile.window.start is not None
             profile.cells[self.ruler.stratum(profile.window.start), self.segments[int(seg[first])]] = counts
-
-    def _derive(self, counts: npt.NDArray[np.int64]) -> None:
-        """Counts that follow from others: every event has a feature in exactly one way, so one way is what is left."""
-        index = self.ruler.index
-        for feature in self.ruler.inputs:
-            if feature.kind in {"category", "boolean", "other"}:
-                rest = index[feature.name, "present" if feature.kind == "other" else "other", ""]
-                ways = [index[key] for key in feature.cells()]
-                counts[rest] = 0
-                counts[rest] = max(counts[0] - counts[ways].sum(), 0)
 
     def _count_pairs(self, hours: dict[int, WindowProfile], span: dict[str, Any]) -> None:
         """Count on which sides the numbers of a pair lie, from the events' bins alone."""

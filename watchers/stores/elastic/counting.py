@@ -1,0 +1,251 @@
+"""Profiles of a model's hours, by aggregations alone: no document is fetched."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mllog.events import dataset
+from mllog.ruler import MISSING_KINDS, Ruler, category_key
+from watchers.finding import Window
+from watchers.profile import ALL, WindowProfile
+from watchers.stores.elastic import others, pairs
+from watchers.stores.elastic.plan import (
+    BOOLEAN,
+    KEYWORD,
+    NEEDED,
+    NUMBER,
+    OF_ALL,
+    TEXT,
+    Body,
+    Plan,
+    buckets,
+    by_hour,
+    predictions,
+)
+from watchers.stores.elastic.searching import Searcher, problem
+
+HOUR: Final = dt.timedelta(hours=1)
+BUCKETS: Final = 40_000
+"""Of one answer; ``search.max_buckets`` is 65,535, and what one event can add is known only roughly."""
+
+CHUNK: Final = 24 * 7
+"""Hours that are counted beforehand, to know how many can be asked for at once."""
+
+
+def stream(model: str) -> str:
+    """Pattern of a model's data streams of predictions."""
+    return f"logs-{dataset('prediction', model)}-*"
+
+
+@dataclass
+class HourCounts:
+    """What is known of an hour before it is counted.
+
+    Attributes:
+        n: Events.
+        measured: Events that the ruler measured.
+    """
+
+    n: int
+    measured: int
+
+
+@dataclass
+class Profiler:
+    """Counts one model's predictions by one ruler.
+
+    Args:
+        searcher: The cluster.
+        model: Model's name.
+        ruler: How events were measured; those that another ruler measured, or none, are measured by ranges.
+    """
+
+    searcher: Searcher
+    model: str
+    ruler: Ruler
+    index: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.index = stream(self.model)
+
+    def profiles(self, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
+        """One profile for each hour of the span, in order; empty ones where nothing came."""
+        begin, last = _floor(start), _floor(end)
+        while begin < last:
+            upto = min(begin + CHUNK * HOUR, last)
+            yield from self._chunk(begin, upto)
+            begin = upto
+
+    def _chunk(self, begin: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
+        counted, told = self._count(begin, end)
+        types = self.searcher.field_types(self.index, self._fields()) if counted else {}
+        told = told or (unmapped(types) if counted else "")
+        plan = Plan(self.ruler, frozenset(name for name, kinds in types.items() if kinds))
+        for first, last in self._spans(begin, end, counted):
+            hours = {
+                first + k * HOUR: WindowProfile(
+                    self.model, self.ruler.hash, Window(first + k * HOUR, first + (k + 1) * HOUR)
+                )
+                for k in range(int((last - first) / HOUR))
+            }
+            some = {hour: held for hour, held in counted.items() if hour in hours}
+            if some and not told:
+                self._fill(plan, hours, some)
+            for profile in hours.values():
+                if told:
+                    profile.complete, profile.reason = False, told
+                yield profile
+
+    def _count(self, begin: dt.datetime, end: dt.datetime) -> tuple[dict[dt.datetime, HourCounts], str]:
+        """How many events each hour has, and why that can't be known."""
+        measured = {"measured": {"filter": {"term": {"ml.card": self.ruler.hash}}}}
+        answer = self.searcher.search(self.index, self._body(begin, end, by_hour(measured)))
+        held = {
+            hour: HourCounts(bucket["doc_count"], bucket["measured"]["doc_count"]) for hour, bucket in _hours(answer)
+        }
+        return held, problem(answer)
+
+    def _spans(
+        self, begin: dt.datetime, end: dt.datetime, counted: Mapping[dt.datetime, HourCounts]
+    ) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+        """Runs of hours whose answer has few enough buckets.
+
+        An event has at most one bin of each feature, one category, …, and stands in one segment of each field: a thin
+        hour has few buckets however many cells there are.
+        """
+        ruler = self.ruler
+        segments = 1 + sum(len(ruler.by_name[name].categories) for name in ruler.segments)
+        most = segments * (len(ruler.cells) + 10)
+        each = (1 + len(ruler.segments)) * (2 * len(ruler.features) + 10)
+        first, size = begin, 0
+        hour = begin
+        while hour < end:
+            held = counted.get(hour)
+            own = min(most, held.n * each) if held else 0
+            if size and size + own > BUCKETS:
+                yield first, hour
+                first, size = hour, 0
+            size += own
+            hour += HOUR
+        yield first, end
+
+    def _fill(
+        self, plan: Plan, hours: dict[dt.datetime, WindowProfile], counted: Mapping[dt.datetime, HourCounts]
+    ) -> None:
+        first, last = min(hours), max(hours) + HOUR
+        asked: list[tuple[str, Body]] = [(self.index, self._body(first, last, by_hour(dict(OF_ALL))))]
+        mixed = any(held.measured < held.n for held in counted.values())
+        some = any(held.measured for held in counted.values())
+        if some:
+            cells = plan.cells()
+            inner = {**cells, **plan.names(), **plan.segments(cells)}
+            asked.append((self.index, self._body(first, last, by_hour(inner), card=True)))
+            if self.ruler.pairs:
+                asked.append(
+                    (self.index, self._body(first, last, pairs.aggregations(self.ruler, plan.mapped), card=True))
+                )
+        answers = self._asked(asked, hours)
+        for hour, bucket in _hours(answers[0]):
+            _take_names(hours[hour], bucket)
+        if some:
+            for hour, bucket in _hours(answers[1]):
+                self._take(plan, hours[hour], bucket)
+            if self.ruler.pairs:
+                pairs.read(self.ruler, answers[2], lambda hour, cell, count: self.add(hours[hour], cell, count))
+            self._unseen(plan, hours)
+        if mixed:
+            others.fill(self, plan, hours)
+
+    def _take(self, plan: Plan, profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
+        assert profile.window.start is not None
+        stratum = self.ruler.stratum(profile.window.start)
+        profile.add(stratum, ALL, plan.read(bucket))
+        for segment, inner in plan.read_segments(bucket):
+            profile.add(stratum, segment, plan.read(inner))
+        _take_names(profile, bucket)
+
+    def _unseen(self, plan: Plan, hours: dict[dt.datetime, WindowProfile]) -> None:
+        """Names of values that training never had, of the features that had some."""
+        index = self.ruler.index
+        concerned = [
+            feature
+            for feature in self.ruler.inputs
+            if feature.kind in {"category", "boolean"}
+            and any(
+                profile.total()[index[feature.name, "violation", "category"]] for profile in hours.values() if profile.n
+            )
+        ]
+        aggs = plan.unseen(concerned)
+        if not aggs:
+            return
+        (answer,) = self._asked(
+            [(self.index, self._body(min(hours), max(hours) + HOUR, by_hour(aggs), card=True))], hours
+        )
+        for hour, bucket in _hours(answer):
+            for number, feature in enumerate(concerned):
+                held = bucket.get(f"u{number}", {})
+                for letter in "kbn":
+                    for key, count in buckets(held, letter):
+                        name = category_key(key) if letter == "n" else key
+                        hours[hour].count(f"unseen:{feature.name}", name, count)
+
+    def _asked(self, asked: Sequence[tuple[str, Body]], hours: dict[dt.datetime, WindowProfile]) -> list[Body]:
+        """Answers; where one is partial every hour that it is about is ``unknown``."""
+        answers = self.searcher.searches(asked)
+        for answer in answers:
+            told = problem(answer)
+            for profile in hours.values() if told else ():
+                profile.complete, profile.reason = False, told
+        return answers
+
+    def add(self, profile: WindowProfile, cell: tuple[str, str, str], count: int) -> None:
+        """Add to a count of all events of an hour that has some."""
+        assert profile.window.start is not None
+        profile.cells[self.ruler.stratum(profile.window.start), ALL][self.ruler.index[cell]] += count
+
+    def _body(self, begin: dt.datetime, end: dt.datetime, aggs: Body, *, card: bool = False) -> Body:
+        query = predictions(self.model, begin.isoformat(), end.isoformat(), card=self.ruler.hash if card else None)
+        return {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
+
+    def _fields(self) -> list[str]:
+        """Every field that a plan may ask for."""
+        names = [*NEEDED, *(f"ml.missing.{kind}" for kind in MISSING_KINDS)]
+        for feature in self.ruler.inputs:
+            names += [prefix + feature.name for prefix in (KEYWORD, BOOLEAN, NUMBER, TEXT)]
+            if feature.kind == "text":
+                names += [f"ml.text.{feature.name}.tokens", f"ml.text.{feature.name}.unseen"]
+        return names
+
+
+def unmapped(types: Mapping[str, set[str]]) -> str:
+    """Why counts would be wrong by the mapping; empty where they are right."""
+    for name in NEEDED:
+        if types.get(name, set()) != {"keyword"}:
+            found = " and ".join(sorted(types.get(name, ()))) or "not at all"
+            return (
+                f"field {name} is mapped {found}, not as keyword alone: run `mllog setup --elasticsearch URL`, "
+                "and roll the data stream over"
+            )
+    for name, kinds in types.items():
+        if len(kinds) > 1:
+            return f"field {name} is mapped as {' and '.join(sorted(kinds))} in different indices"
+    return ""
+
+
+def _take_names(profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
+    for name in bucket:
+        if name.startswith("name "):
+            for key, count in buckets(bucket, name):
+                profile.count(name.removeprefix("name "), key, count)
+
+
+def _hours(answer: Mapping[str, Any]) -> Iterator[tuple[dt.datetime, Mapping[str, Any]]]:
+    for bucket in answer["aggregations"]["hours"]["buckets"]:
+        yield dt.datetime.fromtimestamp(bucket["key"] / 1000, dt.UTC), bucket
+
+
+def _floor(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,220 @@
+"""Which aggregations count one hour, and how their answers become counts: pure functions, no server.
+
+Measured on 200,000 documents of 40 features (CPU of the node for each document): one ``terms`` on ``ml.bins`` for all
+numbers, one for each category and one for each kind of missing costs 0.65 us, ``range`` aggregations cost 1.5 to 2 us,
+and a query a feature and rule 4.5 us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mllog.ruler import LABEL, MISSING_KINDS, Feature, Ruler
+from watchers.profile import NAMES_KEPT
+from watchers.stores._deriving import derive
+
+Body = dict[str, Any]
+Counts = npt.NDArray[np.int64]
+
+COUNTED_VIOLATIONS: Final = ("range", "category", "type")
+KEYWORD, BOOLEAN, NUMBER, TEXT = (f"ml.inputs.{kind}." for kind in ("keyword", "boolean", "number", "text"))
+
+NEEDED: Final = ("event.action", "ml.card", "ml.bins", "ml.missing.absent", "ml.violations.category")
+"""Without these as keywords nothing is counted right."""
+
+_SHARD_SIZE: Final = 4 * NAMES_KEPT
+"""Of names only the most frequent are kept; each shard offers so many, so that the order is right over several."""
+
+
+def predictions(model: str, start: str, end: str, *, card: str | None = None, others: bool = False) -> Body:
+    """The query of the predictions that stand for a model's traffic from ``start`` up to ``end`` (ISO 8601).
+
+    Args:
+        model: Its name.
+        start: First moment.
+        end: First moment behind.
+        card: Only events that this ruler measured.
+        others: Only events that it didn't measure.
+    """
+    filters: list[Body] = [
+        {"term": {"ml.model.name": model}},
+        {"term": {"event.action": "predict"}},
+        {"range": {"@timestamp": {"gte": start, "lt": end, "format": "strict_date_optional_time_nanos"}}},
+    ]
+    without: list[Body] = [{"term": {"ml.model.role": "shadow"}}, {"term": {"ml.sample": "tail"}}]
+    if card is not None:
+        (without if others else filters).append({"term": {"ml.card": card}})
+    return {"bool": {"filter": filters, "must_not": without}}
+
+
+def by_hour(inner: Body) -> Body:
+    """``inner`` for each hour that has events."""
+    histogram = {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}
+    return {"hours": {"date_histogram": histogram, "aggs": inner}}
+
+
+def terms(field: str, size: int, include: Sequence[str] | None = None, **more: Any) -> Body:
+    """A ``terms`` aggregation."""
+    body: Body = {"field": field, "size": max(size, 1), **more}
+    if include is not None:
+        body["include"] = list(include)
+    return {"terms": body}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the events that a ruler measured are counted.
+
+    Attributes:
+        ruler: The ruler.
+        mapped: Fields that are in the mapping at all: of one that isn't no event has a value.
+    """
+
+    ruler: Ruler
+    mapped: frozenset[str]
+
+    def fields(self, feature: Feature) -> Iterator[tuple[str, str]]:
+        """Where the values of a category are, each field with a letter for its aggregation."""
+        if feature.name == LABEL:
+            yield "l", "ml.outputs.label"
+            return
+        for letter, prefix in (("k", KEYWORD), ("b", BOOLEAN)):
+            if prefix + feature.name in self.mapped:
+                yield letter, prefix + feature.name
+
+    def cells(self) -> Body:
+        """Aggregations of everything that has a cell (pairs and repeats aside)."""
+        ruler = self.ruler
+        inputs = len(ruler.inputs)
+        aggs: Body = {"failure": {"filter": {"term": {"event.outcome": "failure"}}}}
+        bins = sum(what == "bin" for _, what, _ in ruler.cells)
+        if bins:
+            aggs["bins"] = terms("ml.bins", bins)
+        for kind in MISSING_KINDS:
+            aggs[f"missing {kind}"] = terms(f"ml.missing.{kind}", inputs)
+        for kind in COUNTED_VIOLATIONS:
+            aggs[f"violation {kind}"] = terms(f"ml.violations.{kind}", inputs)
+        for number, feature in enumerate(ruler.features):
+            if feature.kind in {"category", "boolean"}:
+                values = self.values(feature)
+                for letter, field in self.fields(feature):
+                    if letter == "b":
+                        aggs[f"b{number}"] = terms(field, 2)
+                    elif values:
+                        aggs[f"{letter}{number}"] = terms(field, len(values), values)
+                    if letter == "l":
+                        aggs["labels"] = {"value_count": {"field": field}}
+            elif feature.kind == "text" and f"ml.text.{feature.name}.tokens" in self.mapped:
+                tokens = f"ml.text.{feature.name}.tokens"
+                aggs[f"texts{number}"] = {"value_count": {"field": tokens}}
+                aggs[f"tokens{number}"] = {"sum": {"field": tokens}}
+                aggs[f"unseen_tokens{number}"] = {"sum": {"field": f"ml.text.{feature.name}.unseen"}}
+        return aggs
+
+    @staticmethod
+    def values(feature: Feature) -> list[str]:
+        """The values of a category that have a cell of their own."""
+        return sorted(feature.listed) if feature.name == LABEL else list(feature.categories)
+
+    def names(self) -> Body:
+        """Aggregations of the names that a profile keeps of measured events."""
+        fields = {
+            "token": "ml.unseen_tokens",
+            "unexpected": "ml.violations.unexpected",
+            "renamed": "ml.violations.renamed",
+        }
+        aggs = {f"name {kind}": _names(field) for kind, field in fields.items()}
+        label = self.ruler.by_name.get(LABEL)
+        if label is not None:
+            listed = sorted(label.listed)
+            aggs[f"name unseen:{LABEL}"] = _names("ml.outputs.label", **({"exclude": listed} if listed else {}))
+        return aggs
+
+    def segments(self, inner: Body) -> Body:
+        """``inner`` for each value of each segment."""
+        aggs: Body = {}
+        for number, name in enumerate(self.ruler.segments):
+            feature = self.ruler.by_name[name]
+            for letter, field in self.fields(feature):
+                if letter == "b":
+                    aggs[f"segment b{number}"] = {**terms(field, 2), "aggs": inner}
+                elif feature.categories:
+                    chosen = list(feature.categories)
+                    aggs[f"segment k{number}"] = {**terms(field, len(chosen), chosen), "aggs": inner}
+        return aggs
+
+    def unseen(self, features: Sequence[Feature]) -> Body:
+        """Aggregations of the values that training never had."""
+        aggs: Body = {}
+        for number, feature in enumerate(features):
+            inner = {letter: _names(field) for letter, field in self.fields(feature)}
+            if NUMBER + feature.name in self.mapped:
+                inner["n"] = _names(NUMBER + feature.name)
+            if inner:
+                violated = {"term": {"ml.violations.category": feature.name}}
+                aggs[f"u{number}"] = {"filter": violated, "aggs": inner}
+        return aggs
+
+    def read(self, bucket: Mapping[str, Any]) -> Counts:
+        """The counts of one bucket that :meth:`cells` was asked for, shape ``(len(ruler.cells),)``."""
+        ruler, index = self.ruler, self.ruler.index
+        counts = np.zeros(len(ruler.cells), dtype=np.int64)
+        counts[0], counts[1] = bucket["doc_count"], bucket["failure"]["doc_count"]
+        for key, count in buckets(bucket, "bins"):
+            name, _, bin_ = key.rpartition(":")
+            _put(counts, index.get((name, "bin", bin_)), count)
+        for what, kinds in (("missing", MISSING_KINDS), ("violation", COUNTED_VIOLATIONS)):
+            for kind in kinds:
+                for key, count in buckets(bucket, f"{what} {kind}"):
+                    _put(counts, index.get((key, what, kind)), count)
+        listed = 0
+        for number, feature in enumerate(ruler.features):
+            for letter in "kbl":
+                for key, count in buckets(bucket, f"{letter}{number}"):
+                    listed += count if letter == "l" else 0
+                    _put(counts, index.get((feature.name, "category", key)), count)
+            if f"texts{number}" in bucket:
+                for what in ("texts", "tokens", "unseen_tokens"):
+                    counts[index[feature.name, what, ""]] = round(bucket[f"{what}{number}"]["value"] or 0)
+        if LABEL in ruler.by_name:
+            counts[index[LABEL, "violation", "category"]] = bucket["labels"]["value"] - listed
+        derive(ruler, counts)
+        return counts
+
+    def read_segments(self, bucket: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+        """Each (field, value) of the ruler's segments, with its bucket."""
+        for number, name in enumerate(self.ruler.segments):
+            listed = frozenset(self.ruler.by_name[name].categories)
+            for letter in "kb":
+                for inner in bucket.get(f"segment {letter}{number}", {}).get("buckets", ()):
+                    value = inner.get("key_as_string", inner["key"])
+                    if value in listed:
+                        yield (name, value), inner
+
+
+def _names(field: str, **more: Any) -> Body:
+    return terms(field, NAMES_KEPT, shard_size=_SHARD_SIZE, **more)
+
+
+OF_ALL: Final[Mapping[str, Body]] = {
+    "name version": _names("ml.model.version"),
+    "name environment": _names("ml.environment"),
+    "name host": _names("host.name"),
+}
+"""Names that a profile keeps of all events, whoever measured them."""
+
+
+def buckets(bucket: Mapping[str, Any], name: str) -> Iterator[tuple[str, int]]:
+    """Keys and counts of a ``terms`` aggregation; none where it wasn't asked for."""
+    for inner in bucket.get(name, {}).get("buckets", ()):
+        yield inner.get("key_as_string", inner["key"]), inner["doc_count"]
+
+
+def _put(counts: Counts, position: int | None, count: int) -> None:
+    if position is not None:
+        counts[position] += count

@@ -1,0 +1,200 @@
+"""Searches whose answers are looked at before they are believed.
+
+Elasticsearch answers 200 with partial counts where a shard failed or time ran out, and with zeros where a field isn't
+mapped (https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-search). Either would look like a feature
+that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import elasticsearch
+import orjson
+from elasticsearch import Elasticsearch
+
+from mllog.elastic.client import explained
+from mllog.errors import StoreError
+
+PAGE: Final = 1000
+"""Documents of one answer."""
+
+BULK_BYTES: Final = 5 * 2**20
+
+Body = dict[str, Any]
+
+
+class Searcher:
+    """Requests to one cluster, each error with the place's name.
+
+    Args:
+        client: Of ``mllog.elastic.client.connect``.
+        place: Its name, for errors.
+    """
+
+    def __init__(self, client: Elasticsearch, place: str) -> None:
+        self.client = client
+        self.place = place
+
+    def search(self, index: str, body: Body) -> Body:
+        """One search; no matter whether the index is there.
+
+        Raises:
+            StoreError: it can't be answered at all.
+        """
+        return self.searches([(index, body)])[0]
+
+    def searches(self, asked: Sequence[tuple[str, Body]]) -> list[Body]:
+        """Several searches in one request; each answer may be partial (see :func:`problem`).
+
+        Raises:
+            StoreError: one of them can't be answered at all.
+        """
+        lines: list[Any] = []
+        for index, body in asked:
+            lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}, body]
+        with explained(self.place):
+            answers = self.client.msearch(searches=lines)["responses"]
+        for answer in answers:
+            if "error" in answer:
+                raise StoreError(
+                    f"{self.place} answered {answer['status']}: {reason(answer['error'])}",
+                    field="place",
+                    value=self.place,
+                )
+        return list(answers)
+
+    def pages(
+        self, index: str, query: Body, sort: Sequence[Body], source: Sequence[str] | bool = True
+    ) -> Iterator[Body]:
+        """Every document of a query, page by page, as they were at the first; for results, never for statistics.
+
+        Args:
+            index: Where; no matter whether it is there.
+            query: What.
+            sort: In which order.
+            source: Which fields.
+
+        Raises:
+            StoreError: a shard failed, or time ran out.
+        """
+        with explained(self.place):
+            opened = self.client.open_point_in_time(index=index, keep_alive="2m", ignore_unavailable=True)
+        point = opened["id"]
+        after: list[Any] | None = None
+        try:
+            while True:
+                body: Body = {"query": query, "sort": list(sort), "size": PAGE, "_source": source}
+                body |= {"pit": {"id": point, "keep_alive": "2m"}, "track_total_hits": False}
+                if after is not None:
+                    body["search_after"] = after
+                with explained(self.place):
+                    answer: Body = self.client.search(body=body).body
+                told = problem(answer)
+                if told:
+                    raise StoreError(f"{self.place}: {index}: {told}", field="place", value=self.place)
+                point = answer.get("pit_id", point)
+                hits = answer["hits"]["hits"]
+                yield from hits
+                if len(hits) < PAGE:
+                    return
+                after = hits[-1]["sort"]
+        finally:
+            with suppress(elasticsearch.ApiError, elasticsearch.TransportError):
+                self.client.close_point_in_time(id=point)
+
+    def get(self, documents: Sequence[tuple[str, str]], source: Sequence[str] | bool = True) -> list[Body | None]:
+        """Documents by (index, id), as they are now; None where there is none."""
+        found: list[Body | None] = []
+        for begin in range(0, len(documents), PAGE):
+            some = [{"_index": index, "_id": name} for index, name in documents[begin : begin + PAGE]]
+            with explained(self.place):
+                answer = self.client.mget(docs=some, source=source)
+            for held in answer["docs"]:
+                error = held.get("error")
+                if error and error["type"] != "index_not_found_exception":
+                    raise StoreError(f"{self.place}: {reason(error)}", field="place", value=self.place)
+                found.append(held["_source"] if held.get("found") else None)
+        return found
+
+    def write(self, documents: Sequence[tuple[str, str, Mapping[str, Any]]], *, create: bool = False) -> int:
+        """Write documents (index, id, body); how many were new.
+
+        Args:
+            documents: One that is there is replaced.
+            create: One that is there stays as it is.
+
+        Raises:
+            StoreError: one was refused; which, and why.
+        """
+        new = 0
+        action = "create" if create else "index"
+        lines: list[bytes] = []
+        size = 0
+        for number, (index, name, body) in enumerate(documents, 1):
+            head = orjson.dumps({action: {"_index": index, "_id": name}})
+            line = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+            lines += [head, line]
+            size += len(line)
+            if size >= BULK_BYTES or number == len(documents):
+                new += self._bulk(lines)
+                lines, size = [], 0
+        return new
+
+    def _bulk(self, lines: list[bytes]) -> int:
+        with explained(self.place):
+            answer = self.client.bulk(operations=cast("Any", lines))
+        new = 0
+        for item in answer["items"]:
+            (done,) = item.values()
+            if done["status"] in {200, 201}:
+                new += done["status"] == 201
+            elif done["status"] != 409:
+                raise StoreError(
+                    f"{self.place} refused {done['_index']}/{done['_id']} ({done['status']}): {reason(done['error'])}",
+                    field="place",
+                    value=self.place,
+                )
+        return new
+
+    def refresh(self, index: str) -> None:
+        """Let searches see what was written."""
+        with explained(self.place):
+            self.client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
+
+    def field_types(self, index: str, names: Sequence[str]) -> dict[str, set[str]]:
+        """Types by which fields are mapped in some indices; none where a field is in no mapping."""
+        with explained(self.place):
+            answer = self.client.field_caps(
+                index=index, fields=list(names), ignore_unavailable=True, allow_no_indices=True
+            )
+        return {name: set(types) - {"unmapped"} for name, types in answer["fields"].items()}
+
+
+def problem(answer: Mapping[str, Any]) -> str:
+    """Why an answer is only a part of the truth; empty where it is whole."""
+    if answer.get("timed_out"):
+        return "the search timed out; its counts are partial"
+    shards = answer.get("_shards", {})
+    if shards.get("failed"):
+        first: Mapping[str, Any] = next(iter(shards.get("failures") or ()), {})
+        return (
+            f"{shards['failed']} of {shards['total']} shards failed; counts are partial"
+            f" ({reason(first.get('reason') or {})})"
+        )
+    return ""
+
+
+def reason(error: Any) -> str:
+    """What the server said, in one line; the innermost cause says most."""
+    if not isinstance(error, Mapping):
+        return str(error)
+    inner = error.get("caused_by")
+    roots = error.get("root_cause") or error.get("failed_shards")
+    if isinstance(inner, Mapping) and inner.get("reason"):
+        return reason(inner)
+    if roots and isinstance(roots[0], Mapping) and not error.get("reason"):
+        return reason(roots[0].get("reason") or roots[0])
+    return str(error.get("reason") or error.get("type"))
