@@ -160,6 +160,7 @@ def test_real_commands_say_which_extra_they_need() -> None:
     assert extras["demo"] == ["demo"]
     assert extras["show"] == ["watchers"]
     assert extras["ship"] == ["ship"]
+    assert extras["setup"] == ["elastic"]
     assert extras["doctor"] == []
 
 
