@@ -44,6 +44,8 @@ _MISSING_MEANING: Final = {
     "sentinel": "features sent as a value that stands for missing (-999, N/A)",
 }
 
+_NAMESPACE: Final = Field("data_stream.namespace", "keyword", "namespace of the events that it is about")
+
 EVENT: Final[tuple[Field, ...]] = (
     Field("@timestamp", "date", "when it happened (event time)"),
     Field("ecs.version", "keyword", "version of the Elastic Common Schema that names follow"),
@@ -149,6 +151,7 @@ EVENT: Final[tuple[Field, ...]] = (
 )
 
 FINDING: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("@timestamp", "date", "end of the window that was judged"),
     Field("check", "keyword", "which check found it"),
     Field("feature", "keyword", "which feature, null for a whole-model check"),
@@ -175,6 +178,7 @@ FINDING: Final[tuple[Field, ...]] = (
 )
 
 INCIDENT: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("incident.id", "keyword", "stable id"),
     Field("incident.state", "keyword", "open, acknowledged, snoozed or recovered"),
     Field("incident.severity", "keyword", "the worst severity of its findings"),
@@ -200,6 +204,7 @@ INCIDENT: Final[tuple[Field, ...]] = (
 )
 
 PROFILE: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("@timestamp", "date", "start of the hour"),
     Field("ml.model.name", "keyword", "model"),
     Field("ml.card", "keyword", "hash of the ruler that counted it"),
@@ -220,6 +225,7 @@ _MISSING_RATES: Final = {
 }
 
 WINDOW: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("@timestamp", "date", "start of the window"),
     Field("kind", "keyword", "feature, bucket, token or metric: what the document is about"),
     Field("ml.model.name", "keyword", "model"),
@@ -256,6 +262,7 @@ WINDOW: Final[tuple[Field, ...]] = (
 )
 
 INCIDENT_EVENT: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("@timestamp", "date", "when it happened"),
     Field("incident.id", "keyword", "of which incident"),
     Field("kind", "keyword", "opened, updated, acknowledged, snoozed, recovered, ..."),
@@ -272,6 +279,7 @@ CARD: Final[tuple[Field, ...]] = (
 )
 
 STATE: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("ml.model.name", "keyword", "model"),
     Field("judged", "date", "end of the last hour that was judged"),
     Field("lease.name", "keyword", "what only one watcher may do at a time"),
@@ -282,6 +290,7 @@ STATE: Final[tuple[Field, ...]] = (
 )
 
 RUN: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
     Field("@timestamp", "date", "end of the run"),
     Field("run.id", "keyword", "the run's id"),
     Field("run.host", "keyword", "host or pod of the watcher"),

@@ -11,6 +11,7 @@ from mllog.delivery.locks import WRITER_LOCK, is_locked
 from mllog.errors import PlaceError
 from mllog.files import NOT_ALLOWED
 from mllog.shipping import clearing, ends, holders, ownership, registry
+from mllog.shipping.cards import Cards
 from mllog.shipping.courier import Courier
 from mllog.shipping.couriers import Couriers
 from mllog.shipping.destinations.base import UnavailableError
@@ -101,6 +102,7 @@ class Shipper:
         self._dead_bytes = dead_bytes
         self._breathe = breathe
         self._couriers = Couriers(self._courier)
+        self._cards = Cards(self.folder, destination)
         self._done: dict[str, tuple[object, ...]] = {}
         self._forgotten = False
         # To be cleared, and where nothing moves any more to be released: what was to be seen of it then.
@@ -151,6 +153,7 @@ class Shipper:
                 self._end()
                 return False
             self._registration.take()
+            self._cards.round()
             try:
                 for process in self._mine():
                     if self.stop.is_set() and self.pace.failing:

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from mllog.elastic.cards import CARDS, card_document
+from mllog.elastic.mappings import mapping
+from mllog.fields import TABLES
 from mllog.shipping.destinations import streams
 from mllog.shipping.destinations.base import (
     CHECK_SECONDS,
@@ -39,6 +42,7 @@ from mllog.shipping.destinations.waiting import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mllog.places import Place
     from mllog.shipping.segments import Batch, Line
@@ -180,6 +184,24 @@ class ElasticsearchDestination:
         if health is None:
             return Check(False, f"{self.name} answers, but not as Elasticsearch does", answer.date)
         return Check(True, f"{self.name} answers: {health}", answer.date)
+
+    def take_card(self, path: Path) -> None:
+        """Keep a card in the index of cards; one that is there stays as it is.
+
+        Raises:
+            UnavailableError: Where it isn't kept.
+            OSError: Where the file can't be read.
+        """
+        name, body = card_document(path)
+        there = self._client.request("HEAD", f"/{CARDS}")
+        if there.status == 404:
+            # Where nobody has set templates up, each name in a card would become a field.
+            made = self._client.request("PUT", f"/{CARDS}", orjson.dumps({"mappings": mapping(TABLES["card"])}))
+            if made.status not in {200, 400}:  # 400: somebody was faster
+                raise self._client.refused(made, hint=" (made the index of cards)")
+        answer = self._client.request("PUT", f"/{CARDS}/_create/{urllib.parse.quote(name)}", body)
+        if answer.status not in {200, 201, 409}:
+            raise self._client.refused(answer, hint=" (kept a card)")
 
     def hurry(self, seconds: float, *, altogether: bool = False) -> None:
         """Wait no longer than that for an answer from now on."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from mllog.events import dataset
 from mllog.ruler import MISSING_KINDS, Ruler, category_key
 from watchers.finding import Window
 from watchers.profile import ALL, WindowProfile
@@ -35,11 +34,6 @@ CHUNK: Final = 24 * 7
 """Hours that are counted beforehand, to know how many can be asked for at once."""
 
 
-def stream(model: str) -> str:
-    """Pattern of a model's data streams of predictions."""
-    return f"logs-{dataset('prediction', model)}-*"
-
-
 @dataclass
 class HourCounts:
     """What is known of an hour before it is counted.
@@ -59,17 +53,15 @@ class Profiler:
 
     Args:
         searcher: The cluster.
+        index: Its data streams of predictions.
         model: Model's name.
         ruler: How events were measured; those that another ruler measured, or none, are measured by ranges.
     """
 
     searcher: Searcher
+    index: str
     model: str
     ruler: Ruler
-    index: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.index = stream(self.model)
 
     def profiles(self, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
         """One profile for each hour of the span, in order; empty ones where nothing came."""
@@ -243,7 +235,7 @@ def _take_names(profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
 
 
 def _hours(answer: Mapping[str, Any]) -> Iterator[tuple[dt.datetime, Mapping[str, Any]]]:
-    for bucket in answer["aggregations"]["hours"]["buckets"]:
+    for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):  # none without any index
         yield dt.datetime.fromtimestamp(bucket["key"] / 1000, dt.UTC), bucket
 
 

@@ -118,17 +118,29 @@ def _values(plan: Plan, feature: Feature) -> Body:
         f"missing {kind}": {"filter": {"term": {f"ml.missing.{kind}": name}}}
         for kind in ("absent", "null", "nan", "infinite", "empty")
     }
-    hidden = [{"term": {f"ml.{what}": name}} for what in ("violations.unexpected", "withheld")]
-    there = [
+    typed = [
         {"exists": {"field": prefix + name}} for prefix in (KEYWORD, BOOLEAN, NUMBER, TEXT) if prefix + name in mapped
     ]
-    aggs["hidden"] = {"filter": {"bool": {"should": hidden, "must_not": there, "minimum_should_match": 1}}}
+    wrong = {"term": {"ml.violations.type": name}}
+    hidden = [{"term": {f"ml.{what}": name}} for what in ("violations.unexpected", "withheld", "truncated")]
+    cut = {"term": {"_ignored": KEYWORD + name}}
+    if feature.kind == "text":
+        counted = {"exists": {"field": f"ml.text.{name}.tokens"}}
+        texts = [*hidden[2:], counted, *([{"exists": {"field": TEXT + name}}] if TEXT + name in mapped else [])]
+        untyped = [query for query in typed if query["exists"]["field"] != TEXT + name]
+        aggs["t"] = _where(texts, untyped)
+        hidden, typed = hidden[:2], [*typed, *texts]
+    elif TEXT + name in mapped:
+        aggs["t"] = {"filter": {"exists": {"field": TEXT + name}}}
+    sentinel = {"term": {"ml.missing.sentinel": name}}
+    aggs["w"] = _where([wrong], [*typed, cut])
+    aggs["z"] = _where([sentinel], [*typed, cut])
+    aggs["h"] = _where(hidden, [*typed, wrong, sentinel, cut])
+    aggs["i"] = {"filter": cut}
     if KEYWORD + name in mapped:
         aggs["k"] = terms(KEYWORD + name, VALUES)
     if BOOLEAN + name in mapped:
         aggs["b"] = terms(BOOLEAN + name, 2)
-    if TEXT + name in mapped:
-        aggs["t"] = {"filter": {"exists": {"field": TEXT + name}}}
     if NUMBER + name in mapped:
         field = NUMBER + name
         if feature.kind == "number":
@@ -148,6 +160,11 @@ def _values(plan: Plan, feature: Feature) -> Body:
         else:
             aggs["n"] = terms(field, VALUES)
     return aggs
+
+
+def _where(some: list[Body], none: list[Body]) -> Body:
+    """How many events fulfil one of some queries, and none of the others."""
+    return {"filter": {"bool": {"should": some, "must_not": none, "minimum_should_match": 1}}}
 
 
 def _outputs(plan: Plan, feature: Feature) -> Body:
@@ -217,7 +234,8 @@ class _Reader:
         tokens: Counter[str],
     ) -> None:
         index, name = self.ruler.index, feature.name
-        there = held["hidden"]["doc_count"]
+        # Withheld, or of a name that the other card didn't know: there, and nothing else is known.
+        there = held["h"]["doc_count"]
         for kind in ("absent", "null", "nan", "infinite", "empty"):
             counts[index[name, "missing", kind]] += held[f"missing {kind}"]["doc_count"]
             there += held[f"missing {kind}"]["doc_count"]
@@ -230,13 +248,22 @@ class _Reader:
             there += rest
             self._put_rest(feature, rest, counts)
         there += self._read_number(feature, held, counts)
-        texts = held["t"]["doc_count"] if "t" in held else 0
-        there += texts
+        # Lists and objects, which are of no type that is watched.
+        wrong, sentinels, texts, long = (held[letter]["doc_count"] if letter in held else 0 for letter in "wzti")
+        there += wrong + sentinels + texts + long
+        # Of a value that isn't in a map of its type only that is known: one card's sentinel is most likely another's.
+        counts[index[name, "missing", "sentinel"]] += sentinels if feature.sentinels else 0
         if feature.kind == "text":
-            counts[index[name, "texts", ""]] += texts
+            counts[index[name, "texts", ""]] += texts + long
+        elif feature.kind == "number":
+            wrong += texts + long
+        elif feature.kind in {"category", "boolean"}:
+            way = (name, "other", "") if feature.open else (name, "violation", "category")
+            counts[index[way]] += long
         if feature.kind == "other":
             counts[index[name, "present", ""]] += max(known - there, 0)
         else:
+            counts[index[name, "violation", "type"]] += wrong
             counts[index[name, "missing", "absent"]] += max(known - there, 0)
 
     def _read_number(self, feature: Feature, held: Mapping[str, Any], counts: Counts) -> int:

@@ -31,8 +31,10 @@ _SHARD_SIZE: Final = 4 * NAMES_KEPT
 """Of names only the most frequent are kept; each shard offers so many, so that the order is right over several."""
 
 
-def predictions(model: str, start: str, end: str, *, card: str | None = None, others: bool = False) -> Body:
-    """The query of the predictions that stand for a model's traffic from ``start`` up to ``end`` (ISO 8601).
+def predictions(
+    model: str, start: str, end: str, *, card: str | None = None, others: bool = False, tails: bool = False
+) -> Body:
+    """The query of a model's predictions from ``start`` up to ``end`` (ISO 8601).
 
     Args:
         model: Its name.
@@ -40,13 +42,16 @@ def predictions(model: str, start: str, end: str, *, card: str | None = None, ot
         end: First moment behind.
         card: Only events that this ruler measured.
         others: Only events that it didn't measure.
+        tails: Also those that sampling kept by a rule only, and that must not be counted.
     """
     filters: list[Body] = [
         {"term": {"ml.model.name": model}},
         {"term": {"event.action": "predict"}},
         {"range": {"@timestamp": {"gte": start, "lt": end, "format": "strict_date_optional_time_nanos"}}},
     ]
-    without: list[Body] = [{"term": {"ml.model.role": "shadow"}}, {"term": {"ml.sample": "tail"}}]
+    without: list[Body] = [{"term": {"ml.model.role": "shadow"}}]
+    if not tails:
+        without.append({"term": {"ml.sample": "tail"}})
     if card is not None:
         (without if others else filters).append({"term": {"ml.card": card}})
     return {"bool": {"filter": filters, "must_not": without}}

@@ -1,4 +1,4 @@
-"""What watchers write into Elasticsearch: plain indices named by the document's own month, ids that follow from content.
+"""What watchers write into Elasticsearch: plain indices named by the month, under ids that follow from the content.
 
 So a repeated run writes the same documents to the same places, and changes nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mllog.events import dataset
@@ -24,6 +25,10 @@ INCIDENTS: Final = "mllog-incidents"
 CARDS: Final = "mllog-cards"
 STATE: Final = "mllog-state"
 
+_INCIDENT: Final = (
+    "id", "state", "severity", "opened", "updated", "recovered", "acknowledged_by", "snoozed_until", "title", "message",
+)  # fmt: skip
+
 
 def monthly(name: str, time: dt.datetime | str | None) -> str:
     """The index of a moment's month."""
@@ -36,77 +41,80 @@ def key(model: str) -> str:
     return dataset("prediction", model).removeprefix("mllog.prediction.")
 
 
-def profile_place(model: str, ruler: str, hour: dt.datetime) -> tuple[str, str]:
-    """Index and id of the profile of an hour."""
-    return monthly(PROFILES, hour), f"{key(model)}-{ruler}-{hour.astimezone(dt.UTC):%Y%m%dT%H}"
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Documents of one namespace: the same model may serve in production and in staging.
 
+    Attributes:
+        namespace: Of the data streams whose events are judged.
+    """
 
-def profile_document(profile: WindowProfile, ruler: Ruler) -> Document:
-    """An hour's profile, whole and not indexed."""
-    start = profile.window.start
-    assert start is not None
-    return (
-        *profile_place(profile.model, profile.ruler, start),
-        {
-            "@timestamp": start.isoformat(),
-            "ml": {"model": {"name": profile.model}, "card": profile.ruler},
-            "n": profile.n,
-            "complete": profile.complete,
-            "reason": profile.reason,
-            "profile": profile.to_dict(ruler),
-        },
-    )
+    namespace: str
 
+    def id(self, *parts: str) -> str:
+        """The id of a document."""
+        return "-".join((self.namespace, *parts))
 
-def finding_document(finding: Mapping[str, Any]) -> Document:
-    """A finding with its evidence, of which only what the table names is indexed."""
-    end = finding["window"]["end"]
-    return monthly(FINDINGS, end), str(finding["id"]), {"@timestamp": end, **finding}
+    @property
+    def mine(self) -> dict[str, Any]:
+        """The query of this namespace's documents."""
+        return {"term": {"data_stream.namespace": self.namespace}}
 
+    def _body(self, **fields: Any) -> dict[str, Any]:
+        return {"data_stream": {"namespace": self.namespace}, **fields}
 
-def change_document(event: Mapping[str, Any], model: str | None) -> Document:
-    """A change of an incident."""
-    body = {
-        "@timestamp": event["at"],
-        "incident": {"id": event["incident"]},
-        "kind": event["kind"],
-        "change": dict(event),
-    }
-    if model is not None:
-        body["ml"] = {"model": {"name": model}}
-    return monthly(CHANGES, event["at"]), str(event["id"]), body
+    def profile_place(self, model: str, ruler: str, hour: dt.datetime) -> tuple[str, str]:
+        """Index and id of the profile of an hour."""
+        return monthly(PROFILES, hour), self.id(key(model), ruler, f"{hour.astimezone(dt.UTC):%Y%m%dT%H}")
 
+    def profile(self, profile: WindowProfile, ruler: Ruler) -> Document:
+        """An hour's profile, whole and not indexed."""
+        start = profile.window.start
+        assert start is not None
+        body = self._body(
+            ml={"model": {"name": profile.model}, "card": profile.ruler},
+            n=profile.n,
+            complete=profile.complete,
+            reason=profile.reason,
+            profile=profile.to_dict(ruler),
+        )
+        return *self.profile_place(profile.model, profile.ruler, start), {"@timestamp": start.isoformat(), **body}
 
-def incident_document(incident: Incident) -> Document:
-    """An incident as its changes left it, by names that Kibana shows."""
-    held = incident.to_dict()
-    segment = incident.segment or {}
-    named = (
-        "id",
-        "state",
-        "severity",
-        "opened",
-        "updated",
-        "recovered",
-        "acknowledged_by",
-        "snoozed_until",
-        "title",
-        "message",
-    )
-    body = {
-        "@timestamp": held["opened"],
-        "incident": {name: held[name] for name in named},
-        "ml": {"model": {"name": incident.model, "version": incident.versions}},
-        "features": incident.features,
-        "checks": incident.checks,
-        "segment": {"field": list(segment), "value": list(segment.values())},
-        "onset": held["onset"],
-        "causes": incident.causes,
-        "findings": incident.findings,
-        "worst": held["worst"],
-        "documents": incident.documents,
-    }
-    return INCIDENTS, incident.id, body
+    def finding(self, model: str, finding: Mapping[str, Any]) -> Document:
+        """A finding with its evidence, of which only what the table names is indexed."""
+        end = finding["window"]["end"]
+        body = {"@timestamp": end, **self._body(model=model), **finding}
+        return monthly(FINDINGS, end), self.id(str(finding["id"])), body
+
+    def change(self, event: Mapping[str, Any], model: str | None) -> Document:
+        """A change of an incident."""
+        body = self._body(incident={"id": event["incident"]}, kind=event["kind"], change=dict(event))
+        if model is not None:
+            body["ml"] = {"model": {"name": model}}
+        return monthly(CHANGES, event["at"]), self.id(str(event["id"])), {"@timestamp": event["at"], **body}
+
+    def incident(self, incident: Incident) -> Document:
+        """An incident as its changes left it, by names that Kibana shows."""
+        held = incident.to_dict()
+        segment = incident.segment or {}
+        body = self._body(
+            incident={name: held[name] for name in _INCIDENT},
+            ml={"model": {"name": incident.model, "version": incident.versions}},
+            segment={"field": list(segment), "value": list(segment.values())},
+            **{
+                name: held[name] for name in ("features", "checks", "onset", "causes", "findings", "worst", "documents")
+            },
+        )
+        return INCIDENTS, self.id(incident.id), {"@timestamp": held["opened"], **body}
+
+    def state_place(self, model: str) -> tuple[str, str]:
+        """Index and id of what one run leaves for the next."""
+        return STATE, self.id("run", key(model))
+
+    def state(self, model: str, state: Mapping[str, Any]) -> Document:
+        """What one run leaves for the next."""
+        body = self._body(ml={"model": {"name": model}}, judged=state.get("judged"), state=dict(state))
+        return *self.state_place(model), body
 
 
 def in_order(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

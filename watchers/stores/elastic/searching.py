@@ -119,7 +119,9 @@ class Searcher:
                 found.append(held["_source"] if held.get("found") else None)
         return found
 
-    def write(self, documents: Sequence[tuple[str, str, Mapping[str, Any]]], *, create: bool = False) -> int:
+    def write(
+        self, documents: Sequence[tuple[str, str, Mapping[str, Any] | orjson.Fragment]], *, create: bool = False
+    ) -> int:
         """Write documents (index, id, body); how many were new.
 
         Args:

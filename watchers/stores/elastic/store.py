@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import math
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from elasticsearch import Elasticsearch
 
 from mllog.card import ModelCard
+from mllog.elastic.cards import CARDS, card_body
 from mllog.elastic.client import connect
+from mllog.events import dataset
 from mllog.places import parse
 from mllog.ruler import Ruler
 from watchers.finding import Window
@@ -17,15 +24,16 @@ from watchers.incidents.incident import IncidentEvent, fold
 from watchers.profile import WindowProfile
 from watchers.stores.base import DocumentQuery, Rejected
 from watchers.stores.elastic import queries, results
-from watchers.stores.elastic.counting import Profiler, stream
+from watchers.stores.elastic.counting import Profiler
 from watchers.stores.elastic.plan import Body, predictions
+from watchers.stores.elastic.results import Results
 from watchers.stores.elastic.searching import PAGE, Searcher
 
-EVENTS: Final = "logs-mllog.*"
-PREDICTIONS: Final = "logs-mllog.prediction.*"
-DEPLOYMENTS: Final = "logs-mllog.deployment-*"
-DEAD: Final = "logs-mllog.deadletter-*"
+_ADDED: Final = frozenset({"@timestamp", "data_stream"})
+"""Keys of a finding's document that aren't the finding's."""
+
 _MODELS: Final = 10_000
+_SLOTS: Final = 200
 _SAMPLE_SEED: Final = 20130129
 _MANIFESTS: Final = 1000
 
@@ -35,62 +43,62 @@ class ElasticsearchStore:
 
     Args:
         place: ``elasticsearch+http(s)://[user:password@]host:port``.
+        namespace: Of the data streams; ``MLLOG_NAMESPACE`` or ``default``, as for the logger, where none is given.
         client: Instead of one for the place.
 
     Raises:
         mllog.errors.PlaceError: it is no such place.
     """
 
-    def __init__(self, place: str, client: Elasticsearch | None = None) -> None:
+    def __init__(self, place: str, *, namespace: str | None = None, client: Elasticsearch | None = None) -> None:
         parsed = parse(place)
         self.searcher = Searcher(client or connect(parsed), str(parsed))
+        self.namespace = namespace or os.environ.get("MLLOG_NAMESPACE") or "default"
+        self.results = Results(self.namespace)
         self._manifests: dict[str, dict[str, Any] | None] = {}
 
     def refresh(self) -> None:
         """Let searches see every event that was indexed."""
-        self.searcher.refresh(EVENTS)
+        self.searcher.refresh(self._streams("*"))
+
+    def _streams(self, kind: str) -> str:
+        """Data streams of a kind of event."""
+        return f"logs-mllog.{kind}-{self.namespace}"
+
+    def _predictions(self, model: str) -> str:
+        return f"logs-{dataset('prediction', model)}-{self.namespace}"
 
     def models(self) -> list[str]:
         """Models that have predictions, by name."""
         without = {"term": {"ml.model.role": "shadow"}}
         query = {"bool": {"filter": {"term": {"event.action": "predict"}}, "must_not": without}}
         aggs = {"models": {"terms": {"field": "ml.model.name", "size": _MODELS}}}
-        answer = self.searcher.search(PREDICTIONS, {"size": 0, "query": query, "aggs": aggs})
+        answer = self.searcher.search(self._streams("prediction.*"), {"size": 0, "query": query, "aggs": aggs})
         found = answer.get("aggregations", {}).get("models", {}).get("buckets", ())
         return sorted(bucket["key"] for bucket in found)
 
     def cards(self) -> list[ModelCard]:
-        """Cards that were kept, oldest first."""
-        self.searcher.refresh(results.CARDS)
-        sort = [
-            {"saved": {"order": "asc", "unmapped_type": "date"}},
-            {"ml.card": {"order": "asc", "unmapped_type": "keyword"}},
-        ]
-        return [
-            ModelCard.from_dict(hit["_source"]["card"])
-            for hit in self.searcher.pages(results.CARDS, {"match_all": {}}, sort)
-        ]
+        """Cards that loggers left and watchers made, oldest first; the same in every namespace."""
+        self.searcher.refresh(CARDS)
+        sort = [{"saved": {"order": "asc", "unmapped_type": "date"}}]
+        hits = self.searcher.pages(CARDS, {"match_all": {}}, sort, ["card"])
+        return [ModelCard.from_dict(hit["_source"]["card"]) for hit in hits]
 
     def save_card(self, card: ModelCard) -> None:
         """Keep a card; one that is kept already stays as old as it is."""
-        body = {
-            "ml": {"model": {"name": card.model, "version": card.version}, "card": card.ruler.hash},
-            "saved": dt.datetime.now(dt.UTC).isoformat(),
-            "card": card.to_dict(),
-        }
-        name = card.file_name.removesuffix(".json")
-        self.searcher.write([(results.CARDS, name, body)], create=True)
+        body = card_body(card.model, card.version, card.ruler.hash, card.to_dict(), time.time())
+        self.searcher.write([(CARDS, card.file_name.removesuffix(".json"), orjson.Fragment(body))], create=True)
 
     def span(self, model: str) -> tuple[dt.datetime, dt.datetime] | None:
         """Least and greatest event time of a model's predictions."""
         filters = [{"term": {"ml.model.name": model}}, {"term": {"event.action": "predict"}}]
         query = {"bool": {"filter": filters, "must_not": {"term": {"ml.model.role": "shadow"}}}}
-        ends = self._ends(stream(model), query, ("asc", "desc"))
+        ends = self._ends(self._predictions(model), query, ("asc", "desc"))
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
     def latest(self) -> dt.datetime | None:
         """Greatest event time of any event."""
-        return self._ends(EVENTS, {"match_all": {}}, ("desc",))[0]
+        return self._ends(self._streams("*"), {"match_all": {}}, ("desc",))[0]
 
     def _ends(self, index: str, query: Body, directions: Sequence[str]) -> list[dt.datetime | None]:
         bodies = []
@@ -102,26 +110,33 @@ class ElasticsearchStore:
         return [dt.datetime.fromisoformat(hits[0]["_source"]["@timestamp"]) if hits else None for hits in found]
 
     def sample(self, model: str, start: dt.datetime, end: dt.datetime, limit: int) -> list[dict[str, Any]]:
-        """Up to ``limit`` predictions of a span, drawn evenly; for a model's first card, not for statistics."""
+        """Up to ``limit`` predictions of a span, spread evenly; for a model's first card, not for statistics."""
+        index = self._predictions(model)
+        step = dt.timedelta(seconds=max(1, math.ceil((end - start).total_seconds() / _SLOTS)))
+        histogram = {"field": "@timestamp", "fixed_interval": f"{step.seconds}s", "min_doc_count": 1}
         query = predictions(model, start.isoformat(), end.isoformat())
-        drawn = {
-            "function_score": {
-                "query": query,
-                "random_score": {"seed": _SAMPLE_SEED, "field": "event.id"},
-                "boost_mode": "replace",
-            }
-        }
+        body = {"size": 0, "query": query, "aggs": {"slots": {"date_histogram": histogram}}}
+        slots = self.searcher.search(index, body).get("aggregations", {}).get("slots", {}).get("buckets", ())
+        total = sum(slot["doc_count"] for slot in slots)
         found: list[dict[str, Any]] = []
-        for hit in self.searcher.pages(stream(model), drawn, [{"_score": {"order": "asc"}}, queries.ID]):
-            found.append(hit["_source"])
-            if len(found) >= limit:
-                break
+        before = 0
+        for slot in slots:
+            upto = before + slot["doc_count"]
+            wanted = upto * min(limit, total) // total - before * min(limit, total) // total
+            before = upto
+            if wanted:
+                low = dt.datetime.fromtimestamp(slot["key"] / 1000, dt.UTC)
+                span = predictions(model, max(low, start).isoformat(), min(low + step, end).isoformat())
+                draw = {"seed": _SAMPLE_SEED, "field": "event.id"}
+                drawn = {"function_score": {"query": span, "random_score": draw, "boost_mode": "replace"}}
+                hits = self.searcher.pages(index, drawn, [{"_score": {"order": "asc"}}])
+                found += [hit["_source"] for hit in itertools.islice(hits, wanted)]
         return sorted(found, key=lambda event: str(event["@timestamp"]))
 
     def profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
         """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
         deployed = self._deployed(model, start, end)
-        for profile in Profiler(self.searcher, model, ruler).profiles(start, end):
+        for profile in Profiler(self.searcher, self._predictions(model), model, ruler).profiles(start, end):
             low, high = profile.window.start, profile.window.end
             assert low is not None
             assert high is not None
@@ -138,7 +153,7 @@ class ElasticsearchStore:
         query = {"bool": {"filter": [{"term": {"ml.model.name": model}}, {"term": {"event.action": "deploy"}}, within]}}
         found = []
         for hit in self.searcher.pages(
-            DEPLOYMENTS, query, queries.BY_TIME, ["@timestamp", "ml.environment", "ml.manifest"]
+            self._streams("deployment"), query, queries.BY_TIME, ["@timestamp", "ml.environment", "ml.manifest"]
         ):
             source = hit["_source"]
             fingerprint = source["ml"].get("environment")
@@ -154,14 +169,14 @@ class ElasticsearchStore:
             hour += dt.timedelta(hours=1)
         places = []
         while hour < end:
-            places.append(results.profile_place(model, ruler.hash, hour))
+            places.append(self.results.profile_place(model, ruler.hash, hour))
             hour += dt.timedelta(hours=1)
         held = self.searcher.get(places, ["profile"])
         return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
         """Keep profiles; writing the same hour again replaces it."""
-        self.searcher.write([results.profile_document(profile, ruler) for profile in profiles])
+        self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
 
     def documents(
         self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int
@@ -169,7 +184,7 @@ class ElasticsearchStore:
         """Ids of the events that show a finding best."""
         assert window.start is not None
         assert window.end is not None
-        within = predictions(model, window.start.isoformat(), window.end.isoformat())
+        within = predictions(model, window.start.isoformat(), window.end.isoformat(), tails=True)
         filters = [within, queries.condition(query), *queries.of_segment(segment)]
         body = {
             "size": limit,
@@ -178,7 +193,7 @@ class ElasticsearchStore:
             "sort": queries.order(query),
             "_source": ["event.id"],
         }
-        hits = self.searcher.search(stream(model), body)["hits"]["hits"]
+        hits = self.searcher.search(self._predictions(model), body)["hits"]["hits"]
         return [hit["_source"]["event"]["id"] for hit in hits]
 
     def events(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -186,7 +201,7 @@ class ElasticsearchStore:
         found = {}
         for begin in range(0, len(ids), PAGE):
             body = {"size": PAGE, "query": {"terms": {"event.id": list(ids[begin : begin + PAGE])}}}
-            for hit in self.searcher.search(EVENTS, body)["hits"]["hits"]:
+            for hit in self.searcher.search(self._streams("*"), body)["hits"]["hits"]:
                 found[hit["_source"]["event"]["id"]] = hit["_source"]
         return found
 
@@ -194,7 +209,8 @@ class ElasticsearchStore:
         """Every event of one prediction (by ``ml.prediction_id`` or ``event.id``), in time order."""
         query = queries.any_of({"term": {"ml.prediction_id": prediction_id}}, {"term": {"event.id": prediction_id}})
         events = {
-            hit["_source"]["event"]["id"]: hit["_source"] for hit in self.searcher.pages(EVENTS, query, queries.BY_TIME)
+            hit["_source"]["event"]["id"]: hit["_source"]
+            for hit in self.searcher.pages(self._streams("*"), query, queries.BY_TIME)
         }
         return sorted(events.values(), key=lambda event: str(event["@timestamp"]))
 
@@ -203,7 +219,7 @@ class ElasticsearchStore:
         if fingerprint not in self._manifests:
             filters = [{"term": {"ml.environment": fingerprint}}, {"term": {"event.action": "deploy"}}]
             body = {"size": 1, "query": {"bool": {"filter": filters}}, "_source": ["ml.manifest"]}
-            hits = self.searcher.search(DEPLOYMENTS, body)["hits"]["hits"]
+            hits = self.searcher.search(self._streams("deployment"), body)["hits"]["hits"]
             if not hits:
                 return None  # it may come yet
             if len(self._manifests) >= _MANIFESTS:
@@ -216,26 +232,27 @@ class ElasticsearchStore:
         body = {"size": PAGE, "sort": [{"@timestamp": {"order": "desc", "unmapped_type": "date"}}]}
         return [
             Rejected(f"{hit['_index']}/{hit['_id']}", 1, str(hit["_source"].get("error", {}).get("message", "")))
-            for hit in self.searcher.search(DEAD, body)["hits"]["hits"]
+            for hit in self.searcher.search(self._streams("deadletter"), body)["hits"]["hits"]
         ]
 
     def rejected_count(self) -> int:
         """How many events were refused."""
-        answer = self.searcher.search(DEAD, {"size": 0, "track_total_hits": True})
+        answer = self.searcher.search(self._streams("deadletter"), {"size": 0, "track_total_hits": True})
         return int(answer["hits"]["total"]["value"])
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep findings (documents with an ``id``); writing one again replaces it."""
-        del model  # each finding says it
-        self.searcher.write([results.finding_document(finding) for finding in findings])
+        self.searcher.write([self.results.finding(model, finding) for finding in findings])
 
     def findings(self, model: str) -> list[dict[str, Any]]:
         """Findings of a model in time order."""
         index = f"{results.FINDINGS}-*"
         self.searcher.refresh(index)
         found = [
-            {name: value for name, value in hit["_source"].items() if name != "@timestamp"}
-            for hit in self.searcher.pages(index, {"term": {"model": model}}, queries.BY_TIME_ALONE)
+            {name: value for name, value in hit["_source"].items() if name not in _ADDED}
+            for hit in self.searcher.pages(
+                index, {"bool": {"filter": [self.results.mine, {"term": {"model": model}}]}}, queries.BY_TIME_ALONE
+            )
         ]
         return sorted(found, key=lambda finding: str(finding["window"]["end"]))
 
@@ -249,28 +266,28 @@ class ElasticsearchStore:
         held = [IncidentEvent.from_dict(event) for event in events]
         models = results.models_of(held)
         self.searcher.write(
-            [results.change_document(event, models.get(event["incident"])) for event in events], create=True
+            [self.results.change(event, models.get(event["incident"])) for event in events], create=True
         )
         touched = sorted({event.incident for event in held})
-        folded = fold(IncidentEvent.from_dict(event) for event in self._changes({"terms": {"incident.id": touched}}))
-        self.searcher.write([results.incident_document(incident) for incident in folded.values()])
+        folded = fold(IncidentEvent.from_dict(event) for event in self._changes([{"terms": {"incident.id": touched}}]))
+        self.searcher.write([self.results.incident(incident) for incident in folded.values()])
 
     def incident_events(self) -> list[dict[str, Any]]:
         """All incident events, each incident's in order."""
-        return self._changes({"match_all": {}})
+        return self._changes([])
 
-    def _changes(self, query: Body) -> list[dict[str, Any]]:
+    def _changes(self, filters: Sequence[Body]) -> list[dict[str, Any]]:
         index = f"{results.CHANGES}-*"
         self.searcher.refresh(index)
+        query = {"bool": {"filter": [self.results.mine, *filters]}}
         hits = self.searcher.pages(index, query, queries.BY_TIME_ALONE, ["change"])
         return results.in_order(hit["_source"]["change"] for hit in hits)
 
     def state(self, model: str) -> dict[str, Any]:
         """What the last run left for the next."""
-        (held,) = self.searcher.get([(results.STATE, f"run-{results.key(model)}")])
+        (held,) = self.searcher.get([self.results.state_place(model)])
         return dict(held["state"]) if held else {}
 
     def write_state(self, model: str, state: Mapping[str, Any]) -> None:
         """Keep that, all or nothing."""
-        body = {"ml": {"model": {"name": model}}, "judged": state.get("judged"), "state": dict(state)}
-        self.searcher.write([(results.STATE, f"run-{results.key(model)}", body)])
+        self.searcher.write([self.results.state(model, state)])
