@@ -23,6 +23,7 @@ from watchers.stores.elastic import ElasticsearchStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+
     from support.elasticsearch import Node
 
     from mllog.ruler import CellKey, Ruler

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.errors import PlaceError
+from mllog.errors import MllogError, PlaceError
 from mllog.places import parse
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ class DemoCommand:
         parser.add_argument(
             "--out", default="demo-out", metavar="DIR", help="where everything goes (default: demo-out)"
         )
-        parser.add_argument("--store", metavar="PLACE", help="where the events go: a folder (default: DIR/events)")
+        parser.add_argument(
+            "--store",
+            metavar="PLACE",
+            help="where the events are judged: a folder (default: DIR/events), or elasticsearch+http(s)://HOST:PORT",
+        )
         parser.add_argument(
             "--seed", type=int, default=0, help="another seed plants other faults on other days (default: 0)"
         )
@@ -50,8 +54,9 @@ class DemoCommand:
         """
         started = time.perf_counter()
         try:
-            events = _events_folder(args)
-        except PlaceError as error:
+            place = _elasticsearch(args)
+            events = _events_folder(args, None if place else args.store)
+        except MllogError as error:
             print(f"mllog demo: {error}", file=sys.stderr)
             return USAGE
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
@@ -61,7 +66,7 @@ class DemoCommand:
         from watchers.schedule import incidents_of  # noqa: PLC0415
 
         with Steps(quiet=args.json, lines=True) as steps:
-            done = drive(events, args.seed, steps)
+            done = drive(events, args.seed, steps, place)
             incidents = list(incidents_of(done.store).values())
             found = verdicts(done.faults, incidents)
             rest = others(done.faults, incidents, done.frame)
@@ -84,21 +89,42 @@ class DemoCommand:
         return FINE if all(verdict.named for verdict in found) else FAILED
 
 
-def _events_folder(args: argparse.Namespace) -> Path:
+def _elasticsearch(args: argparse.Namespace) -> str | None:
+    """The Elasticsearch that was asked for, where it holds no earlier demonstration; None where a folder was."""
+    place = parse(args.store) if args.store else None
+    if place is None or place.kind == "file":
+        return None
+    if place.kind != "elasticsearch":
+        raise PlaceError(
+            f"store {str(place)!r}: events can be judged in a folder or in elasticsearch+http(s)://HOST:PORT",
+            field="store",
+            value=str(place),
+        )
+    from watchers.demo.drive import MODEL  # noqa: PLC0415 - pandas and scikit-learn take seconds
+    from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415 - of another extra
+
+    store = ElasticsearchStore(args.store)
+    if store.span(MODEL) is not None:
+        raise PlaceError(
+            f"store {str(place)!r} has events of model {MODEL!r} in namespace {store.namespace!r} already, and events "
+            "are never overwritten; choose another: MLLOG_NAMESPACE=demo2",
+            field="store",
+            value=str(place),
+        )
+    return str(args.store)
+
+
+def _events_folder(args: argparse.Namespace, store: str | None) -> Path:
     """An empty folder for the events; what an earlier demonstration left is put out of the way."""
     if Path(args.out).exists() and not Path(args.out).is_dir():
         raise PlaceError(f"--out {args.out!r} is a file; give a folder")
-    text = args.store or str(Path(args.out) / "events")
+    text = store or str(Path(args.out) / "events")
     place = parse(text)
-    if place.kind != "file":
-        raise PlaceError(
-            f"store {text!r}: this release's demo writes to a folder only; leave --store out, or give a folder"
-        )
     folder = Path(place.location)
     if folder.exists() and not folder.is_dir():
         raise PlaceError(f"store {text!r} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):
-        if args.store or not (Path(args.out) / "card.json").exists():
+        if store or not (Path(args.out) / "card.json").exists():
             raise PlaceError(f"store {text!r} isn't empty, and events are never overwritten; give another folder")
         number = next(n for n in range(1, 10_000) if not folder.with_name(f"{folder.name}.{n}").exists())
         folder.rename(folder.with_name(f"{folder.name}.{number}"))
@@ -115,6 +141,7 @@ def _document(done: Drive, found: list[Verdict], rest: list[Other], seconds: flo
         "events": done.predictions,
         "seconds": round(seconds, 1),
         "logged_seconds": round(done.logged, 1),
+        "shipped_seconds": round(done.shipped, 1),
         "judged_seconds": round(done.judged, 1),
         "report": str(report),
     }
@@ -172,7 +199,8 @@ def _print(done: Drive, found: list[Verdict], rest: list[Other], seconds: float,
         f"{named} of {len(found)} planted faults found and named, "
         f"{false_alarms} false alarm{'' if false_alarms == 1 else 's'}. "
         f"{done.predictions:,} predictions and their labels logged in {done.logged:.0f} s, "
-        f"judged hour by hour in {done.judged:.0f} s; {seconds:.0f} s in all.",
+        + (f"shipped in {done.shipped:.0f} s, " if done.shipped >= 0.5 else "")
+        + f"judged hour by hour in {done.judged:.0f} s; {seconds:.0f} s in all.",
         highlight=False,
     )
     console.print(f"The report: {report}", highlight=False, soft_wrap=True)

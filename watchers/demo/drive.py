@@ -16,6 +16,7 @@ import pandas as pd
 import mllog
 from mllog.card import ModelCard
 from mllog.environment import Manifest, current
+from mllog.errors import StoreError
 from mllog.stamps import moment
 from watchers.demo import faults as planted
 from watchers.demo.faults import Fault
@@ -23,7 +24,7 @@ from watchers.demo.flights import FEATURES, load
 from watchers.demo.model import Models, score, train
 from watchers.demo.replay import Request, requests
 from watchers.schedule import RunReport, run
-from watchers.stores.files import FilesStore
+from watchers.stores import FilesStore, Store
 
 MODEL: Final = "flight-delay"
 OTHER: Final = "flight-delay-hour"
@@ -34,6 +35,8 @@ SERVING: Final = (dt.datetime(2013, 1, 29, tzinfo=ZONE), dt.datetime(2013, 4, 15
 CHANGED_PACKAGE: Final = ("scikit-learn", "1.3.9")
 COST: Final = 0.0004
 """USD a prediction."""
+
+SHIPPING: Final = "ship the events to Elasticsearch"
 
 Progress = Callable[[str, int, int], None]
 """Told of (what is done, steps done, steps to do)."""
@@ -62,6 +65,7 @@ class Drive:
         report: What the watchers found.
         store: Where it all is.
         logged: Seconds that logging took.
+        shipped: Seconds that shipping to Elasticsearch took.
         judged: Seconds that judging took.
     """
 
@@ -70,18 +74,23 @@ class Drive:
     cards: list[ModelCard]
     predictions: int
     report: RunReport
-    store: FilesStore
+    store: Store
     logged: float
+    shipped: float
     judged: float
 
 
-def drive(folder: Path, seed: int = 0, progress: Progress | None = None) -> Drive:
+def drive(folder: Path, seed: int = 0, progress: Progress | None = None, place: str | None = None) -> Drive:
     """Replay the flights into ``folder`` with faults planted, and judge every hour of them.
 
     Args:
         folder: Where events go; it must be empty or not there.
         seed: Of the faults: another seed plants them elsewhere, on other days.
         progress: Told how far it is.
+        place: An Elasticsearch that the events are shipped to, and judged in; without one that is the folder.
+
+    Raises:
+        mllog.errors.StoreError: It can't be reached, or didn't take every event.
     """
     tell = progress or (lambda *_: None)
     tell("read the flights of New York, 2013, and train the models", 0, 1)
@@ -98,14 +107,53 @@ def drive(folder: Path, seed: int = 0, progress: Progress | None = None) -> Driv
         card.save(folder.parent / name)
     predictions = replay(stream, cards[0], folder, seed, tell)
     logged = time.perf_counter()
-    store = FilesStore(folder)
+    store: Store = FilesStore(folder)
+    if place is not None:
+        store = ship(folder, place, predictions, tell)
+    judging = time.perf_counter()
     report = run(
         store,
         SERVING[1] + dt.timedelta(hours=1),
         cards=[cards[1]],
         progress=lambda _, done, total: tell("judge hour by hour", done, total),
     )
-    return Drive(faults, frame, cards, predictions, report, store, logged - started, time.perf_counter() - logged)
+    return Drive(
+        faults,
+        frame,
+        cards,
+        predictions,
+        report,
+        store,
+        logged=logged - started,
+        shipped=judging - logged,
+        judged=time.perf_counter() - judging,
+    )
+
+
+def ship(folder: Path, place: str, predictions: int, tell: Progress) -> Store:
+    """Set an Elasticsearch up, bring what the logger wrote there, as ``mllog ship`` does, and open it as a store."""
+    from mllog.elastic.client import connect, explained  # noqa: PLC0415 - of another extra
+    from mllog.elastic.setup import ensure  # noqa: PLC0415
+    from mllog.places import parse  # noqa: PLC0415
+    from mllog.shipping.destinations import open_destination  # noqa: PLC0415
+    from mllog.shipping.shipper import Shipper  # noqa: PLC0415
+    from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415
+
+    with explained(place):
+        ensure(connect(place))
+    shipper = Shipper(folder, open_destination(parse(place), parallel=True), give_up=60.0)
+
+    def shipped() -> None:
+        tell(SHIPPING, min(shipper.counts.delivered, predictions), predictions)
+
+    tell(SHIPPING, 0, predictions)
+    shipper.run(progress=shipped)
+    tell(SHIPPING, predictions, predictions)
+    if shipper.reason or shipper.counts.dead:
+        raise StoreError(shipper.reason or f"{shipper.counts.dead} events were refused; see {folder / '_dead'}")
+    store = ElasticsearchStore(place)
+    store.refresh()
+    return store
 
 
 def make_cards(training: pd.DataFrame, models: Models) -> list[ModelCard]:
