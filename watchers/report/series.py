@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mllog.ruler import LATENCY, MISSING_KINDS, Feature, Ruler
+from mllog.ruler import MISSING_KINDS, Feature, Ruler
 from watchers.profile import ALL, Segment, WindowProfile
+from watchers.quantiles import quantiles
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -128,33 +129,6 @@ def training(ruler: Ruler, zone: ZoneInfo, card: Any) -> Counts | None:
         else:
             row += np.asarray(counts, dtype=float)
     return Counts(ruler, zone, (dt.datetime(1970, 1, 1, tzinfo=dt.UTC),), 1, row[None, :]) if row[0] > 0 else None
-
-
-def quantiles(feature: Feature, bins: Values, q: float) -> Values:
-    """Quantile ``q`` of each row of ``bins``."""
-    edges = np.asarray(feature.edges, dtype=float)
-    if not edges.size:
-        return np.full(len(bins), np.nan)
-    logarithmic = feature.name == LATENCY
-    width = float(edges[-1] - edges[0]) / max(edges.size - 1, 1) or 1.0
-    low = feature.low if feature.low is not None and feature.low < edges[0] else edges[0] - width
-    high = feature.high if feature.high is not None and feature.high > edges[-1] else edges[-1] + width
-    if logarithmic:
-        low, high = edges[0] / 2, edges[-1] * 2
-    bounds = np.concatenate([[low], edges, [high]])
-    if logarithmic:
-        bounds = np.log(bounds)
-    totals = bins.sum(axis=1)
-    below = np.cumsum(bins, axis=1)
-    wanted = q * totals
-    k = np.minimum((below < wanted[:, None]).sum(axis=1), bins.shape[1] - 1)
-    rows = np.arange(len(bins))
-    inside = bins[rows, k]
-    rest = wanted - (below[rows, k] - inside)
-    part = np.divide(rest, inside, out=np.full(len(bins), 0.5), where=inside > 0)
-    result = bounds[k] + np.clip(part, 0, 1) * (bounds[k + 1] - bounds[k])
-    result = np.exp(result) if logarithmic else result
-    return np.where(totals > 0, result, np.nan)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mllog.events import dataset
 from mllog.ruler import Ruler
+from watchers import windows
 from watchers.incidents.incident import Incident, IncidentEvent
 from watchers.profile import WindowProfile
 
@@ -19,6 +20,7 @@ Document = tuple[str, str, dict[str, Any]]
 """(index, id, body)."""
 
 PROFILES: Final = "mllog-profile"
+WINDOWS: Final = "mllog-window"
 FINDINGS: Final = "mllog-finding"
 CHANGES: Final = "mllog-incident-event"
 INCIDENTS: Final = "mllog-incidents"
@@ -79,6 +81,12 @@ class Results:
             profile=profile.to_dict(ruler),
         )
         return *self.profile_place(profile.model, profile.ruler, start), {"@timestamp": start.isoformat(), **body}
+
+    def window(self, document: windows.Document) -> Document:
+        """What a dashboard reads of a window."""
+        model = document["ml"]["model"]["name"]
+        name = self.id(key(model), windows.key(document))
+        return monthly(WINDOWS, document["@timestamp"]), name, {**document, **self._body()}
 
     def finding(self, model: str, finding: Mapping[str, Any]) -> Document:
         """A finding with its evidence, of which only what the table names is indexed."""

@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ from mllog.elastic.cards import CARDS, card_body
 from mllog.elastic.client import connect
 from mllog.events import dataset
 from mllog.places import parse
-from mllog.ruler import Ruler
+from mllog.ruler import CellKey, Ruler
+from watchers import windows
 from watchers.finding import Window
 from watchers.incidents.incident import IncidentEvent, fold
-from watchers.profile import WindowProfile
+from watchers.profile import WindowProfile, merge
 from watchers.stores.base import DocumentQuery, Rejected
 from watchers.stores.elastic import queries, results
 from watchers.stores.elastic.counting import Profiler
@@ -56,6 +58,7 @@ class ElasticsearchStore:
         self.namespace = namespace or os.environ.get("MLLOG_NAMESPACE") or "default"
         self.results = Results(self.namespace)
         self._manifests: dict[str, dict[str, Any] | None] = {}
+        self._trainings: dict[str, Counter[CellKey]] = {}
 
     def refresh(self) -> None:
         """Let searches see every event that was indexed."""
@@ -175,8 +178,33 @@ class ElasticsearchStore:
         return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
-        """Keep profiles; writing the same hour again replaces it."""
+        """Keep profiles, and the window documents that follow from them; writing the same hour again replaces it."""
         self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
+        self.searcher.write([self.results.window(document) for document in self._windows(profiles, ruler)])
+
+    def _windows(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> Iterator[windows.Document]:
+        training = self._training(ruler)
+        for profile in profiles:
+            yield from windows.hour_documents(profile, ruler)
+            if profile.n >= windows.BUSY:
+                yield from windows.bucket_documents(profile, ruler, training)
+        ends = {profile.window.end for profile in profiles if profile.window.end is not None}
+        for end in sorted(end for end in ends if end.astimezone(dt.UTC).hour == 0):
+            day = self.stored_profiles(profiles[0].model, ruler, end - dt.timedelta(days=1), end)
+            if day:
+                yield from windows.bucket_documents(merge(day), ruler, training)
+
+    def _training(self, ruler: Ruler) -> Counter[CellKey]:
+        """Counts of training by cell; none where nobody kept the card."""
+        if ruler.hash not in self._trainings:
+            found: Counter[CellKey] = Counter()
+            for card in self.cards():
+                if card.ruler.hash == ruler.hash:
+                    found = Counter()
+                    for stratum in card.training.values():
+                        found.update(stratum)
+            self._trainings[ruler.hash] = found
+        return self._trainings[ruler.hash]
 
     def documents(
         self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int

@@ -1,0 +1,167 @@
+"""Window documents: a profile as small typed documents, so that saved dashboards work for any model.
+
+Of each hour: one document a metric and one a feature. Of each hour that has :data:`BUSY` events, and of each day: the
+share of each bucket of a feature beside its share in training, and the most frequent tokens that training never had. An
+hour of a few dozen events has no shares worth drawing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mllog.ruler import LABEL, LATENCY, MISSING_KINDS, SCORE, VALUE, CellKey, Feature, Ruler
+from watchers.profile import WindowProfile
+from watchers.quantiles import quantiles
+
+Document = dict[str, Any]
+Counts = npt.NDArray[np.int64]
+
+BUSY: Final = 200
+MOST_BUCKETS: Final = 20
+MOST_TOKENS: Final = 20
+_QUANTILES: Final = {0.5: "p50", 0.95: "p95"}
+_OUTPUTS: Final = {SCORE: "score", VALUE: "value", LATENCY: "latency"}
+
+
+def hour_documents(profile: WindowProfile, ruler: Ruler) -> Iterator[Document]:
+    """The metrics and features of an hour; nothing of one without events or that couldn't be counted."""
+    counts = _counts(profile)
+    if counts is None:
+        return
+    n = int(counts[0])
+    for name, value in _metrics(ruler, counts):
+        yield _document(profile, "metric", n, metric={"name": name, "value": value})
+    for feature in ruler.inputs:
+        yield _feature(profile, ruler, feature, counts)
+
+
+def bucket_documents(
+    profile: WindowProfile, ruler: Ruler, training: Mapping[CellKey, int] | None = None
+) -> Iterator[Document]:
+    """The buckets and tokens of an hour or a day.
+
+    Args:
+        profile: Counts.
+        ruler: Their layout.
+        training: Counts of training by cell, where they are known.
+    """
+    counts = _counts(profile)
+    if counts is None:
+        return
+    n = int(counts[0])
+    for feature in ruler.features:
+        if feature.is_input or feature.name in {LABEL, *_OUTPUTS}:
+            about = {"name": feature.name, "kind": feature.kind}
+            for value, share, reference in _buckets(ruler, feature, counts, training or {}):
+                bucket = {"value": value, "share": share, "reference": reference}
+                yield _document(profile, "bucket", n, feature=about, bucket=bucket)
+    for token, count in profile.names.get("token", Counter()).most_common(MOST_TOKENS):
+        yield _document(profile, "token", n, token={"value": token, "count": count})
+
+
+def key(document: Document) -> str:
+    """What tells a window document from all others of its model's."""
+    parts = (
+        document["@timestamp"],
+        document["window"]["seconds"],
+        document["kind"],
+        *(document.get(name, {}).get(part) for name, part in
+          (("feature", "name"), ("bucket", "value"), ("token", "value"), ("metric", "name"))),
+    )  # fmt: skip
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def _counts(profile: WindowProfile) -> Counts | None:
+    counts = profile.total()
+    return counts if profile.complete and counts.size and counts[0] else None
+
+
+def _document(profile: WindowProfile, kind: str, n: int, **about: Any) -> Document:
+    start, end = profile.window.start, profile.window.end
+    assert start is not None
+    assert end is not None
+    return {
+        "@timestamp": start.isoformat(),
+        "kind": kind,
+        "ml": {"model": {"name": profile.model, "version": sorted(profile.names.get("version", ()))}},
+        "window": {"end": end.isoformat(), "seconds": int((end - start) / dt.timedelta(seconds=1))},
+        "n": n,
+        **about,
+    }
+
+
+def _metrics(ruler: Ruler, counts: Counts) -> Iterator[tuple[str, float]]:
+    yield "predictions", float(counts[0])
+    yield "failures", counts[1] / counts[0]
+    for name, called in _OUTPUTS.items():
+        feature = ruler.by_name.get(name)
+        if feature is None:
+            continue
+        bins = counts[[ruler.index[name, "bin", str(k)] for k in range(len(feature.edges) + 1)]]
+        for q, suffix in _QUANTILES.items():
+            if bins.sum():
+                yield f"{called}.{suffix}", float(quantiles(feature, bins[None, :].astype(np.float64), q)[0])
+
+
+def _feature(profile: WindowProfile, ruler: Ruler, feature: Feature, counts: Counts) -> Document:
+    index, name, n = ruler.index, feature.name, int(counts[0])
+    missing = {kind: counts[index[name, "missing", kind]] / n for kind in MISSING_KINDS}
+    document = _document(
+        profile,
+        "feature",
+        n,
+        feature={"name": name, "kind": feature.kind},
+        missing={"rate": sum(missing.values()), **missing},
+    )
+    broken = [
+        index[name, "violation", kind] for kind in ("type", "range", "category") if (name, "violation", kind) in index
+    ]
+    document["violations"] = {"rate": float(counts[broken].sum()) / n}
+    unseen, of = _unseen(ruler, feature, counts)
+    if of:
+        document["unseen"] = {"rate": unseen / of, "count": unseen}
+    return document
+
+
+def _unseen(ruler: Ruler, feature: Feature, counts: Counts) -> tuple[int, int]:
+    """How many values or tokens training never had, and of how many."""
+    index, name = ruler.index, feature.name
+    if feature.kind == "text":
+        return int(counts[index[name, "unseen_tokens", ""]]), int(counts[index[name, "tokens", ""]])
+    if feature.kind in {"category", "boolean"}:
+        missing = sum(int(counts[index[name, "missing", kind]]) for kind in MISSING_KINDS)
+        return int(counts[index[name, "violation", "category"]]), int(counts[0]) - missing
+    return 0, 0
+
+
+def _buckets(
+    ruler: Ruler, feature: Feature, counts: Counts, training: Mapping[CellKey, int]
+) -> Iterator[tuple[str, float, float | None]]:
+    """The greatest buckets of a feature: what it is called, its share, its share in training."""
+    what = {"number": "bin", "category": "category", "boolean": "category"}.get(feature.kind)
+    keys = [key for key in feature.cells() if key[1] in {what, "other"}]
+    if what is None or not keys:
+        return
+    held = counts[[ruler.index[key] for key in keys]]
+    before = np.array([training.get(key, 0) for key in keys], dtype=np.float64)
+    for position in np.argsort(-held, kind="stable")[:MOST_BUCKETS]:
+        if held[position]:
+            reference = float(before[position] / before.sum()) if before.sum() else None
+            yield _called(feature, keys[position]), float(held[position] / held.sum()), reference
+
+
+def _called(feature: Feature, key: CellKey) -> str:
+    _, what, which = key
+    if what != "bin":
+        return which or "(other)"
+    k = int(which)
+    low = f"{feature.edges[k - 1]:g}" if k else "-∞"
+    high = f"{feature.edges[k]:g}" if k < len(feature.edges) else "∞"
+    return f"[{low}, {high})"
