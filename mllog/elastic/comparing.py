@@ -14,7 +14,6 @@ _PASSED_OVER: Final = frozenset(
     {"created_date", "created_date_millis", "modified_date", "modified_date_millis", "version", "in_use_by", "mllog"}
 )
 _DEFAULTS: Final[dict[str, Any]] = {
-    "type": "object",
     "hidden": "false",
     "allow_custom_routing": "false",
     "enabled": "true",
@@ -51,9 +50,12 @@ def merged(below: Any, above: Any) -> Any:
 
 def part(whole: Any, pattern: Any) -> Any:
     """So much of ``whole`` as ``pattern`` speaks of: an index may have more fields than its template."""
-    if isinstance(whole, dict) and isinstance(pattern, dict):
-        return {key: part(whole[key], below) for key, below in pattern.items() if key in whole}
-    return whole
+    if not (isinstance(whole, dict) and isinstance(pattern, dict)):
+        return whole
+    if pattern.get("type") == "object":
+        # An index doesn't say it of an object that has fields.
+        whole = {"type": "object", **whole}
+    return {key: part(whole[key], below) for key, below in pattern.items() if key in whole}
 
 
 def difference(there: Any, wanted: Any) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import elasticsearch
 
 from mllog.elastic.comparing import difference, merged, normal, part
-from mllog.elastic.indices import EVENTS, INDICES, Index, matches, row_of
+from mllog.elastic.indices import EVENTS, PLAIN, Index, matches, row_of
 from mllog.elastic.report import Item
 from mllog.elastic.server import Server, chunks, quoted
 
@@ -53,9 +53,9 @@ class Existing:
 
 def existing(server: Server) -> list[Existing]:
     """Data streams and indices of ours, by name."""
-    plain = [pattern for row in INDICES if row.kind != "stream" for pattern in row.patterns]
-    # Hidden ones too: an operator may have hidden a data stream.
-    answer = server.ask("GET", f"/_resolve/index/{quoted(EVENTS, *plain)}?expand_wildcards=open,hidden")
+    # Patterns only: a full name that isn't there makes the whole answer a 404. Hidden ones too: an operator may have
+    # hidden a data stream.
+    answer = server.ask("GET", f"/_resolve/index/{quoted(EVENTS, PLAIN)}?expand_wildcards=open,hidden")
     answer = answer or {"data_streams": [], "indices": []}
     found = []
     for stream in answer["data_streams"]:

@@ -86,6 +86,9 @@ INDICES: Final[tuple[Index, ...]] = (
 EVENTS: Final = "logs-mllog.*-*"
 """Every data stream of ours; those of the second row among them."""
 
+PLAIN: Final = "mllog-*"
+"""Every index of ours that is no data stream, and maybe somebody else's."""
+
 BY_NAME: Final[dict[str, Index]] = {index.name: index for index in INDICES}
 _MONTH: Final = re.compile(r"(?P<name>.+)-(?P<year>\d{4})\.(?P<month>0[1-9]|1[0-2])")
 
