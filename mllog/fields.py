@@ -14,6 +14,8 @@ from mllog.ruler import MISSING_KINDS
 ECS_VERSION: Final = "9.2.0"
 KEYWORD_LENGTH: Final = 256
 """``ignore_above`` of every keyword: a longer one would refuse the whole document (Lucene's limit is 32,766 bytes)."""
+NAMES_LENGTH: Final = 2 * KEYWORD_LENGTH + 32
+"""The same where a value is made of names of features, each of which may be as long as a keyword."""
 
 Type = Literal[
     "date", "keyword", "long", "integer", "double", "float", "boolean", "text", "flattened", "object", "ip",
@@ -25,7 +27,7 @@ class Field:
     """One field: dotted name, Elasticsearch type, meaning; ``index`` as in the mapping parameter of that name.
 
     ``name.*`` stands for a map with names of its own (``subobjects: false``); ``enabled: false`` objects are kept in
-    ``_source`` and not indexed at all.
+    ``_source`` and not indexed at all. ``length`` is how many characters of a keyword are indexed: a longer one isn't.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Field:
     meaning: str
     index: bool = True
     enabled: bool = True
+    length: int = KEYWORD_LENGTH
 
 
 _MISSING_MEANING: Final = {
@@ -120,6 +123,7 @@ EVENT: Final[tuple[Field, ...]] = (
         "ml.violations.renamed",
         "keyword",
         "absent>unexpected, where the unexpected input's value fits the absent one",
+        length=NAMES_LENGTH,
     ),
     Field(
         "ml.text.*",
@@ -128,7 +132,13 @@ EVENT: Final[tuple[Field, ...]] = (
         index=False,
     ),
     Field("ml.unseen_tokens", "keyword", "some of the tokens that training never had"),
-    Field("ml.bins", "keyword", "feature:bin of numbers, outputs and texts (@score, @length:text)", index=False),
+    Field(
+        "ml.bins",
+        "keyword",
+        "feature:bin of numbers, outputs and texts (@score, @length:text)",
+        index=False,
+        length=NAMES_LENGTH,
+    ),
     Field("ml.truncated", "keyword", "inputs that were cut to their size limit; with an @ other parts of the event"),
     Field("ml.withheld", "keyword", "inputs that were there, and whose value the card's policy keeps back"),
     Field(

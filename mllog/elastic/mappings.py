@@ -57,7 +57,7 @@ def parameters(field: Field) -> dict[str, Any]:
         # Numbers and keywords are still there for aggregations and ranges, by their doc values.
         found["index"] = False
     if field.type == "keyword":
-        found["ignore_above"] = KEYWORD_LENGTH
+        found["ignore_above"] = field.length
     elif field.type == "flattened":
         found |= {"ignore_above": KEYWORD_LENGTH, "depth_limit": LABELS_DEPTH}
     elif field.type == "text":

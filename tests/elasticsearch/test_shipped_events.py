@@ -12,7 +12,7 @@ from support.elasticsearch import DEFAULT_VERSION
 import mllog
 from mllog.elastic.templates import FIELDS_LIMIT
 from mllog.environment import Manifest
-from mllog.fields import KEYWORD_LENGTH
+from mllog.values import NAME_LIMIT
 
 if TYPE_CHECKING:
     import pathlib
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from conftest import Place
 
 FEATURES = 50
+LONG = "x" * NAME_LIMIT
 QUIET: dict[str, Any] = {"resources": 0, "environment": Manifest()}
 
 
@@ -121,6 +122,8 @@ def train(n: int = 400) -> pd.DataFrame:
         {
             **{f"number {k}": [j * (k + 1) / n for j in range(n)] for k in range(20)},
             **{f"category.{k}": [f"{k}-{j % 5}" for j in range(n)] for k in range(10)},
+            # As long as a name may be; in ml.bins its bin stands behind it.
+            LONG: [float(j) for j in range(n)],
             "night": [j % 2 == 0 for j in range(n)],
             "remarks": [f"word{j % 30} gate late held" for j in range(n)],
             "late": [j % 3 == 0 for j in range(n)],
@@ -174,9 +177,9 @@ def test_every_feature_of_a_card_is_searched(place: Place, tmp_path: pathlib.Pat
     assert ids({"term": {"ml.model.name": "Flight Delay"}}, {"range": {"ml.outputs.score": {"lt": 0.1}}}) == {"broken"}
     buckets = place.ask("POST", f"/{stream}/_search", {"size": 0, "aggs": {"f": {"terms": {"field": "ml.bins", "size": 1000}}}})
     counted = {one["key"]: one["doc_count"] for one in buckets["aggregations"]["f"]["buckets"]}
-    assert sum(count for name, count in counted.items() if name.startswith("number 1:")) == 3
+    for name in ("number 1", LONG):
+        assert sum(count for key, count in counted.items() if key.startswith(f"{name}:")) == 3
     (fields,) = place.fields(stream).values()
     (static,) = place.fields(place.stream("mllog.deployment")).values()
-    # The 31 typed features, and the tokens of a text; nothing for the one name that the card doesn't know.
+    # The typed features, and the tokens of a text; nothing for the one name that the card doesn't know.
     assert fields - static <= len(card.ruler.inputs) + 3
-    assert KEYWORD_LENGTH == 256
