@@ -237,3 +237,46 @@ def test_months_expire_by_name(bare: Place) -> None:
     assert young in {one["index"] for one in document["indices"] if one["deleted"]}
     left = {one["name"] for one in bare.ask("GET", "/_resolve/index/mllog-*")["indices"]}
     assert left == there - {oldest, young, kept}
+
+
+VALUES: dict[str, Any] = {
+    "date": "2026-11-05T10:00:00Z", "keyword": "word", "long": 7, "integer": 7, "double": 7.5, "float": 7.5,
+    "boolean": True, "text": "one word", "flattened": {"key": "word"}, "object": {"deep": [1, {"a.b": None}]},
+}  # fmt: skip
+
+
+def nested(names: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for name, value in names.items():
+        *path, last = name.split(".")
+        place = document
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return document
+
+
+def test_every_field_of_every_table_is_searched(place: Place) -> None:
+    """By its value, in the index that its table is for; what isn't indexed is in the document all the same."""
+    time = datetime(2026, 11, 5, 10, tzinfo=UTC)
+    for row in INDICES:
+        if row.kind == "stream":
+            name = place.stream("mllog.metric" if row.name == "mllog-events" else "mllog.deployment")
+        else:
+            name = monthly(row.name, time) if row.kind == "monthly" else row.name
+        document = nested({field.name.replace(".*", ".some.name"): VALUES[field.type] for field in row.fields})
+        place.ask("POST", f"/{name}/_doc?refresh=true", document)
+        for field in row.fields:
+            path = field.name.replace(".*", ".some.name")
+            if field.type == "object" or (field.type == "text" and not field.index):
+                continue
+            if field.type == "text":
+                query = {"match": {path: "word"}}
+            elif field.type == "flattened":
+                query = {"term": {f"{path}.key": "word"}}
+            else:
+                query = {"term": {path: VALUES[field.type]}}
+            assert place.count(name, query) == 1, (name, path)
+        (hit,) = place.ask("POST", f"/{name}/_search", {})["hits"]["hits"]
+        assert hit["_source"] == document
+        assert "_ignored" not in hit
