@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from mllog.elastic.indices import INDICES
+from mllog.elastic.retention import CLASSES
+from mllog.elastic.roles import ROLES
+from mllog.elastic.templates import CUSTOM, SCHEMA, SETTINGS, mappings_name, settings_name
 from mllog.fields import ECS_VERSION, KEYWORD_LENGTH, TABLES, Field
 from watchers import skew
 from watchers.checks import all_checks
@@ -14,6 +19,20 @@ data views are made too.
 
 Names follow the Elastic Common Schema {ECS_VERSION} where it has one. Keywords of more than {KEYWORD_LENGTH} characters
 are kept in the document and left out of the index. `name.*` is a map with names of its own.
+"""
+
+ELASTIC_INTRODUCTION = f"""\
+Derived from `mllog/elastic/` by `python docs/generate.py`; [how to put it there](../how-to/elasticsearch.md). Schema
+{SCHEMA}. Each index template is put together from its fields, its settings and the operator's own `{CUSTOM}`.
+"""
+
+ELASTIC_MONTHS = """\
+`<month>` is the month of the document's `@timestamp`, in UTC, as in `mllog-window-2026.11`. Monthly indices are deleted
+whole, when their last moment is older than the retention. Names and fields: [events and documents](events.md).
+"""
+
+ELASTIC_ROLES = """\
+No command makes roles. Each is the body of `PUT /_security/role/<name>`; privileges are those of a Basic licence.
 """
 
 CHECKS_INTRODUCTION = """\
@@ -70,7 +89,35 @@ def checks_page() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"events.md": events_page, "checks.md": checks_page}
+def elastic_page() -> str:
+    """The reference of templates, retention, settings and roles."""
+    rows = ["| index template | for | holds | fields | kept |", "|---|---|---|---|---|"]
+    for row in INDICES:
+        shown = [f"{name.removesuffix('*')}<month>" if row.kind == "monthly" else name for name in row.patterns]
+        names = "<br>".join(f"`{name}`" for name in shown)
+        kept = "for ever" if row.keep is None else f"{CLASSES[row.keep][0]} (`--{row.keep}`)"
+        parts = f"`{mappings_name(row.table)}`, `{settings_name(row)}`"
+        rows.append(f"| `{row.name}` | {names} | {row.meaning} | {parts} | {kept} |")
+    settings = ["| component template | setting | value |", "|---|---|---|"]
+    for name, values in SETTINGS.items():
+        settings += [f"| `{name}` | `{key}` | `{value}` |" for key, value in values.items()]
+    roles = [f"`{role.name}`: {role.meaning}.\n\n```json\n{json.dumps(role.body())}\n```\n" for role in ROLES]
+    return "\n".join(
+        [
+            "# What Elasticsearch holds\n",
+            ELASTIC_INTRODUCTION,
+            "\n".join(rows) + "\n",
+            ELASTIC_MONTHS,
+            "## Settings\n",
+            "\n".join(settings) + "\n",
+            "## Privileges\n",
+            ELASTIC_ROLES,
+            *roles,
+        ]
+    )
+
+
+PAGES = {"events.md": events_page, "checks.md": checks_page, "elasticsearch.md": elastic_page}
 
 
 def main() -> None:

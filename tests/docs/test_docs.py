@@ -104,7 +104,7 @@ def test_tutorial(tmp_path, monkeypatch):
     assert list((tmp_path / "events").rglob("*.ndjson"))
 
 
-@pytest.mark.parametrize("page", ["events.md", "checks.md"])
+@pytest.mark.parametrize("page", ["events.md", "checks.md", "elasticsearch.md"])
 def test_generated_pages_are_up_to_date(page):
     """A derived page equals what the code derives."""
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")

@@ -73,7 +73,7 @@ class Place:
         """`mllog ship`, as a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "mllog.cli", "ship", str(folder), "--to", self.name, "--json"],
-            check=False, capture_output=True, text=True, timeout=120, env=processes.environment(),
+            check=False, capture_output=True, text=True, timeout=500, env=processes.environment(),
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout, done.stderr)
         return json.loads(done.stdout)

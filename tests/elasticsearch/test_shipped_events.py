@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pytest
 from support import processes
 from support.elasticsearch import DEFAULT_VERSION
 
@@ -42,9 +43,10 @@ def shipped(place: Place, folder: pathlib.Path) -> list[dict[str, Any]]:
     return events
 
 
+@pytest.mark.slow
 def test_many_models(place: Place, tmp_path: pathlib.Path) -> None:
     """5,000 features over 100 models: each index has its own model's fields, all of them searchable."""
-    # An older server takes the same templates; a tenth of the models shows it.
+    # Making a data stream takes a small node a third of a second; for the older one a tenth of the models will do.
     models = 100 if place.node.version == DEFAULT_VERSION else 10
     for m in range(models):
         with mllog.ModelLogger(f"m{m}", version="1", sink=tmp_path, namespace=place.namespace, **QUIET) as log:

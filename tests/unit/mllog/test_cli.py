@@ -166,7 +166,7 @@ def test_real_commands_say_which_extra_they_need() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["show", "p1", "--store", "nowhere"], ["ship", "nowhere", "--to", "stdout:"], ["demo", "--out", "file"]],
+    [["show", "p1", "--store", "nowhere"], ["ship", "nowhere", "--to", "stdout:"], ["setup", "--elasticsearch", "x:"], ["demo", "--out", "file"]],
 )
 def test_real_commands_answer_in_json(arguments: list[str], tmp_path: Path) -> None:
     """A failure of each is a document with the reason, from the command as it is installed."""
