@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class Between:
         bulks: Bodies of ``_bulk`` requests, decompressed.
         paths: Of all requests, without their queries.
         before: Called before a request is forwarded.
+        requests: Method, path with its query, and body of all requests.
+        delays: Seconds by the end of a path, before a request is forwarded.
     """
 
     script: deque[str | int] = field(default_factory=deque)
@@ -40,6 +43,8 @@ class Between:
     before: Callable[[str], object] = lambda _: None
     limit: int = 2**30
     port: int = 0
+    requests: list[tuple[str, str, bytes]] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -96,8 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         packed = self.headers.get("Content-Encoding") == "gzip"
         body = gzip.decompress(raw) if packed else raw
         path = self.path.partition("?")[0]
+        self.server.state.requests.append((self.command, self.path, body))
         does = self.server.state.next(path, body)
         self.server.state.before(path)
+        time.sleep(max((seconds for end, seconds in self.server.state.delays.items() if path.endswith(end)), default=0))
         if does == 413:
             self.answer(413, b"too large")
         elif isinstance(does, int):
@@ -114,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
+    do_PUT = do_DELETE = do_HEAD = do_GET
+
     def half(self, body: bytes) -> None:
         lines = body.splitlines(keepends=True)
         middle = len(lines) // 4 * 2
@@ -124,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps(answer).encode())
 
     def forward(self, body: bytes, *, packed: bool) -> tuple[int, bytes]:
-        headers = {name: value for name in ("Content-Type", "Authorization") if (value := self.headers.get(name))}
+        headers = {name: value for name in ("Content-Type", "Accept", "Authorization") if (value := self.headers.get(name))}
         if packed:
             headers["Content-Encoding"] = "gzip"
         connection = http.client.HTTPConnection(self.server.url.hostname or "", self.server.url.port, timeout=60)
@@ -136,10 +145,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, data: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        # A client of version 8 expects the content type that it asked for.
+        asked = self.headers.get("Accept", "")
+        self.send_header("Content-Type", asked if "elasticsearch+json" in asked else "application/json")
+        self.send_header("X-Elastic-Product", "Elasticsearch")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def finish(self) -> None:
         with suppress(OSError, ValueError):
