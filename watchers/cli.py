@@ -7,23 +7,16 @@ import datetime as dt
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mllog.card import ModelCard
 from mllog.errors import MllogError
-from watchers import policy_arguments
-from watchers.config import Config
+from watchers import cli_runs, policy_arguments
+from watchers.exit_codes import FAILED, FINDINGS, FINE, USAGE
 from watchers.finding import Finding
-
-FINE: Final = 0
-FINDINGS: Final = 1
-USAGE: Final = 2
-FAILED: Final = 3
-
-LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training once a day"
+from watchers.times import moment_of as _time
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,37 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: the first event)")
     profile.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: the last event)")
 
-    run = add(
-        "run",
-        f"judge all closed, unjudged hours, {LENGTHS}",
-        "watchers run --once --store events/ --card card.json",
-        _run,
-    )
-    place(run)
-    run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
-    run.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
-    run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
-    run.add_argument(
-        "--notify",
-        action="append",
-        default=[],
-        metavar="URL",
-        help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
-    )
-
-    schedule = add("schedule", "judge every hour, for ever", "watchers schedule --store events/", _schedule)
-    place(schedule)
-    schedule.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
-    schedule.add_argument(
-        "--notify",
-        action="append",
-        default=[],
-        metavar="URL",
-        help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
-    )
-    schedule.add_argument(
-        "--every", type=float, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
-    )
+    cli_runs.declare(add, place)
 
     incidents = add(
         "incidents",
@@ -214,14 +177,6 @@ def _card(args: argparse.Namespace) -> int:
     return FINE
 
 
-def _time(text: str) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time; write ISO 8601, such as 2026-11-23T14:00+00:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-
-
 def _one_model(models: Sequence[str], asked: str | None) -> str:
     if asked is None and len(models) == 1:
         return models[0]
@@ -268,80 +223,6 @@ def _profile(args: argparse.Namespace) -> int:
     }
     print(json.dumps(document, indent=None if args.json else 1))
     return FINE if whole.n else FAILED
-
-
-def _run(args: argparse.Namespace) -> int:
-    from watchers.notify import routes  # noqa: PLC0415
-    from watchers.progress import Steps  # noqa: PLC0415
-    from watchers.schedule import run  # noqa: PLC0415
-    from watchers.stores import open_store  # noqa: PLC0415
-
-    store = open_store(args.store)
-    now = _time(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
-    cards = [ModelCard.load(path) for path in args.card]
-    config = Config(notify=tuple(routes(args.notify)))
-    with Steps(quiet=args.json) as bar:
-        report = run(store, now, cards=cards, config=config, progress=bar, place=args.store)
-    if args.json:
-        print(json.dumps(_document(report)))
-    else:
-        _print_run(store, report)
-    if report.problems:
-        return FAILED
-    return FINDINGS if report.findings else FINE
-
-
-def _document(report: Any) -> dict[str, Any]:
-    return {
-        "findings": [finding.to_dict() for finding in report.findings],
-        "incidents": [event.to_dict() for event in report.events],
-        "hours": report.hours,
-        "rejected": report.rejected,
-        "problems": report.problems,
-    }
-
-
-def _print_run(store: Any, report: Any) -> None:
-    from watchers.schedule import incidents_of  # noqa: PLC0415
-
-    for model, hours in sorted(report.hours.items()):
-        print(f"{model}: {hours} hours judged")
-    if not report.hours:
-        print("nothing is due: every closed hour is judged")
-    for rejected in store.rejected()[:5]:
-        print(f"rejected line: {rejected.place}:{rejected.line}: {rejected.reason}")
-    if report.rejected > 5:
-        print(f"... {report.rejected} rejected lines in all")
-    incidents = incidents_of(store)
-    for name in dict.fromkeys(event.incident for event in report.events):
-        print(f"incident {name} {incidents[name].state}: {incidents[name].message}")
-    print(f"{len(report.findings)} findings, {len({e.incident for e in report.events})} incidents touched")
-    for problem in report.problems:
-        print(f"problem: {problem}", file=sys.stderr)
-
-
-def _schedule(args: argparse.Namespace) -> int:
-    from watchers.notify import routes  # noqa: PLC0415
-    from watchers.schedule import run  # noqa: PLC0415
-    from watchers.stores import open_store  # noqa: PLC0415
-
-    cards = [ModelCard.load(path) for path in args.card]
-    config = Config(notify=tuple(routes(args.notify)))
-    while True:
-        store = open_store(args.store)
-        report = run(
-            store,
-            dt.datetime.now(dt.UTC),
-            cards=cards,
-            config=config,
-            place=args.store,
-        )
-        if report.hours and args.json:
-            print(json.dumps(_document(report)), flush=True)
-        elif report.hours:
-            _print_run(store, report)
-            sys.stdout.flush()
-        time.sleep(args.every)
 
 
 def _incidents(args: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from mllog import ModelCard
 from mllog.ruler import Ruler
 from watchers import Window, WindowProfile
-from watchers.stores.base import DocumentQuery, Rejected
+from watchers.stores._leases import MemoryRecords, RecordLeases
+from watchers.stores.base import DocumentQuery, Leases, Rejected
 
 HOUR: Final = dt.timedelta(hours=1)
 
@@ -145,7 +146,32 @@ class MemoryStore:
         """What the last run left."""
         return dict(self.kept.state)
 
-    def write_state(self, model: str, state: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def write_state(self, model: str, state: Mapping[str, Any], *, after: int | None = None) -> None:  # noqa: ARG002
         """Keep it."""
         self.kept.state = dict(state)
         self.kept.judged = dt.datetime.fromisoformat(state["judged"])
+
+    def counts(self, model: str, start: dt.datetime, end: dt.datetime) -> dict[dt.datetime, int]:  # noqa: ARG002
+        """Nothing comes late."""
+        return {}
+
+    def withdraw_findings(self, model: str, ids: Sequence[str]) -> None:
+        """None are kept."""
+
+    def told(self, ids: Sequence[str]) -> set[str]:  # noqa: ARG002
+        """Nobody is told."""
+        return set()
+
+    def write_told(self, document: Mapping[str, Any]) -> None:
+        """Nobody is told."""
+
+    def write_run(self, document: Mapping[str, Any]) -> None:
+        """Nobody asks."""
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:  # noqa: ARG002
+        """None are kept."""
+        return []
+
+    def leases(self) -> Leases:
+        """Nobody else is at it."""
+        return RecordLeases(MemoryRecords())

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from watchers.notify.delivery import AppriseNotifier, Failure, Notifier, notify
+from watchers.notify.delivery import AppriseNotifier, Failure, Notifier, may_be_told, notify, wants
 from watchers.notify.message import Message, compose
 from watchers.notify.routing import Route, routes
 
-__all__ = ["AppriseNotifier", "Failure", "Message", "Notifier", "Route", "compose", "notify", "routes"]
+__all__ = [
+    "AppriseNotifier",
+    "Failure",
+    "Message",
+    "Notifier",
+    "Route",
+    "compose",
+    "may_be_told",
+    "notify",
+    "routes",
+    "wants",
+]

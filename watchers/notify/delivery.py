@@ -93,21 +93,33 @@ def notify(
     failures = []
     for event in {event.id: event for event in events}.values():
         incident = incidents.get(event.incident)
-        was = event.data.get("was")
-        if (event.kind not in TOLD and was is None) or incident is None or _silent(event, incident):
-            continue
-        message = compose(event, incident, store=store, time_zone=time_zone)
-        now = event.data.get("severity", incident.severity)
         for route in routes:
-            if route.takes(incident.model, now) and not (was and route.takes(incident.model, was)):
-                reason = carrier.send(route, message)
+            if incident is not None and wants(route, event, incident):
+                reason = carrier.send(route, compose(event, incident, store=store, time_zone=time_zone))
                 if reason is not None:
                     failures.append(Failure(event.id, incident.id, route.name, reason))
     return failures
 
 
-def _silent(event: IncidentEvent, incident: Incident) -> bool:
-    return incident.snoozed_until is not None and event.at < incident.snoozed_until
+def may_be_told(event: IncidentEvent) -> bool:
+    """Whether there is a receiver at all that such a change is told to."""
+    return event.kind in TOLD or event.data.get("was") is not None
+
+
+def wants(route: Route, event: IncidentEvent, incident: Incident) -> bool:
+    """Whether a receiver is to be told of a change.
+
+    Args:
+        route: The receiver.
+        event: The change.
+        incident: The incident after all of its changes.
+    """
+    was = event.data.get("was")
+    silent = incident.snoozed_until is not None and event.at < incident.snoozed_until
+    if not may_be_told(event) or silent:
+        return False
+    now = event.data.get("severity", incident.severity)
+    return route.takes(incident.model, now) and not (was and route.takes(incident.model, was))
 
 
 def _reason(said: Sequence[str]) -> str:

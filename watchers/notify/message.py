@@ -21,11 +21,17 @@ _WORDS: Final = {"opened": "", "updated": "Worse: ", "reopened": "Again: ", "rec
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A title, a body in plain text, and how bad it is."""
+    """A title, a body in plain text, and how bad it is.
+
+    Attributes:
+        key: The same for every copy of a message, and the last word of its body: a receiver that drops what it had
+            already gets each once, also where a run was killed between sending and noting that it has sent.
+    """
 
     title: str
     body: str
     tone: Tone
+    key: str = ""
 
 
 def compose(event: IncidentEvent, incident: Incident, *, store: str = "PLACE", time_zone: str = "UTC") -> Message:
@@ -58,8 +64,9 @@ def compose(event: IncidentEvent, incident: Incident, *, store: str = "PLACE", t
     lines.append(f"  watchers incidents show {incident.id} --store {store}")
     if incident.documents:
         lines.append(f"  mllog show {incident.documents[0]} --store {store}")
+    lines += ["", f"Message {event.id}"]
     title = f"{_WORDS.get(event.kind, '')}[{incident.model}] {incident.title}"
-    return Message(" ".join(title.split()), "\n".join(lines), _tone(event, incident))
+    return Message(" ".join(title.split()), "\n".join(lines), _tone(event, incident), event.id)
 
 
 def _tone(event: IncidentEvent, incident: Incident) -> Tone:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Final
 
 from watchers.finding import SEVERITIES, Severity
@@ -34,6 +36,11 @@ class Route:
         scheme = self.url.partition("://")[0].lower()
         return scheme if scheme.isalnum() and scheme != self.url.lower() else "unknown service"
 
+    @property
+    def key(self) -> str:
+        """The same for the same receiver, in the store of any scheduler; its URL can't be told from it."""
+        return _key(self.url)
+
     def __repr__(self) -> str:
         return f"Route({self.name}://…, models={self.models}, severity={self.severity!r})"
 
@@ -41,6 +48,12 @@ class Route:
         """Whether its receiver wants to know of an incident of ``model`` that is so severe."""
         severe = SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)
         return severe and any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+@cache
+def _key(url: str) -> str:
+    # Slow by intent: a URL may hold a weak password, which a quick hash would let somebody guess.
+    return hashlib.scrypt(url.encode("utf-8", "surrogatepass"), salt=b"mllog route", n=2**14, r=8, p=1, dklen=8).hex()
 
 
 def routes(configured: Iterable[str | Mapping[str, Any]] = (), environ: Mapping[str, str] | None = None) -> list[Route]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,59 @@ def upsert(path: Path, documents: Sequence[Mapping[str, Any]], *, key: str = "id
             if not (keep and document[key] in held):
                 held[document[key]] = dict(document)
         write_atomically(path, b"".join(orjson.dumps(document) + b"\n" for document in held.values()))
+
+
+def rewrite_without(path: Path, ids: Collection[str], *, key: str = "id") -> None:
+    """Take documents out of an NDJSON file."""
+    gone = set(ids)
+    if gone and path.exists():
+        with locked(path.with_suffix(".lock")):
+            kept = [document for document in read_lines(path) if document[key] not in gone]
+            write_atomically(path, b"".join(orjson.dumps(document) + b"\n" for document in kept))
+
+
+def append(path: Path, document: Mapping[str, Any], *, at_most: int) -> None:
+    """Add a line to an NDJSON file, on the disk when this returns; of twice ``at_most`` lines the newer half stays.
+
+    A line that a kill cut short is ended first, so that it spoils no other.
+    """
+    with locked(path.with_suffix(".lock")):
+        new = not path.exists()
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                cut = file.read(1) != b"\n"
+            else:
+                cut = False
+            file.write((b"\n" if cut else b"") + orjson.dumps(document) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        if new:
+            _sync_folder(path.parent)
+        # Most lines are no shorter than 100 bytes: below that many nobody needs to count.
+        if size > 200 * at_most:
+            lines = path.read_bytes().splitlines(keepends=True)
+            if len(lines) >= 2 * at_most:
+                write_atomically(path, b"".join(lines[-at_most:]))
+
+
+def read_appended(path: Path) -> list[dict[str, Any]]:
+    """Documents of such a file; lines that a kill cut short are none."""
+    found = []
+    if path.exists():
+        for line in path.read_bytes().splitlines():
+            with suppress(orjson.JSONDecodeError):
+                found.append(orjson.loads(line))
+    return found
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ _SHAPES: Final[dict[str, type]] = {
 }  # fmt: skip
 _PARTS: Final[dict[str, type]] = {"missing": list, "violations": list, "inputs": dict, "text": dict}
 _JSON_TYPES: Final[dict[type, str]] = {list: "array", dict: "object"}
-_INDEX: Final = 2
+_INDEX: Final = 3
 """Version of the cache; one of another version is read anew."""
 
 
@@ -55,6 +55,7 @@ class SegmentFile:
         unfinished: Whether its last line was still being written.
         manifests: Fingerprint -> manifest, of its deployment events.
         deployed: [time, fingerprint, model] of its deployment events.
+        hours: Model -> hour (``2026-03-02T14``, UTC) -> its predictions that count, copies too.
     """
 
     size: int
@@ -68,6 +69,7 @@ class SegmentFile:
     unfinished: bool = False
     manifests: dict[str, Any] = field(default_factory=dict)
     deployed: list[tuple[str, str, str]] = field(default_factory=list)
+    hours: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Segments:
@@ -183,6 +185,9 @@ class Segments:
         if predicted and ml["model"].get("role") != "shadow":
             span = entry.spans.setdefault(model, [utc, utc])
             span[0], span[1] = min(span[0], utc), max(span[1], utc)
+            if ml.get("sample") != "tail":
+                hours = entry.hours.setdefault(model, {})
+                hours[utc[:13]] = hours.get(utc[:13], 0) + 1
         elif meta.get("action") == "deploy" and isinstance(ml.get("environment"), str):
             entry.manifests[ml["environment"]] = ml.get("manifest")
             entry.deployed.append((utc, ml["environment"], model))

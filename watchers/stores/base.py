@@ -41,6 +41,53 @@ class Rejected:
     reason: str
 
 
+class StaleStateError(Exception):
+    """A state that was to be written builds on one that isn't the newest any more: another run was faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to be the only one at something, for a while.
+
+    Attributes:
+        name: What at: a model's name.
+        holder: Who holds it.
+        seconds: How long it holds from its last renewal on.
+        taken: When the holder took it, by its clock; nobody else compares that with theirs.
+        version: The record as it was written; whoever finds another one there knows that somebody wrote since.
+        deadline: Until when its holder may rely on it, seconds of its own :func:`watchers.stores._leases.elapsed`.
+    """
+
+    name: str
+    holder: str
+    seconds: float
+    taken: dt.datetime
+    version: str = ""
+    deadline: float = 0.0
+
+
+class Leases(Protocol):
+    """Who is at which model. Keep one object for the life of a scheduler: it remembers for how long it has watched."""
+
+    def acquire(self, name: str, seconds: float, *, patience: float = 0.0) -> Lease | None:
+        """Take a lease that nobody holds, or whose holder has shown no life for as long as it holds.
+
+        Args:
+            name: What for.
+            seconds: How long it shall hold without a renewal.
+            patience: How long to watch a holder that shows no life, seconds; a sign of life ends the wait.
+
+        Returns:
+            None while somebody else holds it.
+        """
+
+    def renew(self, lease: Lease) -> Lease | None:
+        """Hold it for as long again; None where somebody else took it."""
+
+    def release(self, lease: Lease) -> None:
+        """Let the next one have it at once; nothing happens where somebody else took it."""
+
+
 class Store(Protocol):
     """What watchers need of a place that holds events and results."""
 
@@ -66,6 +113,13 @@ class Store(Protocol):
         """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order.
 
         Of sampled traffic those with ``ml.sample`` of ``tail`` aren't counted: only those of the draw stand for all.
+        """
+
+    def counts(self, model: str, start: dt.datetime, end: dt.datetime) -> dict[dt.datetime, int]:
+        """Predictions by hour (its start, UTC), of hours that have any: the cheapest count that grows with each event.
+
+        It is compared with itself only, to see whether events came to hours that were judged: events that came twice
+        may count twice. Those that :meth:`profiles` leaves out don't count.
         """
 
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
@@ -106,8 +160,39 @@ class Store(Protocol):
     def incident_events(self) -> list[dict[str, Any]]:
         """All incident events in order."""
 
+    def withdraw_findings(self, model: str, ids: Sequence[str]) -> None:
+        """Let findings be gone: with late events their windows show nothing any more. Unknown ids are passed over."""
+
     def state(self, model: str) -> dict[str, Any]:
         """What the last run left for the next: how far it judged, its memory."""
 
-    def write_state(self, model: str, state: Mapping[str, Any]) -> None:
-        """Keep that, all or nothing."""
+    def write_state(self, model: str, state: Mapping[str, Any], *, after: int | None = None) -> None:
+        """Keep that, all or nothing, and at once visible to :meth:`state`.
+
+        Args:
+            model: Model's name.
+            state: JSON types; ``number`` counts how often it was written.
+            after: The ``number`` that the stored state must have (0: there is none, or it has no number); checked
+                and written in one step. None: whatever is there is replaced.
+
+        Raises:
+            StaleStateError: The stored state has another number; nothing was written.
+        """
+
+    def told(self, ids: Sequence[str]) -> set[str]:
+        """Which of these messages were noted as told, all of them at once visible."""
+
+    def write_told(self, document: Mapping[str, Any]) -> None:
+        """Note that a message was brought to its receiver (``id``, ``event``, ``incident``, ``route``, ``@timestamp``).
+
+        It is on the disk when this returns. Notes of messages older than a month may be forgotten.
+        """
+
+    def write_run(self, document: Mapping[str, Any]) -> None:
+        """Keep what a run says of itself (``id``, ``@timestamp``, ``run``); old ones may be forgotten."""
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest of those, oldest first."""
+
+    def leases(self) -> Leases:
+        """Leases that all schedulers of this store share."""

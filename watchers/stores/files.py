@@ -19,11 +19,25 @@ from mllog.ruler import MISSING_KINDS, Ruler
 from watchers.finding import Window
 from watchers.profile import WindowProfile
 from watchers.stores._counting import HOUR, PredictionTable, connect, naive, raw_events
-from watchers.stores._results import read_lines, upsert, write_atomically
+from watchers.stores._lease_files import FileRecords
+from watchers.stores._leases import RecordLeases
+from watchers.stores._results import (
+    append,
+    locked,
+    read_appended,
+    read_lines,
+    rewrite_without,
+    upsert,
+    write_atomically,
+)
 from watchers.stores._segments import RESULTS, Segments
-from watchers.stores.base import DocumentQuery, Rejected
+from watchers.stores.base import DocumentQuery, Leases, Rejected, StaleStateError
 
 _CARDS: Final = "_cards"
+_RUNS: Final = 3000
+"""Runs kept: two days of one a minute."""
+
+_TOLD: Final = 20_000
 _KEY: Final = "if($feature = '@label', label, coalesce(keyword[$feature], CAST(boolean[$feature] AS VARCHAR)))"
 
 
@@ -117,6 +131,17 @@ class FilesStore:
                     packages = manifest.get("packages") if isinstance(manifest, dict) else None
                     profile.manifests[fingerprint] = dict(packages) if isinstance(packages, dict) else {}
             yield profile
+
+    def counts(self, model: str, start: dt.datetime, end: dt.datetime) -> dict[dt.datetime, int]:
+        """Predictions by hour, copies too: as the files were read, so nothing is read for it."""
+        found: dict[dt.datetime, int] = {}
+        low, high = (f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H}" for moment in (start, end))
+        for entry in self._segments.files.values():
+            for text, count in entry.hours.get(model, {}).items():
+                if low <= text < high:
+                    hour = dt.datetime.fromisoformat(f"{text}:00:00+00:00")
+                    found[hour] = found.get(hour, 0) + count
+        return found
 
     def _profile_file(self, model: str, day: dt.date) -> Path:
         return self._results("profiles", dataset("prediction", model), f"{day:%Y-%m-%d}.ndjson")
@@ -236,9 +261,37 @@ class FilesStore:
         path = self._state_file(model)
         return dict(orjson.loads(path.read_bytes())) if path.exists() else {}
 
-    def write_state(self, model: str, state: Mapping[str, Any]) -> None:
-        """Keep that, all or nothing."""
-        write_atomically(self._state_file(model), orjson.dumps(state))
+    def write_state(self, model: str, state: Mapping[str, Any], *, after: int | None = None) -> None:
+        """Keep that, all or nothing; with ``after`` only where nobody wrote since."""
+        path = self._state_file(model)
+        with locked(path.with_suffix(".lock")):
+            if after is not None and (held := self.state(model).get("number", 0)) != after:
+                raise StaleStateError(f"state of model {model!r} is number {held}, not {after}")
+            write_atomically(path, orjson.dumps(state))
+
+    def withdraw_findings(self, model: str, ids: Sequence[str]) -> None:
+        """Let findings be gone."""
+        rewrite_without(self._findings_file(model), ids)
+
+    def told(self, ids: Sequence[str]) -> set[str]:
+        """Which of these messages were noted as told."""
+        return set(ids) & {document["id"] for document in read_appended(self._results("told.ndjson"))} if ids else set()
+
+    def write_told(self, document: Mapping[str, Any]) -> None:
+        """Note that a message was brought to its receiver."""
+        append(self._results("told.ndjson"), document, at_most=_TOLD)
+
+    def write_run(self, document: Mapping[str, Any]) -> None:
+        """Keep what a run says of itself."""
+        append(self._results("runs.ndjson"), document, at_most=_RUNS)
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest of those, oldest first."""
+        return read_appended(self._results("runs.ndjson"))[-limit:]
+
+    def leases(self) -> Leases:
+        """Leases that all schedulers of this folder share."""
+        return RecordLeases(FileRecords(self._results("leases")))
 
 
 _CONDITIONS: Final[dict[str, tuple[str, str]]] = {

@@ -11,7 +11,7 @@ from mllog.card import ModelCard
 from mllog.cli import main as mllog
 from watchers.cli import _parser, main
 
-COMMANDS = ("card", "profile", "run", "schedule", "incidents", "report")
+COMMANDS = ("card", "profile", "run", "schedule", "health", "incidents", "report")
 
 
 def test_every_command_is_tested_here():

@@ -1,0 +1,176 @@
+"""Commands that judge: `watchers run`, `watchers schedule`; and `watchers health`, which looks after them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from mllog.card import ModelCard
+from watchers.config import Config
+from watchers.exit_codes import FAILED, FINDINGS, FINE
+from watchers.times import moment_of
+
+LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training once a day"
+
+Add = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
+
+
+def declare(add: Add, place: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add the commands.
+
+    Args:
+        add: Makes a command of a name, a help, an example and a handler.
+        place: Gives it ``--store``.
+    """
+    run = add(
+        "run",
+        f"judge all closed, unjudged hours, {LENGTHS}",
+        "watchers run --once --store events/ --card card.json",
+        _run,
+    )
+    place(run)
+    run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
+    run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
+    schedule = add(
+        "schedule",
+        "judge every hour, for ever; any number of them may share a store",
+        "watchers schedule --store events/",
+        _schedule,
+    )
+    place(schedule)
+    schedule.add_argument(
+        "--every", type=_seconds, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
+    )
+    for command in (run, schedule):
+        command.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+        command.add_argument(
+            "--notify",
+            action="append",
+            default=[],
+            metavar="URL",
+            help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
+        )
+    health = add("health", "say whether the watchers are at work", "watchers health --store events/", _health)
+    place(health)
+    health.add_argument("--now", metavar="TIME", help="as of this moment, ISO 8601 (default: the wall clock)")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} isn't between 0 and a day of 86400 seconds")
+    return seconds
+
+
+def _run(args: argparse.Namespace) -> int:
+    from watchers.notify import routes  # noqa: PLC0415
+    from watchers.progress import Steps  # noqa: PLC0415
+    from watchers.pulse import watched  # noqa: PLC0415
+    from watchers.schedule import run  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    store = open_store(args.store)
+    now = moment_of(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
+    cards = [ModelCard.load(path) for path in args.card]
+    config = Config(notify=tuple(routes(args.notify)))
+    # Told as of when to judge it says nothing of how late it is.
+    clock = (lambda: now) if args.now is not None else (lambda: dt.datetime.now(dt.UTC))
+    with Steps(quiet=args.json) as bar:
+        report = watched(
+            store,
+            lambda: run(store, now, cards=cards, config=config, progress=bar, place=args.store),
+            clock=clock,
+            interval=None,
+            config=config,
+        )
+    if args.json:
+        print(json.dumps(_document(report)))
+    else:
+        _print_run(store, report)
+    if report.problems:
+        return FAILED
+    return FINDINGS if report.findings else FINE
+
+
+def _document(report: Any) -> dict[str, Any]:
+    return {
+        "findings": [finding.to_dict() for finding in report.findings],
+        "incidents": [event.to_dict() for event in report.events],
+        "hours": report.hours,
+        "reopened": {model: [hour.isoformat() for hour in hours] for model, hours in report.reopened.items()},
+        "held": report.held,
+        "rejected": report.rejected,
+        "problems": report.problems,
+    }
+
+
+def _print_run(store: Any, report: Any) -> None:
+    from watchers.schedule import incidents_of  # noqa: PLC0415
+
+    for model, hours in sorted(report.hours.items()):
+        print(f"{model}: {hours} hours judged")
+    for model, again in sorted(report.reopened.items()):
+        print(f"{model}: events came late to {len(again)} hours, which were judged again")
+    for model in report.held:
+        print(f"{model}: another scheduler is at it")
+    if not (report.hours or report.reopened or report.held):
+        print("nothing is due: every closed hour is judged")
+    for rejected in store.rejected()[:5]:
+        print(f"rejected line: {rejected.place}:{rejected.line}: {rejected.reason}")
+    if report.rejected > 5:
+        print(f"... {report.rejected} rejected lines in all")
+    incidents = incidents_of(store)
+    for name in dict.fromkeys(event.incident for event in report.events):
+        print(f"incident {name} {incidents[name].state}: {incidents[name].message}")
+    print(f"{len(report.findings)} findings, {len({e.incident for e in report.events})} incidents touched")
+    for problem in report.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+
+
+def _schedule(args: argparse.Namespace) -> int:
+    from watchers.notify import routes  # noqa: PLC0415
+    from watchers.scheduler import Scheduler  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    def done(store: Any, report: Any) -> None:
+        if args.json and (report.hours or report.reopened or report.problems):
+            print(json.dumps(_document(report)), flush=True)
+        elif report.hours or report.reopened:
+            _print_run(store, report)
+            sys.stdout.flush()
+        elif report.problems:
+            for problem in report.problems:
+                print(f"problem: {problem}", file=sys.stderr, flush=True)
+
+    def failed(why: str) -> None:
+        print(f"watchers schedule: {why}; tried again in {args.every:g} s", file=sys.stderr, flush=True)
+
+    open_store(args.store)  # a place that is none is a usage error, and not one to try again
+    scheduler = Scheduler(
+        lambda: open_store(args.store),
+        every=dt.timedelta(seconds=args.every),
+        done=done,
+        failed=failed,
+        cards=[ModelCard.load(path) for path in args.card],
+        config=Config(notify=tuple(routes(args.notify))),
+        place=args.store,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: scheduler.stop())
+    scheduler.run()
+    return FINE
+
+
+def _health(args: argparse.Namespace) -> int:
+    from watchers.pulse import health  # noqa: PLC0415
+    from watchers.stores import open_store  # noqa: PLC0415
+
+    now = moment_of(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
+    found = health(open_store(args.store).runs(), now)
+    print(json.dumps(found.to_dict()) if args.json else f"{found.state}: {found.message}")
+    return {"fine": FINE, "unknown": FAILED}.get(found.state, FINDINGS)

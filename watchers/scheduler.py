@@ -1,0 +1,114 @@
+"""Runs for ever: one every so often, through failures of the store, until it is told to stop."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mllog.card import ModelCard
+from mllog.errors import MllogError
+from watchers import pulse
+from watchers.config import Config
+from watchers.means import RunReport
+from watchers.notify import Notifier
+from watchers.schedule import run
+from watchers.stores.base import Leases, Store
+
+NAP: Final = 0.2
+"""Seconds after which a scheduler that waits looks whether it shall stop."""
+
+AGAIN: Final = 0.5
+"""Where somebody else is at a model, the next look comes after this share of a lease: were that one killed, it would be
+noticed within the lease's time."""
+
+
+def utc_now() -> dt.datetime:
+    """The wall clock."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Scheduler:
+    """One of any number of schedulers of a store.
+
+    Args:
+        open_store: Opens the store; asked before each run, so that it sees what came since.
+        every: How often to look.
+        done: Told of each run.
+        failed: Told why a run wasn't possible; the next one is tried after the same time.
+        cards: As for :func:`watchers.schedule.run`.
+        config: Settings.
+        notifier: Who brings messages (default: Apprise).
+        place: The store as commands in messages name it.
+        clock: As of when it is judged.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        every: dt.timedelta,
+        done: Callable[[Store, RunReport], None],
+        failed: Callable[[str], None],
+        cards: Sequence[ModelCard] = (),
+        config: Config | None = None,
+        notifier: Notifier | None = None,
+        place: str = "PLACE",
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self._open, self._every, self._done, self._failed = open_store, every, done, failed
+        self._cards, self._config, self._notifier = cards, config or Config(), notifier
+        self._place, self._clock = place, clock
+        self._stopped = False
+        self._leases: Leases | None = None
+
+    def stop(self) -> None:
+        """Come to an end: the hour that is being judged is finished and kept, leases are given back.
+
+        To be called from a signal handler or another thread.
+        """
+        # A plain name: a threading.Event may be locked by the very thread that a signal interrupts.
+        self._stopped = True
+
+    def run(self) -> None:
+        """Run until :meth:`stop`."""
+        while not self._stopped:
+            wait = self._every.total_seconds()
+            if self._once():
+                wait = min(wait, AGAIN * self._config.lease.total_seconds())
+            until = time.monotonic() + wait
+            while not self._stopped and (rest := until - time.monotonic()) > 0:
+                time.sleep(min(rest, NAP))
+
+    def _once(self) -> bool:
+        """One run; whether somebody else is at a model."""
+        try:
+            store = self._open()
+            # They remember for how long a holder has shown no life, so they must outlive a run.
+            self._leases = self._leases or store.leases()
+            report = pulse.watched(
+                store,
+                lambda: run(
+                    store,
+                    self._clock(),
+                    cards=self._cards,
+                    config=self._config,
+                    notifier=self._notifier,
+                    place=self._place,
+                    leases=self._leases,
+                    patience=dt.timedelta(0),
+                    stop=lambda: self._stopped,
+                ),
+                clock=self._clock,
+                interval=self._every,
+                config=self._config,
+            )
+        except (MllogError, OSError) as error:
+            self._failed(str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - a scheduler that ends watches nothing; the next run tries again
+            self._failed(f"{type(error).__name__}: {error}")
+            return False
+        self._done(store, report)
+        return bool(report.held)
