@@ -127,18 +127,28 @@ def test_late_events_are_judged_as_if_they_had_been_in_time(parts, tmp_path):
     assert (profiles(folder), findings(folder)) == (profiles(at_once), findings(at_once))
 
 
-def test_what_late_events_explain_is_closed_with_a_note(tmp_path):
+@pytest.fixture(scope="module")
+def gap(tmp_path_factory):
+    """Events with two hours missing, judged as they went by; the missing ones; what was told."""
+    folder, carrier = tmp_path_factory.mktemp("gap"), Carrier()
+    write(folder / "events", [*range(80), 82, 83])
+    write(folder / "more", [80, 81])
+    for hour in range(80, 83):
+        judge(folder / "events", hour, carrier)
+    return folder / "events", folder / "more", carrier.messages
+
+
+def test_what_late_events_explain_is_closed_with_a_note(gap, tmp_path):
     """Two hours without events were an incident; when the events come it is over, its findings are gone, and it is said."""
-    folder = write(tmp_path / "events", [*range(30), 32, 33])
-    carrier = Carrier()
-    for hour in range(30, 33):
-        judge(folder, hour, carrier)
+    events, more, told = gap
+    folder, carrier = Path(shutil.copytree(events, tmp_path / "events")), Carrier()
+    carrier.messages += told
     (incident,) = incidents_of(FilesStore(folder)).values()
     assert (incident.checks, incident.state) == (["no_data"], "open")
     assert [message.title.split(":")[0] for message in carrier.messages] == [f"[shop] {incident.title}".split(":")[0]]
-    add(folder, write(tmp_path / "more", [30, 31]))
-    report = judge(folder, 32, carrier)
-    assert report.reopened == {"shop": [START + 30 * HOUR, START + 31 * HOUR]}
+    add(folder, more)
+    report = judge(folder, 82, carrier)
+    assert report.reopened == {"shop": [START + 80 * HOUR, START + 81 * HOUR]}
     (incident,) = incidents_of(FilesStore(folder)).values()
     assert (incident.state, incident.as_normal, incident.acknowledged_by) == ("recovered", True, late.BY)
     assert "late events" in incident.message
@@ -146,9 +156,9 @@ def test_what_late_events_explain_is_closed_with_a_note(tmp_path):
     assert len(carrier.messages) == 2
     assert "Recovered" in carrier.messages[1].title
     before = everything(folder)
-    judge(folder, 32, carrier)
+    judge(folder, 82, carrier)
     assert everything(folder) == before
-    judge(folder, 34, carrier)
+    judge(folder, 84, carrier)
     assert len(carrier.messages) == 2
     assert findings(folder) == []
 
@@ -204,15 +214,13 @@ def test_hours_before_the_first_that_was_judged_are_too_late(tmp_path):
 
 
 @pytest.mark.parametrize("dies", ["write_profiles", "withdraw_findings", "write_incident_events", "write_state", "write_told"])
-def test_a_run_that_dies_while_it_judges_again(tmp_path, monkeypatch, dies):
+def test_a_run_that_dies_while_it_judges_again(gap, tmp_path, monkeypatch, dies):
     """Wherever it dies, the next one leaves what one good run would have, and everything is told."""
-    folder = write(tmp_path / "events", [*range(30), 32, 33])
-    for hour in range(30, 33):
-        judge(folder, hour)
-    add(folder, write(tmp_path / "more", [30, 31]))
+    folder = Path(shutil.copytree(gap[0], tmp_path / "events"))
+    add(folder, gap[1])
     good = Path(shutil.copytree(folder, tmp_path / "good"))
     told = Carrier()
-    judge(good, 32, told)
+    judge(good, 82, told)
 
     def fail(*_, **__):
         raise OSError("disk full")
@@ -221,8 +229,8 @@ def test_a_run_that_dies_while_it_judges_again(tmp_path, monkeypatch, dies):
     with monkeypatch.context() as broken:
         broken.setattr(FilesStore, dies, fail)
         with pytest.raises(OSError, match="disk full"):
-            judge(folder, 32, carrier)
-    judge(folder, 32, carrier)
+            judge(folder, 82, carrier)
+    judge(folder, 82, carrier)
     assert FilesStore(folder).incident_events() == FilesStore(good).incident_events()
     assert (profiles(folder), findings(folder)) == (profiles(good), findings(good))
     assert {message.key for message in carrier.messages} == {message.key for message in told.messages}
