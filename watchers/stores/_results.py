@@ -83,11 +83,11 @@ def append(path: Path, document: Mapping[str, Any], *, at_most: int) -> None:
                 write_atomically(path, b"".join(lines[-at_most:]))
 
 
-def read_appended(path: Path) -> list[dict[str, Any]]:
-    """Documents of such a file; lines that a kill cut short are none."""
+def read_appended(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """The last documents of such a file, or all; lines that a kill cut short are none."""
     found = []
     if path.exists():
-        for line in path.read_bytes().splitlines():
+        for line in path.read_bytes().splitlines()[-limit if limit else None :]:
             with suppress(orjson.JSONDecodeError):
                 found.append(orjson.loads(line))
     return found

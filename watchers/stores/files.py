@@ -287,7 +287,7 @@ class FilesStore:
 
     def runs(self, limit: int = 100) -> list[dict[str, Any]]:
         """The newest of those, oldest first."""
-        return read_appended(self._results("runs.ndjson"))[-limit:]
+        return read_appended(self._results("runs.ndjson"), limit)
 
     def leases(self) -> Leases:
         """Leases that all schedulers of this folder share."""

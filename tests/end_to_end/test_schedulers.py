@@ -1,0 +1,249 @@
+"""Schedulers that share a store and are killed: every hour judged once, every message once, no gap."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.scheduling import Settings, lines
+
+import mllog
+from mllog.card import ModelCard
+from mllog.environment import Manifest
+from watchers.pulse import health
+from watchers.schedule import incidents_of, run
+from watchers.stores import open_store
+
+START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+HOURS = 72
+MODELS = ("shop", "till")
+FAULTS = {"shop": [(24, 29), (50, 55)], "till": [(30, 34), (60, 64)]}
+EVERY, LEASE, SKEW = 3.0, 1.0, 5.0
+
+
+@contextmanager
+def webhook():
+    """A receiver; ``bodies`` is what it got."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            server.bodies.append(body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.bodies = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Keys:
+    """Notes which messages were to be sent."""
+
+    def __init__(self):
+        self.keys = []
+
+    def send(self, _, message):
+        self.keys.append(message.key)
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory):
+    """Three days of two models, each with two faults."""
+    folder = tmp_path_factory.mktemp("schedulers") / "events"
+    for number, model in enumerate(MODELS):
+        rng = np.random.default_rng(number)
+        amounts = rng.lognormal(3, 0.5, HOURS * 30).tolist()
+        card = ModelCard.from_frame({"amount": amounts}, model, "1")
+        now = 0
+        with mllog.ModelLogger(
+            model, version="1", card=card, sink=folder, clock=lambda: now, environment=Manifest(python="3.12")
+        ) as log:
+            for k, amount in enumerate(amounts):
+                now = int(START.timestamp() + k * 120) * 10**9
+                broken = any(a <= k // 30 < b for a, b in FAULTS[model])
+                log.prediction({"amount": None if broken else amount})
+    return folder
+
+
+class FilesPlace:
+    """A store in a folder. For another kind of store: what is read of it below, and how its events get there."""
+
+    def __init__(self, events, folder):
+        self.place = str(shutil.copytree(events, folder))
+        self._records = open_store(self.place).leases()._records
+
+    def results(self):
+        """All that was found, in the order in which it is kept."""
+        store = open_store(self.place)
+        cards = {card.model: card for card in store.cards()}
+        profiles = {
+            model: [
+                (profile.window.start, profile.n)
+                for profile in store.stored_profiles(model, cards[model].ruler, START, START + HOURS * HOUR)
+            ]
+            for model in MODELS
+        }
+        return profiles, {model: store.findings(model) for model in MODELS}, sorted(
+            store.incident_events(), key=lambda event: (event["incident"], event["number"])
+        )  # fmt: skip
+
+    def judged(self, model):
+        return open_store(self.place).state(model).get("judged")
+
+    def holder(self):
+        """The process that is at a model, or None."""
+        for model in MODELS:
+            held = self._records.read(model)
+            if held is not None:
+                return int(held.holder.split("/")[2])
+        return None
+
+
+PLACES = {"files": FilesPlace}
+
+
+@pytest.fixture(params=sorted(PLACES))
+def make_place(request, events, tmp_path):
+    """Makes places of a kind, each with the events."""
+    return lambda name: PLACES[request.param](events, tmp_path / name)
+
+
+def settings(place, url, log, **options):
+    began = options.pop("began", time.time())
+    return Settings(place.place, url, START.timestamp(), began, log=str(log), **options)
+
+
+@pytest.fixture
+def undisturbed(make_place):
+    """What one run finds, and whom it would tell what."""
+    place, keys = make_place("undisturbed"), Keys()
+    config = settings(place, "json://127.0.0.1:9/", "/dev/null", hour=1, every=1, lease=30).config()
+    run(open_store(place.place), START + HOURS * HOUR, config=config, notifier=keys)
+    assert len(keys.keys) == len(set(keys.keys)) == 8
+    assert len(incidents_of(open_store(place.place))) == 3
+    return place.results(), keys.keys
+
+
+def test_three_schedulers_under_kill_9_with_clocks_that_differ(make_place, undisturbed, tmp_path):
+    """Killed again and again in the middle of their runs, with 5 s between their clocks: as if one had done it all."""
+    place, rng = make_place("shared"), random.Random(4)
+    logs = [tmp_path / f"scheduler{k}.log" for k in range(3)]
+    kills = kills_of_holders = 0
+    with webhook() as receiver:
+        url = f"json://127.0.0.1:{receiver.server_port}/"
+        began = time.time() + 6 + SKEW / 2  # the clock that is ahead begins when all are up
+        each = [
+            settings(place, url, log, began=began, hour=0.4, every=EVERY, lease=LEASE, skew=skew)
+            for log, skew in zip(logs, (-SKEW / 2, 0.0, SKEW / 2), strict=True)
+        ]
+        processes = [one.start() for one in each]
+        ends = began + HOURS * 0.4 + SKEW / 2
+        started = [time.time()] * 3
+        try:
+            while time.time() < ends + 60:
+                # A gap is one of the whole fleet: somebody who has done a run lives at any time.
+                live = [k for k in range(3) if any(line[0] > started[k] for line in lines(logs[k]))]
+                if len(live) >= 2 and time.time() < ends:
+                    holder = place.holder()
+                    victims = [k for k in live if processes[k].pid == holder] or [rng.choice(live)] * (rng.random() < 0.05)
+                    for k in victims:
+                        time.sleep(rng.random() * 0.05)
+                        processes[k].kill()
+                        processes[k].wait()
+                        kills += 1
+                        kills_of_holders += processes[k].pid == holder
+                        processes[k], started[k] = each[k].start(), time.time()
+                elif time.time() >= ends and all(
+                    (place.judged(model) or "") >= (START + HOURS * HOUR).isoformat() for model in MODELS
+                ):
+                    break
+                time.sleep(0.02)
+            time.sleep(EVERY)
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            codes = [process.wait(timeout=60) for process in processes]
+        bodies = list(receiver.bodies)
+    assert codes == [0, 0, 0]
+    (profiles, findings, changes), keys = undisturbed
+    held = place.results()
+    # Clocks ran on a little: hours after the last event are judged too, as empty ones.
+    assert {m: p[:HOURS] for m, p in held[0].items()} == profiles
+    last = (START + HOURS * HOUR).isoformat()
+    assert {m: [f for f in found if f["window"]["end"] <= last] for m, found in held[1].items()} == findings
+    assert [event for event in held[2] if event["at"] <= last] == changes
+    assert len({event["id"] for event in held[2]}) == len(held[2])
+    got = Counter(body["message"].rsplit("Message ", 1)[1] for body in bodies)
+    assert got.keys() >= set(keys)
+    assert got.keys() == {event["id"] for event in held[2] if event["kind"] in {"opened", "reopened", "recovered"}}
+    # A kill in the millisecond between a message and its note makes a copy, which says that it is one. Seldom is it so.
+    copies = sum(got.values()) - len(got)
+    assert copies <= 1, f"{copies} copies after {kills} kills"
+    assert len({json.dumps(body, sort_keys=True) for body in bodies}) == len(got)
+    judging = sorted(line[0] for log in logs for line in lines(log) if not line[2] and line[0] >= min(started_all(logs)))
+    gaps = np.diff([moment for moment in judging if moment <= ends])
+    print(f"{kills} kills, {kills_of_holders} of holders, {len(judging)} runs, longest gap {max(gaps):.2f} s, {copies} copies")
+    assert kills_of_holders >= 3
+    assert max(gaps) <= EVERY
+    assert place.holder() is None
+    assert [Path(f"{log}.err").read_text() for log in logs] == [""] * 3
+    assert health(open_store(place.place).runs(), each[1].now(time.time())).state in {"fine", "silent"}
+
+
+def started_all(logs):
+    """When each scheduler was up for the first time."""
+    return [max(lines(log)[0][0] for log in logs)]
+
+
+def test_a_catch_up_that_is_killed_goes_on_where_it_was(make_place, undisturbed, tmp_path):
+    """kill -9 in the middle of three days to catch up: the same findings, incidents, ids and messages as of one run."""
+    place = make_place("killed")
+    log = tmp_path / "scheduler.log"
+    (profiles, findings, changes), keys = undisturbed
+    until = []
+    with webhook() as receiver:
+        url = f"json://127.0.0.1:{receiver.server_port}/"
+        # All is over already, and this clock stands nearly still.
+        one = settings(place, url, log, began=time.time() - HOURS * 10_000, hour=10_000, every=0.5, lease=0.5)
+        for model, day in (("shop", 1), ("till", 2)):
+            process = one.start()
+            while (place.judged(model) or "") < (START + day * 24 * HOUR).isoformat():
+                assert process.poll() is None
+                time.sleep(0.005)
+            process.kill()
+            process.wait()
+            until.append(place.judged(model))
+        process = one.start()
+        deadline = time.time() + 60
+        while len({b["message"] for b in receiver.bodies}) < len(keys) and time.time() < deadline:
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+        got = [body["message"].rsplit("Message ", 1)[1] for body in receiver.bodies]
+    assert any(moment < (START + HOURS * HOUR).isoformat() for moment in until), "killed in the middle"
+    assert (place.results(), sorted(got)) == ((profiles, findings, changes), sorted(keys))
+    assert sum(line[1] for line in lines(log)) < 2 * HOURS, "what was judged wasn't judged again"
