@@ -309,11 +309,21 @@ RUN: Final[tuple[Field, ...]] = (
     Field("run.lag_seconds", "double", "age of the oldest hour that waited to be judged"),
     Field("run.overrun", "boolean", "true where it took longer than the time to the next run"),
     Field("run.hours", "long", "hours that it judged"),
-    Field("run.models", "long", "models that it judged"),
+    Field("run.interval_seconds", "double", "time from one run to the next"),
+    Field("run.reopened", "long", "judged hours to which events came late"),
+    Field("run.models", "keyword", "models that it judged"),
+    Field("run.held", "keyword", "models at which another scheduler was"),
     Field("run.findings", "long", "findings that it made"),
-    Field("run.problems", "long", "how many problems it had"),
-    Field("problems", "keyword", "each of them"),
-    Field("message", "text", "one plain sentence"),
+    Field("run.problems", "keyword", "what went wrong"),
+)
+
+TOLD: Final[tuple[Field, ...]] = (
+    _NAMESPACE,
+    Field("@timestamp", "date", "when it was told"),
+    Field("event.id", "keyword", "the change of an incident that was told"),
+    Field("incident.id", "keyword", "the incident's id"),
+    Field("route", "keyword", "service of the receiver"),
+    Field("by", "keyword", "the scheduler that told it"),
 )
 
 TABLES: Final = {
@@ -326,4 +336,5 @@ TABLES: Final = {
     "card": CARD,
     "state": STATE,
     "run": RUN,
+    "told": TOLD,
 }

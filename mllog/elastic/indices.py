@@ -78,6 +78,7 @@ INDICES: Final[tuple[Index, ...]] = (
     _monthly("mllog-finding", "finding", "windows", "what the checks found"),
     _monthly("mllog-incident-event", "incident_event", "audit", "each change of each incident"),
     _monthly("mllog-run", "run", "raw", "each run of the watchers, their heartbeat"),
+    _monthly("mllog-told", "told", "raw", "each message that was brought to its receiver"),
     Index("mllog-incidents", "single", ("mllog-incidents",), "incident", None, "each incident as it is now"),
     Index("mllog-cards", "single", ("mllog-cards",), "card", None, "the models' cards"),
     Index("mllog-state", "single", ("mllog-state",), "state", None, "what watchers remember, and who of them works"),

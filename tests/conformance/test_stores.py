@@ -41,7 +41,8 @@ from mllog.shapes import LENGTH_EDGES, MARK_EDGES, SCRIPT_EDGES
 from watchers.finding import Window
 from watchers.incidents import IncidentEvent
 from watchers.profile import ALL, WindowProfile, merge
-from watchers.stores.base import DocumentQuery
+from watchers.stores._leases import RecordLeases
+from watchers.stores.base import DocumentQuery, StaleStateError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -555,6 +556,67 @@ def test_results_are_upserted(stand: Any) -> None:
     store.write_state("m", {"judged": "y"})
     assert stand.open(place).state("m") == {"judged": "y"}
     assert store.findings("other") == []
+
+
+def test_hours_are_counted_cheaply(stand: Any, card: ModelCard) -> None:
+    """Events of each hour that has some, by whatever card, and none of those that only a rule kept."""
+    place = stand.place()
+    write(place, [plain(0), plain(1), plain(130)], card)
+    write(place, [plain(2)], None)
+    write(place, [plain(61)], None, model="other")
+    counts = stand.open(place).counts("model", START, START + 3 * HOUR)
+    assert counts == {START: 3, START + 2 * HOUR: 1}
+    assert stand.open(place).counts("model", START + HOUR, START + 2 * HOUR) == {}
+    assert stand.open(place).counts("nobody", START, START + HOUR) == {}
+
+
+def test_a_state_is_swapped(stand: Any) -> None:
+    """A state that builds on an older one than that which is there is refused, and changes nothing."""
+    place = stand.place()
+    store = stand.open(place)
+    store.write_state("m", {"number": 1, "v": 1}, after=0)
+    store.write_state("m", {"number": 2, "v": 2}, after=1)
+    with pytest.raises(StaleStateError):
+        store.write_state("m", {"number": 2, "v": 3}, after=1)
+    with pytest.raises(StaleStateError):
+        store.write_state("new", {"number": 2}, after=1)
+    assert (store.state("m"), store.state("new")) == ({"number": 2, "v": 2}, {})
+
+
+def test_what_was_told_and_run_is_kept(stand: Any) -> None:
+    """Messages that were told are known at once; the newest runs come back, oldest first."""
+    place = stand.place()
+    store = stand.open(place)
+    now = dt.datetime.now(dt.UTC)
+    assert store.told(["a"]) == set()
+    store.write_told({"id": "a", "@timestamp": now.isoformat(), "event": "e", "incident": "i", "route": "mail", "by": "me"})
+    assert store.told(["a", "b"]) == {"a"}
+    runs = [{"id": str(k), "@timestamp": (now - k * HOUR).isoformat(), "run": {"id": str(k), "pid": k}} for k in range(3)]
+    for document in reversed(runs):
+        store.write_run(document)
+    assert stand.open(place).runs(2) == [runs[1], runs[0]]
+
+
+def test_findings_are_withdrawn(stand: Any) -> None:
+    """Those that are named are gone, unknown ones are passed over."""
+    place = stand.place()
+    store = stand.open(place)
+    store.write_findings("m", [{"id": name, "window": {"end": "2026-01-02T00:00:00+00:00"}} for name in "abc"])
+    store.withdraw_findings("m", ["a", "c", "nobody"])
+    assert [finding["id"] for finding in stand.open(place).findings("m")] == ["b"]
+
+
+def test_leases(stand: Any) -> None:
+    """One at a time, until it is given back; of two stores too."""
+    place = stand.place()
+    mine, theirs = stand.open(place).leases(), stand.open(place).leases()
+    held = mine.acquire("m", 30.0)
+    assert held is not None
+    assert RecordLeases(theirs._records, holder="elsewhere/1").acquire("m", 30.0) is None
+    held = mine.renew(held)
+    assert held is not None
+    mine.release(held)
+    assert RecordLeases(theirs._records, holder="elsewhere/1").acquire("m", 30.0) is not None
 
 
 def test_half_hour_zones(stand: Any) -> None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 ENDPOINTS = {
     # documents
-    "POST /_bulk", "PUT /_bulk", "POST /_mget", "PUT /{index}/_create/{id}", "POST /{index}/_refresh",
+    "POST /_bulk", "PUT /_bulk", "POST /_mget", "PUT /{index}/_create/{id}", "GET /{index}/_doc/{id}", "PUT /{index}/_doc/{id}",
+    "DELETE /{index}/_doc/{id}", "POST /{index}/_refresh",
     # searches
     "POST /_msearch", "POST /_search", "POST /{index}/_search", "POST /{index}/_field_caps", "POST /{index}/_pit", "DELETE /_pit",
     # indices and templates
-    "HEAD /{index}", "PUT /{index}", "GET /_resolve/index/{index}", "GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /{index}/_settings",
+    "HEAD /{index}", "GET /{index}", "PUT /{index}", "GET /_resolve/index/{index}", "GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /{index}/_settings",
     "POST /{index}/_rollover", "GET /_component_template/{name}", "PUT /_component_template/{name}", "GET /_index_template/{name}",
     "PUT /_index_template/{name}",
     # lifecycles, where the server has them
@@ -74,7 +75,7 @@ def endpoint(method: str, path: str) -> str:
     path = path.partition("?")[0]
     path = re.sub(r"^/(_component_template|_index_template|_ilm/policy|_data_stream)/[^/]+", r"/\1/{name}", path)
     path = re.sub(r"^/_resolve/index/[^/]+", "/_resolve/index/{index}", path)
-    path = re.sub(r"/_create/[^/]+", "/_create/{id}", path)
+    path = re.sub(r"/(_create|_doc)/[^/]+", r"/\1/{id}", path)
     return f"{method} {re.sub(r'^/(?!_)[^/]+', '/{index}', path)}"
 
 

@@ -27,7 +27,7 @@ def records(place):
     """Records in an index that isn't there yet."""
     with connect(place) as client:
         index = f"mllog-leases-{next(NUMBERS)}"
-        yield ElasticsearchRecords(client, place, index)
+        yield ElasticsearchRecords(client, place, index=index)
         client.options(ignore_status=404).indices.delete(index=index)
 
 

@@ -26,11 +26,16 @@ class ElasticsearchRecords:
     Args:
         client: From :func:`mllog.elastic.client.connect`.
         place: As errors name it.
+        namespace: Of the data streams; each has its own leases.
         index: A plain index; it is made by the first write where nobody made it.
     """
 
-    def __init__(self, client: Elasticsearch, place: str, index: str = INDEX) -> None:
-        self._client, self._place, self._index = client, place, index
+    def __init__(self, client: Elasticsearch, place: str, namespace: str = "default", index: str = INDEX) -> None:
+        self._client, self._place, self._namespace, self._index = client, place, namespace, index
+
+    def _id(self, name: str) -> str:
+        # A plain name is its own; others become one that may be an id.
+        return f"{self._namespace}-lease-{dataset('prediction', name).removeprefix('mllog.prediction.')}"
 
     def read(self, name: str) -> Lease | None:
         """The record, or None; a read by id sees every write at once.
@@ -40,7 +45,7 @@ class ElasticsearchRecords:
         """
         with explained(self._place):
             try:
-                answer = self._client.get(index=self._index, id=_id(name))
+                answer = self._client.get(index=self._index, id=self._id(name))
             except NotFoundError:
                 return None
         held = answer["_source"]["lease"]
@@ -65,7 +70,10 @@ class ElasticsearchRecords:
         with explained(self._place):
             try:
                 answer = self._client.index(
-                    index=self._index, id=_id(lease.name), document={"lease": held}, **condition
+                    index=self._index,
+                    id=self._id(lease.name),
+                    document={"data_stream": {"namespace": self._namespace}, "lease": held},
+                    **condition,
                 )
             except ConflictError:
                 return self._mine(lease.name, held)
@@ -74,7 +82,7 @@ class ElasticsearchRecords:
     def _mine(self, name: str, written: dict[str, Any]) -> str | None:
         """The version, where what is in our way is our own writing: its answer was lost and it was sent again."""
         try:
-            answer = self._client.get(index=self._index, id=_id(name))
+            answer = self._client.get(index=self._index, id=self._id(name))
         except NotFoundError:
             return None
         return _version(answer) if answer["_source"]["lease"] == written else None
@@ -87,14 +95,9 @@ class ElasticsearchRecords:
         """
         with explained(self._place):
             try:
-                self._client.delete(index=self._index, id=_id(name), **_condition(expected))
+                self._client.delete(index=self._index, id=self._id(name), **_condition(expected))
             except (ConflictError, NotFoundError):
                 return
-
-
-def _id(name: str) -> str:
-    # A plain name is its own; others become one that may be an id.
-    return f"lease-{dataset('prediction', name).removeprefix('mllog.prediction.')}"
 
 
 def _version(answer: Any) -> str:

@@ -22,6 +22,7 @@ from watchers.stores.elastic.plan import (
     Plan,
     buckets,
     by_hour,
+    hours_of,
     predictions,
 )
 from watchers.stores.elastic.searching import Searcher, problem
@@ -96,7 +97,7 @@ class Profiler:
         measured = {"measured": {"filter": {"term": {"ml.card": self.ruler.hash}}}}
         answer = self.searcher.search(self.index, self._body(begin, end, by_hour(measured)))
         held = {
-            hour: HourCounts(bucket["doc_count"], bucket["measured"]["doc_count"]) for hour, bucket in _hours(answer)
+            hour: HourCounts(bucket["doc_count"], bucket["measured"]["doc_count"]) for hour, bucket in hours_of(answer)
         }
         return held, problem(answer)
 
@@ -140,10 +141,10 @@ class Profiler:
                     (self.index, self._body(first, last, pairs.aggregations(self.ruler, plan.mapped), card=True))
                 )
         answers = self._asked(asked, hours)
-        for hour, bucket in _hours(answers[0]):
+        for hour, bucket in hours_of(answers[0]):
             _take_names(hours[hour], bucket)
         if some:
-            for hour, bucket in _hours(answers[1]):
+            for hour, bucket in hours_of(answers[1]):
                 self._take(plan, hours[hour], bucket)
             if self.ruler.pairs:
                 pairs.read(self.ruler, answers[2], lambda hour, cell, count: self.add(hours[hour], cell, count))
@@ -176,7 +177,7 @@ class Profiler:
         (answer,) = self._asked(
             [(self.index, self._body(min(hours), max(hours) + HOUR, by_hour(aggs), card=True))], hours
         )
-        for hour, bucket in _hours(answer):
+        for hour, bucket in hours_of(answer):
             for number, feature in enumerate(concerned):
                 held = bucket.get(f"u{number}", {})
                 for letter in "kbn":
@@ -232,11 +233,6 @@ def _take_names(profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
         if name.startswith("name "):
             for key, count in buckets(bucket, name):
                 profile.count(name.removeprefix("name "), key, count)
-
-
-def _hours(answer: Mapping[str, Any]) -> Iterator[tuple[dt.datetime, Mapping[str, Any]]]:
-    for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):  # none without any index
-        yield dt.datetime.fromtimestamp(bucket["key"] / 1000, dt.UTC), bucket
 
 
 def _floor(time: dt.datetime) -> dt.datetime:

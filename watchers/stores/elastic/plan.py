@@ -7,6 +7,7 @@ and a query a feature and rule 4.5 us.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,6 +62,12 @@ def by_hour(inner: Body) -> Body:
     """``inner`` for each hour that has events."""
     histogram = {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}
     return {"hours": {"date_histogram": histogram, "aggs": inner}}
+
+
+def hours_of(answer: Mapping[str, Any]) -> Iterator[tuple[dt.datetime, Mapping[str, Any]]]:
+    """Hours of an answer to :func:`by_hour`, with their buckets."""
+    for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):  # none without any index
+        yield dt.datetime.fromtimestamp(bucket["key"] / 1000, dt.UTC), bucket
 
 
 def terms(field: str, size: int, include: Sequence[str] | None = None, **more: Any) -> Body:

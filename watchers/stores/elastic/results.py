@@ -25,6 +25,8 @@ FINDINGS: Final = "mllog-finding"
 CHANGES: Final = "mllog-incident-event"
 INCIDENTS: Final = "mllog-incidents"
 CARDS: Final = "mllog-cards"
+TOLD: Final = "mllog-told"
+RUNS: Final = "mllog-run"
 STATE: Final = "mllog-state"
 
 _INCIDENT: Final = (
@@ -114,6 +116,23 @@ class Results:
             },
         )
         return INCIDENTS, self.id(incident.id), {"@timestamp": held["opened"], **body}
+
+    def told(self, document: Mapping[str, Any]) -> Document:
+        """The note that a message was brought to its receiver."""
+        body = self._body(
+            event={"id": document["event"]},
+            incident={"id": document["incident"]},
+            route=document["route"],
+            by=document["by"],
+        )
+        time = document["@timestamp"]
+        return monthly(TOLD, time), self.id(str(document["id"])), {"@timestamp": time, **body}
+
+    def run(self, document: Mapping[str, Any]) -> Document:
+        """What a run says of itself."""
+        time = document["@timestamp"]
+        body = {"@timestamp": time, **self._body(run=dict(document["run"]))}
+        return monthly(RUNS, time), self.id(str(document["id"])), body
 
     def state_place(self, model: str) -> tuple[str, str]:
         """Index and id of what one run leaves for the next."""

@@ -116,8 +116,36 @@ class Searcher:
                 error = held.get("error")
                 if error and error["type"] != "index_not_found_exception":
                     raise StoreError(f"{self.place}: {reason(error)}", field="place", value=self.place)
-                found.append(held["_source"] if held.get("found") else None)
+                found.append(held.get("_source", {}) if held.get("found") else None)
         return found
+
+    def versioned(self, index: str, name: str) -> tuple[Body | None, Body]:
+        """A document as it is now, and what :meth:`swap` must be told of it."""
+        with explained(self.place):
+            try:
+                answer = self.client.get(index=index, id=name)
+            except elasticsearch.NotFoundError:
+                return None, {"op_type": "create"}
+        return answer["_source"], {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
+
+    def swap(self, index: str, name: str, body: Mapping[str, Any], version: Body) -> bool:
+        """Write a document where nobody wrote since :meth:`versioned`; whether that was so.
+
+        Where the answer to a first attempt was lost, the second finds the first's writing, which is as good.
+        """
+        with explained(self.place):
+            try:
+                self.client.index(index=index, id=name, document=body, **version)
+            except elasticsearch.ConflictError:
+                held, _ = self.versioned(index, name)
+                return held is not None and orjson.loads(orjson.dumps(body)) == held
+        return True
+
+    def delete(self, documents: Sequence[tuple[str, str]]) -> None:
+        """Delete documents by (index, id); one that isn't there is gone."""
+        lines = [orjson.dumps({"delete": {"_index": index, "_id": name}}) for index, name in documents]
+        if lines:
+            self._bulk(lines)
 
     def write(
         self, documents: Sequence[tuple[str, str, Mapping[str, Any] | orjson.Fragment]], *, create: bool = False
@@ -153,7 +181,7 @@ class Searcher:
             (done,) = item.values()
             if done["status"] in {200, 201}:
                 new += done["status"] == 201
-            elif done["status"] != 409:
+            elif done["status"] not in {404, 409}:
                 raise StoreError(
                     f"{self.place} refused {done['_index']}/{done['_id']} ({done['status']}): {reason(done['error'])}",
                     field="place",

@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,22 +16,18 @@ from elasticsearch import Elasticsearch
 from mllog.card import ModelCard
 from mllog.elastic.cards import CARDS, card_body
 from mllog.elastic.client import connect
+from mllog.errors import StoreError
 from mllog.events import dataset
 from mllog.places import parse
-from mllog.ruler import CellKey, Ruler
-from watchers import windows
+from mllog.ruler import Ruler
 from watchers.finding import Window
-from watchers.incidents.incident import IncidentEvent, fold
-from watchers.profile import WindowProfile, merge
+from watchers.profile import WindowProfile
 from watchers.stores.base import DocumentQuery, Rejected
-from watchers.stores.elastic import queries, results
+from watchers.stores.elastic import queries
 from watchers.stores.elastic.counting import Profiler
-from watchers.stores.elastic.plan import Body, predictions
-from watchers.stores.elastic.results import Results
-from watchers.stores.elastic.searching import PAGE, Searcher
-
-_ADDED: Final = frozenset({"@timestamp", "data_stream"})
-"""Keys of a finding's document that aren't the finding's."""
+from watchers.stores.elastic.keeping import Keeping
+from watchers.stores.elastic.plan import Body, by_hour, hours_of, predictions
+from watchers.stores.elastic.searching import PAGE, Searcher, problem
 
 _MODELS: Final = 10_000
 _SLOTS: Final = 200
@@ -40,7 +35,7 @@ _SAMPLE_SEED: Final = 20130129
 _MANIFESTS: Final = 1000
 
 
-class ElasticsearchStore:
+class ElasticsearchStore(Keeping):
     """A cluster.
 
     Args:
@@ -54,11 +49,9 @@ class ElasticsearchStore:
 
     def __init__(self, place: str, *, namespace: str | None = None, client: Elasticsearch | None = None) -> None:
         parsed = parse(place)
-        self.searcher = Searcher(client or connect(parsed), str(parsed))
-        self.namespace = namespace or os.environ.get("MLLOG_NAMESPACE") or "default"
-        self.results = Results(self.namespace)
+        searcher = Searcher(client or connect(parsed), str(parsed))
+        super().__init__(searcher, namespace or os.environ.get("MLLOG_NAMESPACE") or "default")
         self._manifests: dict[str, dict[str, Any] | None] = {}
-        self._trainings: dict[str, Counter[CellKey]] = {}
 
     def refresh(self) -> None:
         """Let searches see every event that was indexed."""
@@ -165,46 +158,14 @@ class ElasticsearchStore:
                 found.append((dt.datetime.fromisoformat(source["@timestamp"]), fingerprint))
         return found
 
-    def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
-        """Profiles written before, in order; those of another ruler are left aside."""
-        hour = start.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
-        if hour < start:
-            hour += dt.timedelta(hours=1)
-        places = []
-        while hour < end:
-            places.append(self.results.profile_place(model, ruler.hash, hour))
-            hour += dt.timedelta(hours=1)
-        held = self.searcher.get(places, ["profile"])
-        return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
-
-    def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
-        """Keep profiles, and the window documents that follow from them; writing the same hour again replaces it."""
-        self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
-        self.searcher.write([self.results.window(document) for document in self._windows(profiles, ruler)])
-
-    def _windows(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> Iterator[windows.Document]:
-        training = self._training(ruler)
-        for profile in profiles:
-            yield from windows.hour_documents(profile, ruler)
-            if profile.n >= windows.BUSY:
-                yield from windows.bucket_documents(profile, ruler, training)
-        ends = {profile.window.end for profile in profiles if profile.window.end is not None}
-        for end in sorted(end for end in ends if end.astimezone(dt.UTC).hour == 0):
-            day = self.stored_profiles(profiles[0].model, ruler, end - dt.timedelta(days=1), end)
-            if day:
-                yield from windows.bucket_documents(merge(day), ruler, training)
-
-    def _training(self, ruler: Ruler) -> Counter[CellKey]:
-        """Counts of training by cell; none where nobody kept the card."""
-        if ruler.hash not in self._trainings:
-            found: Counter[CellKey] = Counter()
-            for card in self.cards():
-                if card.ruler.hash == ruler.hash:
-                    found = Counter()
-                    for stratum in card.training.values():
-                        found.update(stratum)
-            self._trainings[ruler.hash] = found
-        return self._trainings[ruler.hash]
+    def counts(self, model: str, start: dt.datetime, end: dt.datetime) -> dict[dt.datetime, int]:
+        """Predictions by hour, of hours that have any."""
+        query = predictions(model, start.isoformat(), end.isoformat())
+        answer = self.searcher.search(self._predictions(model), {"size": 0, "query": query, "aggs": by_hour({})})
+        told = problem(answer)
+        if told:
+            raise StoreError(f"{self.searcher.place}: {told}", field="place", value=self.searcher.place)
+        return {hour: bucket["doc_count"] for hour, bucket in hours_of(answer)}
 
     def documents(
         self, model: str, window: Window, query: DocumentQuery, segment: Mapping[str, str] | None, limit: int
@@ -267,55 +228,3 @@ class ElasticsearchStore:
         """How many events were refused."""
         answer = self.searcher.search(self._streams("deadletter"), {"size": 0, "track_total_hits": True})
         return int(answer["hits"]["total"]["value"])
-
-    def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
-        """Keep findings (documents with an ``id``); writing one again replaces it."""
-        self.searcher.write([self.results.finding(model, finding) for finding in findings])
-
-    def findings(self, model: str) -> list[dict[str, Any]]:
-        """Findings of a model in time order."""
-        index = f"{results.FINDINGS}-*"
-        self.searcher.refresh(index)
-        found = [
-            {name: value for name, value in hit["_source"].items() if name not in _ADDED}
-            for hit in self.searcher.pages(
-                index, {"bool": {"filter": [self.results.mine, {"term": {"model": model}}]}}, queries.BY_TIME_ALONE
-            )
-        ]
-        return sorted(found, key=lambda finding: str(finding["window"]["end"]))
-
-    def write_incident_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Append incident events (documents with an ``id``); one that is there already is left as it is.
-
-        The incidents that they change are written anew, as all their events together leave them.
-        """
-        if not events:
-            return
-        held = [IncidentEvent.from_dict(event) for event in events]
-        models = results.models_of(held)
-        self.searcher.write(
-            [self.results.change(event, models.get(event["incident"])) for event in events], create=True
-        )
-        touched = sorted({event.incident for event in held})
-        folded = fold(IncidentEvent.from_dict(event) for event in self._changes([{"terms": {"incident.id": touched}}]))
-        self.searcher.write([self.results.incident(incident) for incident in folded.values()])
-
-    def incident_events(self) -> list[dict[str, Any]]:
-        """All incident events, each incident's in order."""
-        return self._changes([])
-
-    def _changes(self, filters: Sequence[Body]) -> list[dict[str, Any]]:
-        index = f"{results.CHANGES}-*"
-        self.searcher.refresh(index)
-        query = {"bool": {"filter": [self.results.mine, *filters]}}
-        hits = self.searcher.pages(index, query, queries.BY_TIME_ALONE, ["change"])
-        return results.in_order(hit["_source"]["change"] for hit in hits)
-
-    def state(self, model: str) -> dict[str, Any]:
-        """What the last run left for the next."""
-        (held,) = self.searcher.get([self.results.state_place(model)])
-        return dict(held["state"]) if held else {}
-
-    def write_state(self, model: str, state: Mapping[str, Any]) -> None:
-        """Keep that, all or nothing."""
-        self.searcher.write([self.results.state(model, state)])

@@ -1,0 +1,192 @@
+"""What watchers keep in Elasticsearch: profiles, findings, incidents, and what they remember from run to run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from mllog.card import ModelCard
+from mllog.ruler import CellKey, Ruler
+from watchers import windows
+from watchers.incidents.incident import IncidentEvent, fold
+from watchers.profile import WindowProfile, merge
+from watchers.stores._lease_elasticsearch import ElasticsearchRecords
+from watchers.stores._leases import RecordLeases
+from watchers.stores.base import Leases, StaleStateError
+from watchers.stores.elastic import queries, results
+from watchers.stores.elastic.plan import Body
+from watchers.stores.elastic.results import Results
+from watchers.stores.elastic.searching import PAGE, Searcher
+
+_ADDED: Final = frozenset({"@timestamp", "data_stream"})
+"""Keys of a finding's document that aren't the finding's."""
+
+
+class Keeping:
+    """The half of a store that writes.
+
+    Attributes:
+        searcher: The cluster.
+        namespace: Of the data streams whose events are judged.
+        results: Documents of that namespace.
+    """
+
+    def __init__(self, searcher: Searcher, namespace: str) -> None:
+        self.searcher = searcher
+        self.namespace = namespace
+        self.results = Results(namespace)
+        self._trainings: dict[str, Counter[CellKey]] = {}
+
+    def cards(self) -> list[ModelCard]:
+        """Cards that loggers left and watchers made, oldest first."""
+        raise NotImplementedError
+
+    def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
+        """Profiles written before, in order; those of another ruler are left aside."""
+        hour = start.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+        if hour < start:
+            hour += dt.timedelta(hours=1)
+        places = []
+        while hour < end:
+            places.append(self.results.profile_place(model, ruler.hash, hour))
+            hour += dt.timedelta(hours=1)
+        held = self.searcher.get(places, ["profile"])
+        return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
+
+    def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
+        """Keep profiles, and the window documents that follow from them; writing the same hour again replaces it."""
+        self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
+        self.searcher.write([self.results.window(document) for document in self._windows(profiles, ruler)])
+
+    def _windows(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> Iterator[windows.Document]:
+        training = self._training(ruler)
+        for profile in profiles:
+            yield from windows.hour_documents(profile, ruler)
+            if profile.n >= windows.BUSY:
+                yield from windows.bucket_documents(profile, ruler, training)
+        ends = {profile.window.end for profile in profiles if profile.window.end is not None}
+        for end in sorted(end for end in ends if end.astimezone(dt.UTC).hour == 0):
+            day = self.stored_profiles(profiles[0].model, ruler, end - dt.timedelta(days=1), end)
+            if day:
+                yield from windows.bucket_documents(merge(day), ruler, training)
+
+    def _training(self, ruler: Ruler) -> Counter[CellKey]:
+        """Counts of training by cell; none where nobody kept the card."""
+        if ruler.hash not in self._trainings:
+            found: Counter[CellKey] = Counter()
+            for card in self.cards():
+                if card.ruler.hash == ruler.hash:
+                    found = Counter()
+                    for stratum in card.training.values():
+                        found.update(stratum)
+            self._trainings[ruler.hash] = found
+        return self._trainings[ruler.hash]
+
+    def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Keep findings (documents with an ``id``); writing one again replaces it."""
+        self.searcher.write([self.results.finding(model, finding) for finding in findings])
+
+    def findings(self, model: str) -> list[dict[str, Any]]:
+        """Findings of a model in time order."""
+        index = f"{results.FINDINGS}-*"
+        self.searcher.refresh(index)
+        found = [
+            _without(hit["_source"], *_ADDED)
+            for hit in self.searcher.pages(
+                index, {"bool": {"filter": [self.results.mine, {"term": {"model": model}}]}}, queries.BY_TIME_ALONE
+            )
+        ]
+        return sorted(found, key=lambda finding: str(finding["window"]["end"]))
+
+    def withdraw_findings(self, model: str, ids: Sequence[str]) -> None:
+        """Let findings be gone."""
+        del model
+        index = f"{results.FINDINGS}-*"
+        self.searcher.refresh(index)
+        for begin in range(0, len(ids), PAGE):
+            names = [self.results.id(name) for name in ids[begin : begin + PAGE]]
+            hits = self.searcher.search(index, {"size": PAGE, "query": {"ids": {"values": names}}, "_source": False})
+            self.searcher.delete([(hit["_index"], hit["_id"]) for hit in hits["hits"]["hits"]])
+
+    def write_incident_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Append incident events (documents with an ``id``); one that is there already is left as it is.
+
+        The incidents that they change are written anew, as all their events together leave them.
+        """
+        if not events:
+            return
+        held = [IncidentEvent.from_dict(event) for event in events]
+        models = results.models_of(held)
+        self.searcher.write(
+            [self.results.change(event, models.get(event["incident"])) for event in events], create=True
+        )
+        touched = sorted({event.incident for event in held})
+        folded = fold(IncidentEvent.from_dict(event) for event in self._changes([{"terms": {"incident.id": touched}}]))
+        self.searcher.write([self.results.incident(incident) for incident in folded.values()])
+
+    def incident_events(self) -> list[dict[str, Any]]:
+        """All incident events, each incident's in order."""
+        return self._changes([])
+
+    def _changes(self, filters: Sequence[Body]) -> list[dict[str, Any]]:
+        index = f"{results.CHANGES}-*"
+        self.searcher.refresh(index)
+        query = {"bool": {"filter": [self.results.mine, *filters]}}
+        hits = self.searcher.pages(index, query, queries.BY_TIME_ALONE, ["change"])
+        return results.in_order(hit["_source"]["change"] for hit in hits)
+
+    def state(self, model: str) -> dict[str, Any]:
+        """What the last run left for the next."""
+        (held,) = self.searcher.get([self.results.state_place(model)])
+        return dict(held["state"]) if held else {}
+
+    def write_state(self, model: str, state: Mapping[str, Any], *, after: int | None = None) -> None:
+        """Keep that, all or nothing; with ``after`` only where nobody wrote since.
+
+        Optimistic concurrency: https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control
+        """
+        index, name, body = self.results.state(model, state)
+        if after is None:
+            self.searcher.write([(index, name, body)])
+            return
+        held, version = self.searcher.versioned(index, name)
+        number = held["state"].get("number", 0) if held else 0
+        if number != after or not self.searcher.swap(index, name, body, version):
+            raise StaleStateError(f"state of model {model!r} is number {number}, not {after}, or was written meanwhile")
+
+    def told(self, ids: Sequence[str]) -> set[str]:
+        """Which of these messages were noted as told, this month or the last."""
+        now = dt.datetime.now(dt.UTC)
+        months = {results.monthly(results.TOLD, moment) for moment in (now, now.replace(day=1) - dt.timedelta(days=1))}
+        asked = [(month, name) for month in sorted(months) for name in ids]
+        found = self.searcher.get([(month, self.results.id(name)) for month, name in asked], False)
+        return {name for (_, name), body in zip(asked, found, strict=True) if body is not None}
+
+    def write_told(self, document: Mapping[str, Any]) -> None:
+        """Note that a message was brought to its receiver."""
+        self.searcher.write([self.results.told(document)])
+
+    def write_run(self, document: Mapping[str, Any]) -> None:
+        """Keep what a run says of itself."""
+        self.searcher.write([self.results.run(document)])
+
+    def runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest of those, oldest first."""
+        index = f"{results.RUNS}-*"
+        self.searcher.refresh(index)
+        sort = [{"@timestamp": {"order": "desc", "unmapped_type": "date"}}]
+        body = {"size": limit, "query": self.results.mine, "sort": sort}
+        hits = self.searcher.search(index, body)["hits"]["hits"]
+        return [
+            {"id": hit["_source"]["run"]["id"], **_without(hit["_source"], "data_stream")} for hit in reversed(hits)
+        ]
+
+    def leases(self) -> Leases:
+        """Leases that all schedulers of this namespace share."""
+        return RecordLeases(ElasticsearchRecords(self.searcher.client, self.searcher.place, self.namespace))
+
+
+def _without(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in names}
