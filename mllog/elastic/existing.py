@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Settings that hold for an index as long as it is there.
 _FIXED: Final = ("mode", "codec", "mapping.ignore_malformed")
+# What an index has that doesn't say it: a difference in spelling must not roll a data stream over.
+_UNSAID: Final = {"mode": "standard", "codec": "default", "mapping.ignore_malformed": "false"}
 _CHANGEABLE: Final = (
     "auto_expand_replicas",
     "mapping.total_fields.limit",
@@ -115,7 +117,11 @@ class Updating:
                 diff,
             )
         if not self._change:
-            return Item(one.kind, one.name, "different", diff=diff)
+            impossible = [f"{name} can't be changed" for name in fixed]
+            impossible += retyped(there["mappings"], wanted["mappings"])
+            then = "it would be rolled over" if one.row.kind == "stream" else "it would be left"
+            detail = f"{', '.join(impossible)}: {then}" if impossible else ""
+            return Item(one.kind, one.name, "different", detail, diff)
         if changeable:
             values = {f"index.{name}": values[1] for name, values in changeable.items()}
             self._server.ask("PUT", f"/{quoted(one.write)}/_settings", values)
@@ -174,6 +180,19 @@ def effective(template: Any, components: Mapping[str, Any], custom: Any) -> Any:
     return merged(result, _spelled(template["template"]))
 
 
+def retyped(there: Any, wanted: Any, path: str = "") -> list[str]:
+    """Fields that have one type and should have another, each with both."""
+    found = []
+    for name, field in wanted.get("properties", {}).items():
+        before = there.get("properties", {}).get(name)
+        if before is None:
+            continue
+        old, new = (one.get("type", "object") for one in (before, field))
+        found += [f"{path}{name} is {old} and should be {new}"] if old != new else []
+        found += retyped(before, field, f"{path}{name}.")
+    return found
+
+
 def reason_of(error: elasticsearch.ApiError) -> str:
     """What the server says, in a few words."""
     body = error.body
@@ -196,7 +215,7 @@ def _setting(settings: Any, name: str) -> str | None:
     place = settings.get("index", {})
     for step in name.split("."):
         place = place.get(step) if isinstance(place, dict) else None
-    return place if isinstance(place, str) else None
+    return place if isinstance(place, str) else _UNSAID.get(name)
 
 
 def _shown(settings: Mapping[str, tuple[str | None, str]]) -> str:

@@ -153,6 +153,9 @@ def test_a_changed_type_makes_a_new_backing_index(bare: Place) -> None:
     bare.ask("POST", f"/{month}/_doc", {"@timestamp": "2026-11-05T00:00:00Z", "run": {"seconds": "3"}})
     bare.ask("POST", "/mllog-incidents/_doc", {"incident": {"id": "a"}})
     first = bare.write_index(stream)
+    would = {item.name: item.detail for item in check(bare.client).items}
+    assert would[stream].endswith("ml.outputs.value is long and should be double: it would be rolled over")
+    assert would[month] == "codec can't be changed, mapping.ignore_malformed can't be changed, run.seconds is text and should be double: it would be left"
     report = ensure(bare.client)
     items = {item.name: item for item in report.items}
     assert (items[stream].state, items[month].state, items["mllog-incidents"].state) == ("rolled over", "left", "left")

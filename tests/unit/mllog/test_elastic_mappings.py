@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -141,10 +142,16 @@ def test_defaults() -> None:
     assert list(CLASSES) == ["raw", "windows", "audit"]
 
 
-def test_months() -> None:
-    """An index is named by the document's month in UTC; only such a name is read as one."""
+def test_months(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index is named by the document's month in UTC, wherever that is done; only such a name is read as one."""
     berlin = timezone(timedelta(hours=1))
-    assert monthly("mllog-window", datetime(2026, 12, 1, 0, 30, tzinfo=berlin)) == "mllog-window-2026.11"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert monthly("mllog-window", datetime(2026, 12, 1, 0, 30, tzinfo=berlin)) == "mllog-window-2026.11"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
     row, end = month_of("mllog-incident-event-2026.12")  # type: ignore[misc]
     assert (row.name, end) == ("mllog-incident-event", datetime(2027, 1, 1, tzinfo=UTC))
     for name in (

@@ -17,6 +17,7 @@ import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 
 from mllog.elastic import lifecycle, templates
+from mllog.elastic.existing import retyped
 from mllog.elastic.retention import DEFAULTS
 from mllog.elastic.server import LackingError, Server, chunks, quoted
 from mllog.elastic.setup import check, ensure, retention
@@ -198,3 +199,23 @@ def test_policies_delete_and_do_nothing_else() -> None:
     for body in lifecycle.policies(DEFAULTS, {}).values():
         phases = body["policy"]["phases"]
         assert {name: list(phase["actions"]) for name, phase in phases.items()} == {"hot": [], "delete": ["delete"]}
+
+
+def test_an_index_that_says_less_is_no_other_one(full: Full) -> None:
+    """What it doesn't say is the default, and no reason for a new backing index; what differs is one, and is left in a month."""
+    ensure(full)  # type: ignore[arg-type]
+    full.index("mllog-window-2026.11", "mllog-window")
+    ensure(full)  # type: ignore[arg-type]
+    index = full.indices["mllog-window-2026.11"]["settings"]["index"]
+    assert index.pop("codec") == "best_compression"
+    (item,) = check(full).of("different")  # type: ignore[arg-type]
+    assert (item.detail, item.diff) == ("codec can't be changed: it would be left", "-index.codec: default\n+index.codec: best_compression")
+    full.held["_component_template"]["mllog@custom"] = {"template": {"settings": {"index": {"codec": "default"}}}}
+    assert not check(full).differs  # type: ignore[arg-type]
+
+
+def test_types_that_would_change() -> None:
+    """Named with both; an object where a value should be is one too."""
+    there = {"properties": {"a": {"type": "long"}, "b": {"properties": {"c": {"type": "text"}, "d": {"type": "date"}}}, "e": {"properties": {}}}}
+    wanted = {"properties": {"a": {"type": "long"}, "b": {"properties": {"c": {"type": "keyword"}, "d": {"type": "date"}, "n": {"type": "long"}}}, "e": {"type": "long"}}}
+    assert retyped(there, wanted) == ["b.c is text and should be keyword", "e is object and should be long"]
