@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,9 +20,11 @@ from watchers.stores.base import Leases, Store
 NAP: Final = 0.2
 """Seconds after which a scheduler that waits looks whether it shall stop."""
 
-AGAIN: Final = 0.5
-"""Where somebody else is at a model, the next look comes after this share of a lease: were that one killed, it would be
-noticed within the lease's time."""
+LOOK: Final = 0.5
+"""After this share of a lease a scheduler that waits looks at the leases, and where somebody else is at a model it runs
+again: one that is killed is missed after one and a half leases at the most, and not only after the next interval."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def utc_now() -> dt.datetime:
@@ -62,6 +65,7 @@ class Scheduler:
         self._place, self._clock = place, clock
         self._stopped = False
         self._leases: Leases | None = None
+        self._models: list[str] = []
 
     def stop(self) -> None:
         """Come to an end: the hour that is being judged is finished and kept, leases are given back.
@@ -74,12 +78,26 @@ class Scheduler:
     def run(self) -> None:
         """Run until :meth:`stop`."""
         while not self._stopped:
-            wait = self._every.total_seconds()
-            if self._once():
-                wait = min(wait, AGAIN * self._config.lease.total_seconds())
-            until = time.monotonic() + wait
-            while not self._stopped and (rest := until - time.monotonic()) > 0:
-                time.sleep(min(rest, NAP))
+            held = self._once()
+            look = LOOK * self._config.lease.total_seconds()
+            until = time.monotonic() + self._every.total_seconds()
+            if held:
+                self._sleep(min(until, time.monotonic() + look))
+            else:
+                while not self._stopped and time.monotonic() < until and not self._is_missed():
+                    self._sleep(min(until, time.monotonic() + look))
+
+    def _sleep(self, until: float) -> None:
+        while not self._stopped and (rest := until - time.monotonic()) > 0:
+            time.sleep(min(rest, NAP))
+
+    def _is_missed(self) -> bool:
+        """Whether somebody who is at a model shows no life any more."""
+        try:
+            return self._leases is not None and self._leases.lapsed(self._models)
+        except Exception as error:  # noqa: BLE001 - the store's own; the next run will say it
+            _LOG.debug("the leases can't be looked at: %s", error)
+            return False
 
     def _once(self) -> bool:
         """One run; whether somebody else is at a model."""
@@ -87,6 +105,7 @@ class Scheduler:
             store = self._open()
             # They remember for how long a holder has shown no life, so they must outlive a run.
             self._leases = self._leases or store.leases()
+            self._models = store.models()
             report = pulse.watched(
                 store,
                 lambda: run(

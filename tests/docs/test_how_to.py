@@ -105,3 +105,15 @@ def test_sampling(folder):
     small = [ml for ml in found if ml["inputs"]["number"]["amount"] == 5]
     assert 0 < len(small) < 40
     assert {(ml["sample"], ml["weight"]) for ml in small} == {("head", 10.0)}
+
+
+def test_scheduling(folder):
+    """The run of the page judges, and its receiver drops copies."""
+    with mllog.ModelLogger("shop", version="1", sink="events/") as log:
+        log.prediction({"amount": 5.0}, 0.5)
+    names = run("scheduling.md", {})
+    (problem,) = names["report"].problems
+    assert "no card" in problem
+    assert (names["report"].hours, names["report"].reopened, names["report"].held) == ({}, {}, [])
+    first, second = ({"message": f"something broke\n\nMessage {key}"} for key in ("a1", "b2"))
+    assert [names["is_new"](body) for body in (first, second, first)] == [True, True, False]

@@ -64,6 +64,25 @@ def only_the_challengers_own_clock_says_that_a_lease_has_lapsed(records: Records
     assert second.acquire("shop", 10) is not None
 
 
+def whoever_waits_sees_that_a_holder_shows_no_life(records: Records) -> None:
+    """Looking begins the watch as asking does, of every name, and takes nothing."""
+    clock = Hand()
+    first, second = RecordLeases(records, holder="a", clock=clock), RecordLeases(records, holder="b", clock=clock)
+    assert not second.lapsed(["shop", "till"])
+    kept, lost = first.acquire("shop", 10), first.acquire("till", 10)
+    assert kept is not None
+    assert lost is not None
+    assert not second.lapsed(["shop", "till"])
+    clock.now += 6
+    assert first.renew(kept) is not None
+    assert not second.lapsed(["shop", "till"])
+    clock.now += 6
+    assert not second.lapsed(["shop"])
+    assert second.lapsed(["shop", "till"])
+    assert first.renew(lost) is not None
+    assert not second.lapsed(["till"])
+
+
 def who_lost_a_lease_can_neither_renew_nor_release_it(records: Records) -> None:
     """A holder that was paused finds out; it takes nothing from its successor."""
     clock = Hand()
@@ -150,7 +169,7 @@ def a_process_of_this_machine_that_is_gone_holds_nothing(records: Records) -> No
     assert int(pid) == os.getpid()
     assert not is_gone(this_process())
     assert is_gone("/".join((host, machine, pid, str(int(started) + 1), draw))), "the number was given to another"
-    assert not is_gone("/".join((host, "elsewhere", "999999999", "1", draw)))
+    assert not is_gone(f"{host}/elsewhere/999999999/1/{draw}")
     assert not is_gone("somebody")
 
 
@@ -171,6 +190,7 @@ def the_patient_wait_for_the_dead_and_not_for_the_living(records: Records) -> No
 CASES: list[Callable[[Records], None]] = [
     one_holder_at_a_time,
     only_the_challengers_own_clock_says_that_a_lease_has_lapsed,
+    whoever_waits_sees_that_a_holder_shows_no_life,
     who_lost_a_lease_can_neither_renew_nor_release_it,
     a_record_that_was_deleted_meanwhile_is_another_one,
     a_holder_trusts_its_lease_for_less_than_others_wait,

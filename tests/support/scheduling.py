@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -18,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 from support.processes import environment
 
 if TYPE_CHECKING:
-    import pathlib
-
     from watchers.config import Config
 
 
@@ -68,8 +67,8 @@ class Settings:
 
     def start(self) -> subprocess.Popen[bytes]:
         """A process of it; what it says of errors goes to the log with the suffix ``.err``."""
-        path = os.pathsep.join([environment()["PYTHONPATH"], os.path.dirname(os.path.dirname(__file__))])
-        with open(f"{self.log}.err", "ab") as errors:
+        path = os.pathsep.join([environment()["PYTHONPATH"], str(pathlib.Path(__file__).parents[1])])
+        with pathlib.Path(f"{self.log}.err").open("ab") as errors:
             return subprocess.Popen(
                 [sys.executable, "-m", "support.scheduling", json.dumps(asdict(self))],
                 stdout=subprocess.DEVNULL, stderr=errors, env={**environment(), "PYTHONPATH": path},
@@ -86,7 +85,7 @@ def main() -> None:
     _leases.is_gone = lambda _: False
 
     def note(line: list[Any]) -> None:
-        with open(settings.log, "a") as file:
+        with pathlib.Path(settings.log).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     scheduler = Scheduler(

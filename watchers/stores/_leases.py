@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from watchers.stores.base import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RELIED_ON: Final = 0.9
 """Share of a lease after which its holder trusts it no more."""
@@ -87,6 +87,11 @@ class RecordLeases:
             if self._clock() >= until or held.version != first:
                 return None
             time.sleep(held.seconds / LOOKS)
+
+    def lapsed(self, names: Sequence[str]) -> bool:
+        """Whether one of these is held by somebody who has shown no life for as long as it holds."""
+        seen = [self._lapsed(held) for name in names if (held := self._records.read(name)) is not None]
+        return any(seen)
 
     def renew(self, lease: Lease) -> Lease | None:
         """Hold it for as long again; None where somebody else took it."""

@@ -81,6 +81,12 @@ class Leases(Protocol):
             None while somebody else holds it.
         """
 
+    def lapsed(self, names: Sequence[str]) -> bool:
+        """Whether one of these is held by somebody who has shown no life for as long as it holds.
+
+        Whoever waits looks from time to time, so that a holder's end is seen then and not begun to be watched later.
+        """
+
     def renew(self, lease: Lease) -> Lease | None:
         """Hold it for as long again; None where somebody else took it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -250,5 +251,5 @@ def test_snapshots_are_few_and_one_is_old_enough():
         assert moments[0] <= max(START, moment - bound)
         assert len(snapshots) <= 12
         assert max(moments) == moment
-        assert max(b - a for a, b in zip(moments, moments[1:], strict=False)) <= late.COARSE * HOUR if hour > 1 else True
+        assert max(b - a for a, b in itertools.pairwise(moments)) <= late.COARSE * HOUR if hour > 1 else True
     assert late.unpack(late.pack({"a": ["\udcff", 1.5]})) == {"a": ["\udcff", 1.5]}

@@ -202,7 +202,7 @@ def test_a_scheduler_that_waits_stops_soon(tmp_path):
     """Told to stop in the middle of a long interval."""
     done = threading.Event()
     scheduler = Scheduler(
-        lambda: FilesStore(tmp_path), every=HOUR, done=lambda *_: done.set(), failed=lambda why: pytest.fail(why)
+        lambda: FilesStore(tmp_path), every=HOUR, done=lambda *_: done.set(), failed=pytest.fail
     )
     thread = threading.Thread(target=scheduler.run)
     thread.start()
