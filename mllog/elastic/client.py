@@ -73,7 +73,7 @@ def explained(place: str | Place) -> Iterator[None]:
         yield
     except elasticsearch.UnsupportedProductError as error:
         raise StoreError(f"{name}: that is no Elasticsearch: {error}", field="place", value=name) from error
-    except elasticsearch.ConnectionError as error:
+    except elasticsearch.TransportError as error:
         why = certificate_problem(error) or str(error.message)
         raise StoreError(f"{name} can't be reached: {why}", field="place", value=name) from error
     except elasticsearch.ApiError as error:

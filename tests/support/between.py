@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
-    do_PUT = do_DELETE = do_HEAD = do_GET
+    do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
     def half(self, body: bytes) -> None:
         lines = body.splitlines(keepends=True)

@@ -95,7 +95,7 @@ class Keeping:
         found = [
             _without(hit["_source"], *_ADDED)
             for hit in self.searcher.pages(
-                index, {"bool": {"filter": [self.results.mine, {"term": {"model": model}}]}}, queries.BY_TIME_ALONE
+                index, {"bool": {"filter": [self.results.mine, {"term": {"model": model}}]}}, queries.BY_TIME
             )
         ]
         return sorted(found, key=lambda finding: str(finding["window"]["end"]))
@@ -134,7 +134,7 @@ class Keeping:
         index = f"{results.CHANGES}-*"
         self.searcher.refresh(index)
         query = {"bool": {"filter": [self.results.mine, *filters]}}
-        hits = self.searcher.pages(index, query, queries.BY_TIME_ALONE, ["change"])
+        hits = self.searcher.pages(index, query, queries.BY_TIME, ["change"])
         return results.in_order(hit["_source"]["change"] for hit in hits)
 
     def state(self, model: str) -> dict[str, Any]:

@@ -11,11 +11,8 @@ from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body
 
 _FIRST: Final[Body] = {"@timestamp": {"order": "asc", "format": "strict_date_optional_time_nanos"}}
 ID: Final[Body] = {"event.id": {"order": "asc", "unmapped_type": "keyword"}}
-BY_TIME: Final[list[Body]] = [{**_FIRST, "@timestamp": {**_FIRST["@timestamp"], "unmapped_type": "date"}}, ID]
-"""Of events."""
-
-BY_TIME_ALONE: Final[list[Body]] = BY_TIME[:1]
-"""Of results; a point in time tells documents of one moment apart."""
+BY_TIME: Final[list[Body]] = [{"@timestamp": {**_FIRST["@timestamp"], "unmapped_type": "date"}}]
+"""A point in time tells documents of one moment apart."""
 
 
 def any_of(*queries: Body) -> Body:

@@ -1,0 +1,175 @@
+"""What goes wrong around the watchers: nothing is lost, nothing is doubled, and what can't be counted is never called fine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import streams
+from support.between import between
+from support.elasticsearch import DEFAULT_VERSION
+
+from mllog.elastic.client import connect
+from mllog.elastic.setup import ensure
+from mllog.errors import StoreError
+from watchers.schedule import run
+from watchers.stores.elastic import ElasticsearchStore
+
+from .conftest import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.elasticsearch import Node
+
+HOURS = 40
+BROKEN = 30
+NOW = streams.START + (HOURS + 1) * streams.HOUR
+
+
+@pytest.fixture
+def place(elasticsearch_nodes: Callable[[str], Node]) -> Iterator[Place]:
+    """A node of the newest version, set up."""
+    place = Place(elasticsearch_nodes(DEFAULT_VERSION))
+    place.clean()
+    ensure(place.client)
+    yield place
+    place.client.close()
+
+
+def shipped(place: Place, folder: Path, namespace: str) -> None:
+    """A stream that breaks, in the node."""
+    streams.serve(folder / namespace, "m", hours=HOURS, broken=BROKEN, card=streams.card_of("m"), namespace=namespace)
+    place.ship(folder / namespace)
+
+
+def results(store: ElasticsearchStore) -> dict[str, Any]:
+    """Everything that a run leaves, without what depends on the wall clock."""
+    state = store.state("m")
+    return {
+        "profiles": [p.to_dict(streams.card_of("m").ruler) for p in store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW)],
+        "findings": store.findings("m"),
+        "incidents": store.incident_events(),
+        "judged": state.get("judged"),
+    }  # fmt: skip
+
+
+def without_documents(found: dict[str, Any]) -> dict[str, Any]:
+    """Event ids are new in every stream."""
+    for finding in found["findings"]:
+        finding.pop("documents")
+    for event in found["incidents"]:
+        event["data"].pop("documents", None)
+    return found
+
+
+def test_a_node_that_is_killed_in_the_middle_of_a_run(place: Place, tmp_path: Path) -> None:
+    """The run fails by name; once the node is back the next one ends with the results of one that nobody disturbed."""
+    if not place.node.can_restart:
+        pytest.skip("MLLOG_TEST_ELASTICSEARCH names a node that isn't ours to kill")
+    calm, killed = f"{place.namespace}_calm", f"{place.namespace}_killed"
+    for namespace in (calm, killed):
+        shipped(place, tmp_path, namespace)
+    undisturbed = ElasticsearchStore(place.name, namespace=calm)
+    undisturbed.refresh()
+    assert run(undisturbed, NOW).findings
+    want = without_documents(results(undisturbed))
+    with between(place.node.url) as proxy:
+        store = ElasticsearchStore(proxy.place, namespace=killed, client=connect(proxy.place, retries=0))
+        store.refresh()
+        seen = [0]
+
+        def kill(path: str) -> None:
+            seen[0] += path == "/_bulk"
+            if seen[0] == 2:
+                place.node.kill()
+
+        proxy.before = kill
+        report = _run(store)
+        assert report is None or report.problems
+    place.node.start()
+    after = ElasticsearchStore(place.name, namespace=killed)
+    assert run(after, NOW).problems == []
+    assert without_documents(results(after)) == want
+    assert run(after, NOW).findings == []
+    assert without_documents(results(after)) == want
+
+
+def _run(store: ElasticsearchStore) -> Any:
+    try:
+        return run(store, NOW)
+    except StoreError as error:
+        assert "can't be reached" in str(error) or "answered" in str(error)
+        return None
+
+
+def test_a_disk_that_is_too_full(place: Place, tmp_path: Path) -> None:
+    """Indices that can't be written to (the flood-stage watermark): no hour counts as judged, and later all is judged."""
+    shipped(place, tmp_path, place.namespace)
+    store = ElasticsearchStore(place.name, namespace=place.namespace, client=connect(place.name, retries=0))
+    store.refresh()
+    place.ask("PUT", "/mllog-profile-2026.03")
+    block = {"index.blocks.read_only_allow_delete": True}
+    place.ask("PUT", "/mllog-profile-2026.03/_settings", block)
+    report = _run(store)
+    assert report is None or report.problems
+    assert store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW) == []
+    place.ask("PUT", "/mllog-profile-2026.03/_settings", {"index.blocks.read_only_allow_delete": None})
+    again = run(store, NOW)
+    assert again.problems == []
+    assert {finding.feature for finding in again.findings if finding.check == "missing"} == {"distance"}
+    assert len(store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW)) == HOURS + 0
+
+
+def test_a_node_that_is_slow(place: Place, tmp_path: Path) -> None:
+    """What takes longer than its time-out is an error that names the place, and no judgement."""
+    shipped(place, tmp_path, place.namespace)
+    with between(place.node.url) as proxy:
+        store = ElasticsearchStore(proxy.place, namespace=place.namespace, client=connect(proxy.place, seconds=1.0, retries=0))
+        store.refresh()
+        proxy.delays["/_msearch"] = 3.0
+        before = time.monotonic()
+        with pytest.raises(StoreError, match=f"{proxy.port} can't be reached"):
+            store.span("m")
+        assert time.monotonic() - before < 2.9
+        report = _run(store)
+        assert report is None or report.problems
+    calm = ElasticsearchStore(place.name, namespace=place.namespace)
+    assert calm.state("m") == {}
+    assert calm.findings("m") == []
+
+
+def test_events_that_came_before_the_templates(place: Place, tmp_path: Path) -> None:
+    """Where fields are mapped by guess nothing can be counted: every hour is unknown and says why, and nothing alarms."""
+    place.clean()
+    place.ask("PUT", "/_index_template/mllog-test-rest", {"index_patterns": ["logs-mllog.*"], "data_stream": {}})
+    shipped(place, tmp_path, place.namespace)
+    ensure(place.client)
+    store = ElasticsearchStore(place.name, namespace=place.namespace)
+    store.refresh()
+    card = streams.card_of("m")
+    profiles = list(store.profiles("m", card.ruler, streams.START, streams.START + 3 * streams.HOUR))
+    assert [profile.complete for profile in profiles] == [False] * 3
+    assert all("mllog setup" in profile.reason for profile in profiles)
+
+
+def test_a_field_of_two_types(place: Place, tmp_path: Path) -> None:
+    """A shard that fails answers 200 with the counts of the others: those hours are unknown."""
+    shipped(place, tmp_path, place.namespace)
+    stream = f"logs-mllog.prediction.m-{place.namespace}"
+    odd = f"{stream}_odd"
+    event = {
+        "@timestamp": "2026-03-02T00:30:00.000Z", "event": {"id": "odd", "action": "predict"},
+        "ml": {"model": {"name": "m"}, "card": streams.card_of("m").ruler.hash, "violations": {"type": "x"}},
+    }  # fmt: skip
+    mapping: dict[str, Any] = {"properties": {"ml": {"properties": {"violations": {"properties": {"type": {"type": "text"}}}}}}}
+    place.ask("PUT", "/_index_template/mllog-test-odd", {"index_patterns": [odd], "data_stream": {}, "priority": 500, "composed_of": ["mllog-event@mappings"], "template": {"mappings": mapping}})
+    place.ask("PUT", f"/{odd}/_create/odd?refresh=true", event)
+    store = ElasticsearchStore(place.name, namespace=f"{place.namespace}*")
+    store.refresh()
+    card = streams.card_of("m")
+    first, *_ = store.profiles("m", card.ruler, streams.START, streams.START + streams.HOUR)
+    assert not first.complete
+    assert "shards failed" in first.reason
