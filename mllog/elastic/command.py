@@ -30,6 +30,8 @@ _COLOURS: Final[dict[State, str]] = {
     "missing": "yellow", "different": "yellow", "left": "red", "newer": "red", "skipped": "magenta",
 }  # fmt: skip
 
+_URLS: Final = tuple(f"{kind}{scheme}://" for kind in ("", "elasticsearch+") for scheme in ("http", "https"))
+
 _EPILOG: Final = """\
 example: mllog setup --elasticsearch https://elastic.example:9200 --raw 90d
 
@@ -114,13 +116,12 @@ def _place(text: str) -> Place:
     Raises:
         PlaceError: Where it is none.
     """
-    place = parse(text if text.startswith("elasticsearch+") else f"elasticsearch+{text}")
-    if place.kind != "elasticsearch":
+    if not text.lower().startswith(_URLS):
         shown = without_password(text)
         raise PlaceError(
             f"--elasticsearch {shown!r} is no URL: write http(s)://HOST:9200", field="elasticsearch", value=shown
         )
-    return place
+    return parse(text if text.lower().startswith("elasticsearch+") else f"elasticsearch+{text}")
 
 
 def _print(report: Report) -> None:

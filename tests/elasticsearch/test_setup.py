@@ -214,6 +214,7 @@ def test_what_others_made_is_left_alone(place: Place) -> None:
     assert "mllog-run" not in names
 
 
+@newest
 def test_months_expire_by_name(bare: Place) -> None:
     """Whole months beyond the retention, by the clock; nothing else, and nothing at all before a setup or without --delete."""
     now = datetime.now(UTC)
