@@ -181,6 +181,8 @@ def test_every_feature_of_a_card_is_searched(place: Place, tmp_path: pathlib.Pat
     counted = {one["key"]: one["doc_count"] for one in buckets["aggregations"]["f"]["buckets"]}
     for name in ("number 1", LONG):
         assert sum(count for key, count in counted.items() if key.startswith(f"{name}:")) == 3
+    # A node alone holds every copy that it should.
+    assert place.ask("GET", f"/_cluster/health/{stream}")["status"] == "green"
     (fields,) = place.fields(stream).values()
     (static,) = place.fields(place.stream("mllog.deployment")).values()
     # The typed features, and the tokens of a text; nothing for the one name that the card doesn't know.
