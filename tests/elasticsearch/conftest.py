@@ -115,3 +115,13 @@ def place(bare: Place) -> Place:
     """The same, set up."""
     ensure(bare.client)
     return bare
+
+
+@pytest.fixture
+def newest(elasticsearch_nodes: Callable[[str], Node]) -> Iterator[Place]:
+    """A node of the newest version, set up: for what doesn't depend on the version."""
+    place = Place(elasticsearch_nodes(DEFAULT_VERSION))
+    place.clean()
+    ensure(place.client)
+    yield place
+    place.client.close()

@@ -79,9 +79,9 @@ def endpoint(method: str, path: str) -> str:
     return f"{method} {re.sub(r'^/(?!_)[^/]+', '/{index}', path)}"
 
 
-def test_what_is_asked_is_free(place: Any, tmp_path: Path) -> None:
+def test_what_is_asked_is_free(newest: Any, tmp_path: Path) -> None:
     """Setting up, shipping, judging and looking at what was found, seen from a proxy."""
-    card = streams.card_of("free")
+    place, card = newest, streams.card_of("free")
     streams.serve(tmp_path, "free", hours=40, broken=32, card=card, namespace=place.namespace)
     streams.serve(tmp_path, "free", hours=8, first=32, each=5, namespace=place.namespace, seed=5)
     with between(place.node.url) as proxy:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import streams
 from support.between import between
-from support.elasticsearch import DEFAULT_VERSION
 
 from mllog.elastic.client import connect
 from mllog.elastic.setup import ensure
@@ -16,27 +15,14 @@ from mllog.errors import StoreError
 from watchers.schedule import run
 from watchers.stores.elastic import ElasticsearchStore
 
-from .conftest import Place
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.elasticsearch import Node
+    from .conftest import Place
 
 HOURS = 40
 BROKEN = 30
 NOW = streams.START + (HOURS + 1) * streams.HOUR
-
-
-@pytest.fixture
-def place(elasticsearch_nodes: Callable[[str], Node]) -> Iterator[Place]:
-    """A node of the newest version, set up."""
-    place = Place(elasticsearch_nodes(DEFAULT_VERSION))
-    place.clean()
-    ensure(place.client)
-    yield place
-    place.client.close()
 
 
 def shipped(place: Place, folder: Path, namespace: str) -> None:
@@ -57,16 +43,18 @@ def results(store: ElasticsearchStore) -> dict[str, Any]:
 
 
 def without_documents(found: dict[str, Any]) -> dict[str, Any]:
-    """Event ids are new in every stream."""
+    """Event ids are new in every stream, and with them those of the changes that name some."""
     for finding in found["findings"]:
         finding.pop("documents")
     for event in found["incidents"]:
         event["data"].pop("documents", None)
+        event.pop("id")
     return found
 
 
-def test_a_node_that_is_killed_in_the_middle_of_a_run(place: Place, tmp_path: Path) -> None:
+def test_a_node_that_is_killed_in_the_middle_of_a_run(newest: Place, tmp_path: Path) -> None:
     """The run fails by name; once the node is back the next one ends with the results of one that nobody disturbed."""
+    place = newest
     if not place.node.can_restart:
         pytest.skip("MLLOG_TEST_ELASTICSEARCH names a node that isn't ours to kill")
     calm, killed = f"{place.namespace}_calm", f"{place.namespace}_killed"
@@ -101,12 +89,13 @@ def _run(store: ElasticsearchStore) -> Any:
     try:
         return run(store, NOW)
     except StoreError as error:
-        assert "can't be reached" in str(error) or "answered" in str(error)
+        assert any(said in str(error) for said in ("can't be reached", "answered", "refused"))
         return None
 
 
-def test_a_disk_that_is_too_full(place: Place, tmp_path: Path) -> None:
+def test_a_disk_that_is_too_full(newest: Place, tmp_path: Path) -> None:
     """Indices that can't be written to (the flood-stage watermark): no hour counts as judged, and later all is judged."""
+    place = newest
     shipped(place, tmp_path, place.namespace)
     store = ElasticsearchStore(place.name, namespace=place.namespace, client=connect(place.name, retries=0))
     store.refresh()
@@ -120,11 +109,12 @@ def test_a_disk_that_is_too_full(place: Place, tmp_path: Path) -> None:
     again = run(store, NOW)
     assert again.problems == []
     assert {finding.feature for finding in again.findings if finding.check == "missing"} == {"distance"}
-    assert len(store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW)) == HOURS + 0
+    assert len(store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW)) == HOURS
 
 
-def test_a_node_that_is_slow(place: Place, tmp_path: Path) -> None:
+def test_a_node_that_is_slow(newest: Place, tmp_path: Path) -> None:
     """What takes longer than its time-out is an error that names the place, and no judgement."""
+    place = newest
     shipped(place, tmp_path, place.namespace)
     with between(place.node.url) as proxy:
         store = ElasticsearchStore(proxy.place, namespace=place.namespace, client=connect(proxy.place, seconds=1.0, retries=0))
@@ -141,8 +131,9 @@ def test_a_node_that_is_slow(place: Place, tmp_path: Path) -> None:
     assert calm.findings("m") == []
 
 
-def test_events_that_came_before_the_templates(place: Place, tmp_path: Path) -> None:
+def test_events_that_came_before_the_templates(newest: Place, tmp_path: Path) -> None:
     """Where fields are mapped by guess nothing can be counted: every hour is unknown and says why, and nothing alarms."""
+    place = newest
     place.clean()
     place.ask("PUT", "/_index_template/mllog-test-rest", {"index_patterns": ["logs-mllog.*"], "data_stream": {}})
     shipped(place, tmp_path, place.namespace)
@@ -155,8 +146,9 @@ def test_events_that_came_before_the_templates(place: Place, tmp_path: Path) -> 
     assert all("mllog setup" in profile.reason for profile in profiles)
 
 
-def test_a_field_of_two_types(place: Place, tmp_path: Path) -> None:
+def test_a_field_of_two_types(newest: Place, tmp_path: Path) -> None:
     """A shard that fails answers 200 with the counts of the others: those hours are unknown."""
+    place = newest
     shipped(place, tmp_path, place.namespace)
     stream = f"logs-mllog.prediction.m-{place.namespace}"
     odd = f"{stream}_odd"
