@@ -8,7 +8,7 @@ OUT    ?= demo-out
 INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-detection docs clean
+.PHONY: help demo demo-elastic test lint bench bench-detection docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,9 @@ $(VENV)/.bench: $(INSTALLED_FROM) | $(BIN)/python
 
 demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incidents found, report written
 	$(BIN)/mllog demo --out $(OUT)
+
+demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, which is fetched and started for it
+	PYTHONPATH=tests $(BIN)/python -m support.with_node $(BIN)/mllog demo --out $(OUT)-elastic --store '{place}'
 
 # Two halves side by side: what the logger's road needs waits a lot, what judges computes a lot. Whatever isn't named
 # here is in the second half.

@@ -70,7 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def place(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--store", required=True, metavar="PLACE", help="where the events are: a folder (file:FOLDER)")
+        sub.add_argument(
+            "--store",
+            required=True,
+            metavar="PLACE",
+            help="where the events are: a folder (file:FOLDER), or elasticsearch+http(s)://HOST:PORT",
+        )
 
     card = add(
         "card",
@@ -96,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     card.add_argument("--segment", action="append", default=[], metavar="COLUMN", help="a segment column (repeatable)")
     card.add_argument("--previous", metavar="CARD", help="card whose ruler is kept wherever the features still fit")
+    card.add_argument("--store", metavar="PLACE", help="put it into this store too, for watchers there")
     policy_arguments.declare(card)
 
     profile = add("profile", "print the counts of a span", "watchers profile --store events/ --model fraud", _profile)
@@ -167,6 +173,10 @@ def _card(args: argparse.Namespace) -> int:
         tokenizers=_tokenizers(args.tokenizer),
     )
     card.save(args.out)
+    if args.store:
+        from watchers.stores import open_store  # noqa: PLC0415 - as elsewhere here
+
+        open_store(args.store).save_card(card)
     features = {feature.name: feature.kind for feature in card.ruler.inputs}
     if args.json:
         print(json.dumps({"card": args.out, "ruler": card.ruler.hash, "features": features}))
