@@ -78,9 +78,11 @@ class Scheduler:
     def run(self) -> None:
         """Run until :meth:`stop`."""
         while not self._stopped:
+            began = time.monotonic()
             held = self._once()
             look = LOOK * self._config.lease.total_seconds()
-            until = time.monotonic() + self._every.total_seconds()
+            # From beginning to beginning; a run that took longer is followed by the next one nearly at once.
+            until = max(began + self._every.total_seconds(), time.monotonic() + min(NAP, self._every.total_seconds()))
             if held:
                 self._sleep(min(until, time.monotonic() + look))
             else:

@@ -109,6 +109,8 @@ def good(answer, rejected=0, hours=30, model="shop"):
         "findings": [],
         "incidents": [],
         "hours": {model: hours},
+        "reopened": {},
+        "held": [],
         "rejected": rejected,
         "problems": [],
     }
@@ -368,7 +370,9 @@ def test_a_place_that_is_a_file_is_a_usage_error(call, tmp_path):
 
 def test_an_empty_store_is_fine(call, tmp_path):
     """A folder without events has nothing due and no incidents; what needs a model says that there is none."""
-    assert run(call, tmp_path).json == {"findings": [], "incidents": [], "hours": {}, "rejected": 0, "problems": []}
+    assert run(call, tmp_path).json == {
+        "findings": [], "incidents": [], "hours": {}, "reopened": {}, "held": [], "rejected": 0, "problems": [],
+    }  # fmt: skip
     answer = call("watchers", "incidents", "--store", tmp_path, "--json")
     assert (answer.code, answer.json) == (FINE, {"incidents": []})
     assert "no incidents" in call("watchers", "incidents", "--store", tmp_path).out

@@ -30,7 +30,7 @@ HOUR = dt.timedelta(hours=1)
 HOURS = 72
 MODELS = ("shop", "till")
 FAULTS = {"shop": [(24, 29), (50, 55)], "till": [(30, 34), (60, 64)]}
-EVERY, LEASE, SKEW = 4.0, 1.0, 5.0
+EVERY, LEASE, SKEW = 3.0, 1.0, 5.0
 
 
 @contextmanager
@@ -119,6 +119,9 @@ class FilesPlace:
             store.incident_events(), key=lambda event: (event["incident"], event["number"])
         )  # fmt: skip
 
+    def runs(self):
+        return open_store(self.place).runs(1000)
+
     def judged(self, model):
         return open_store(self.place).state(model).get("judged")
 
@@ -205,7 +208,7 @@ class Fleet:
                 if time.time() < self.ends:
                     self.kill_a_holder(rng)
                 time.sleep(0.02)
-            time.sleep(1.5 * EVERY)
+            time.sleep(1.5 * EVERY)  # for what is told behind the last hour
         finally:
             for process in self.processes:
                 process.send_signal(signal.SIGTERM)
@@ -219,11 +222,11 @@ def test_three_schedulers_under_kill_9_with_clocks_that_differ(make_place, undis
     place = make_place("shared")
     with webhook() as receiver:
         url = f"json://127.0.0.1:{receiver.server_port}/"
-        began = time.time() + 6 + SKEW / 2  # the clock that is ahead begins when all are up
+        began = time.time() + 5 + SKEW / 2  # the clock that is ahead begins when all are up
         fleet = Fleet(
             place,
             [
-                settings(place, url, tmp_path / f"{skew}.log", began=began, hour=0.4, every=EVERY, lease=LEASE, skew=skew)
+                settings(place, url, tmp_path / f"{skew}.log", began=began, hour=0.3, every=EVERY, lease=LEASE, skew=skew)
                 for skew in (-SKEW / 2, 0.0, SKEW / 2)
             ],
         )
@@ -247,7 +250,8 @@ def test_three_schedulers_under_kill_9_with_clocks_that_differ(make_place, undis
     told = f"{fleet.kills} kills, gap {fleet.gap:.2f} s, runs that judged {runs}, {copies} copies"
     assert fleet.kills >= 5, told
     assert sum(count > 0 for count in runs) >= 2, told
-    assert fleet.gap <= EVERY, told
+    # One interval, and the time that a run itself takes on this machine, now.
+    assert fleet.gap <= EVERY + max(document["run"]["seconds"] for document in place.runs()), told
     assert place.holder() is None
     if target := os.environ.get("MLLOG_TEST_NOTES"):
         Path(target).write_text(told)
