@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from mllog import __version__
-from mllog.errors import MllogError
+from mllog.errors import MllogError, StoreError
 from mllog.places import without_password
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _run(command: Command, args: argparse.Namespace, point: EntryPoint, *, as_js
             code = command.run(args)
         sys.stdout.flush()
     except MllogError as error:
-        return _fail(command.name, str(error), USAGE, as_json=as_json, field=error.field, value=error.value)
+        code = FAILED if isinstance(error, StoreError) else USAGE
+        return _fail(command.name, str(error), code, as_json=as_json, field=error.field, value=error.value)
     except ModuleNotFoundError as error:
         return _fail(command.name, _advice(point, error), USAGE, as_json=as_json, field="command", value=command.name)
     except BrokenPipeError:

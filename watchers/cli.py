@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mllog.card import ModelCard
-from mllog.errors import MllogError
+from mllog.errors import MllogError, StoreError
 from watchers import cli_runs, policy_arguments
 from watchers.exit_codes import FAILED, FINDINGS, FINE, USAGE
 from watchers.finding import Finding
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (MllogError, ValueError) as error:
         _fail(args, str(error))
-        return USAGE
+        return FAILED if isinstance(error, StoreError) else USAGE
     except BrokenPipeError:
         # Whoever read our output (`| head`) has enough; what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ a server 8.19, while a client 8.19 talks to both
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mllog.places import Place
+
+# Its warnings repeat what is raised; without a handler Python would print them.
+logging.getLogger("elastic_transport").addHandler(logging.NullHandler())
 
 SECONDS: Final = 60.0
 """A search over a day of events of a busy model may take a while; a node that hangs must not hold up a run for ever."""

@@ -86,10 +86,12 @@ def test_a_node_that_is_killed_in_the_middle_of_a_run(newest: Place, tmp_path: P
 
 
 def _run(store: ElasticsearchStore) -> Any:
+    """A run that may say what is wrong as a problem, or end by it."""
     try:
         return run(store, NOW)
     except StoreError as error:
-        assert any(said in str(error) for said in ("can't be reached", "answered", "refused"))
+        if not any(said in str(error) for said in ("can't be reached", "answered", "refused")):
+            raise
         return None
 
 

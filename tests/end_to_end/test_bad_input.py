@@ -327,7 +327,6 @@ def test_a_good_table_makes_a_card(call, table, tmp_path):
 PLACES = {
     "nowhere/events": ("nowhere/events", "no folder", "sink"),
     "ftp://host/events": ("'ftp'", "FOLDER"),
-    "elasticsearch+http://127.0.0.1:9": ("elasticsearch+http://127.0.0.1:9", "folder"),
     "logstash+tcp://127.0.0.1:9": ("logstash+tcp", "folder"),
     "stdout:": ("stdout:", "folder"),
     "": ("empty", "FOLDER"),
@@ -340,6 +339,19 @@ def test_a_place_without_events_is_a_usage_error(call, tmp_path, place):
     """A place that isn't there or can't be read from ends a run with 2 and says which places can."""
     answer = call("watchers", "run", "--once", "--store", place, "--json", cwd=tmp_path)
     complains(answer, USAGE, *PLACES[place], as_json=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there(call, tmp_path):
+    """A store that can't be reached isn't the caller's fault: 3, with its name and without a password."""
+    place = "elasticsearch+http://me:secret@127.0.0.1:9"
+    answer = call("watchers", "run", "--once", "--store", place, "--json", cwd=tmp_path)
+    complains(answer, FAILED, "elasticsearch+http://me@127.0.0.1:9", "can't be reached", as_json=True)
+    assert "secret" not in answer.err + answer.out
+    answer = call("mllog", "demo", "--store", place, cwd=tmp_path)
+    assert answer.code == FAILED
+    assert "can't be reached" in answer.err
+    assert "secret" not in answer.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -356,7 +368,7 @@ def test_show_refuses_such_places_too(call, tmp_path):
     answer = call("mllog", "show", "order-1", "--store", "nowhere", cwd=tmp_path)
     assert answer.code == USAGE
     assert "nowhere" in answer.err
-    answer = call("mllog", "demo", "--store", "elasticsearch+http://127.0.0.1:9", cwd=tmp_path)
+    answer = call("mllog", "demo", "--store", "logstash+http://127.0.0.1:9", cwd=tmp_path)
     assert answer.code == USAGE
     assert "folder" in answer.err
     assert list(tmp_path.iterdir()) == []

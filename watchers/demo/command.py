@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.errors import MllogError, PlaceError
+from mllog.errors import MllogError, PlaceError, StoreError
 from mllog.places import parse
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class DemoCommand:
             events = _events_folder(args, None if place else args.store)
         except MllogError as error:
             print(f"mllog demo: {error}", file=sys.stderr)
-            return USAGE
+            return FAILED if isinstance(error, StoreError) else USAGE
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
         from watchers.progress import Steps  # noqa: PLC0415
