@@ -6,11 +6,11 @@ import functools
 import itertools
 import json
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from support.spools import moved
 
 from mllog.elastic.client import connect
 from mllog.elastic.setup import ensure
@@ -114,7 +114,7 @@ class ElasticsearchStand:
     def open(self, place: str) -> Store:
         """The store over what was shipped of that folder."""
         namespace = self._namespaces[place]
-        shipper = Shipper(_moved(Path(place), namespace), open_destination(self._url), give_up=30.0)
+        shipper = Shipper(moved(Path(place), namespace), open_destination(self._url), give_up=30.0)
         shipper.run()
         assert shipper.problem is None
         store = ElasticsearchStore(self._url, namespace=namespace)
@@ -140,17 +140,6 @@ class ElasticsearchStand:
     def untold(self, measured_by: str) -> Collection[str]:
         """Of events that the ruler didn't measure tokens, and names that it doesn't know."""
         return () if measured_by == "the same card" else ("token", "unexpected", "renamed")
-
-
-def _moved(folder: Path, namespace: str) -> Path:
-    """A copy of a spool with its events in a namespace; what was shipped of an earlier one is known by its ids."""
-    copy = Path(tempfile.mkdtemp(dir=folder.parent))
-    for path in folder.rglob("*"):
-        if path.suffix in {".ndjson", ".json"}:
-            target = copy / path.relative_to(folder)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(path.read_bytes().replace(b'"namespace":"default"', f'"namespace":"{namespace}"'.encode()))
-    return copy
 
 
 def _empty(node: Node, namespace: str) -> None:

@@ -158,8 +158,11 @@ def test_a_field_of_two_types(newest: Place, tmp_path: Path) -> None:
         "@timestamp": "2026-03-02T00:30:00.000Z", "event": {"id": "odd", "action": "predict"},
         "ml": {"model": {"name": "m"}, "card": streams.card_of("m").ruler.hash, "violations": {"type": "x"}},
     }  # fmt: skip
-    mapping: dict[str, Any] = {"properties": {"ml": {"properties": {"violations": {"properties": {"type": {"type": "text"}}}}}}}
-    place.ask("PUT", "/_index_template/mllog-test-odd", {"index_patterns": [odd], "data_stream": {}, "priority": 500, "composed_of": ["mllog-event@mappings"], "template": {"mappings": mapping}})
+    (ours,) = place.ask("GET", "/_component_template/mllog-event@mappings")["component_templates"]
+    mapping = ours["component_template"]["template"]["mappings"]
+    mapping["properties"]["ml"]["properties"]["violations"]["properties"]["type"] = {"type": "text"}
+    template = {"index_patterns": [odd], "data_stream": {}, "priority": 500, "template": {"mappings": mapping}}
+    place.ask("PUT", "/_index_template/mllog-test-odd", template)
     place.ask("PUT", f"/{odd}/_create/odd?refresh=true", event)
     store = ElasticsearchStore(place.name, namespace=f"{place.namespace}*")
     store.refresh()

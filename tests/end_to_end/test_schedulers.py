@@ -10,20 +10,28 @@ import shutil
 import signal
 import threading
 import time
+import uuid
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.scheduling import Settings, lines
+from support.spools import moved
 
 import mllog
 from mllog.card import ModelCard
+from mllog.elastic.client import connect
+from mllog.elastic.setup import ensure
 from mllog.environment import Manifest
+from mllog.shipping.destinations import open_destination
+from mllog.shipping.shipper import Shipper
 from watchers.schedule import incidents_of, run
 from watchers.stores import open_store
+from watchers.stores.elastic import ElasticsearchStore
 
 START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -97,16 +105,23 @@ def events(tmp_path_factory):
     return folder
 
 
-class FilesPlace:
-    """A store in a folder. For another kind of store: what is read of it below, and how its events get there."""
+class StoredPlace:
+    """A store that schedulers share.
 
-    def __init__(self, events, folder):
-        self.place = str(shutil.copytree(events, folder))
-        self._records = open_store(self.place).leases()._records
+    Attributes:
+        place: Its place.
+        namespace: Of its events.
+    """
+
+    place: str
+    namespace = "default"
+
+    def store(self):
+        return open_store(self.place)
 
     def results(self):
         """All that was found, in the order in which it is kept."""
-        store = open_store(self.place)
+        store = self.store()
         cards = {card.model: card for card in store.cards()}
         profiles = {
             model: [
@@ -120,32 +135,59 @@ class FilesPlace:
         )  # fmt: skip
 
     def runs(self):
-        return open_store(self.place).runs(1000)
+        return self.store().runs(1000)
 
     def judged(self, model):
-        return open_store(self.place).state(model).get("judged")
+        return self.store().state(model).get("judged")
 
     def holder(self):
         """The process that is at a model and since when, or None."""
+        records = self.store().leases()._records
         for model in MODELS:
-            held = self._records.read(model)
+            held = records.read(model)
             if held is not None:
                 return int(held.holder.split("/")[2]), held.taken
         return None
 
 
-PLACES = {"files": FilesPlace}
+class FilesPlace(StoredPlace):
+    """A store in a folder."""
+
+    def __init__(self, events, folder, _):
+        self.place = str(shutil.copytree(events, folder))
+
+
+class ElasticsearchPlace(StoredPlace):
+    """A namespace of a node."""
+
+    def __init__(self, events, folder, node_of):
+        node = node_of()
+        self.place = f"elasticsearch+{node.url}"
+        self.namespace = f"schedulers_{uuid.uuid4().hex[:8]}"
+        ensure(connect(self.place))
+        shipper = Shipper(moved(events, self.namespace), open_destination(self.place), give_up=30.0)
+        shipper.run()
+        assert shipper.reason is None
+        self._store = ElasticsearchStore(self.place, namespace=self.namespace)
+        self._store.refresh()
+
+    def store(self):
+        return self._store
+
+
+PLACES = {"files": FilesPlace, "elasticsearch": ElasticsearchPlace}
 
 
 @pytest.fixture(params=sorted(PLACES))
 def make_place(request, events, tmp_path):
     """Makes places of a kind, each with the events."""
-    return lambda name: PLACES[request.param](events, tmp_path / name)
+    node_of = partial(request.getfixturevalue, "elasticsearch_node")
+    return lambda name: PLACES[request.param](events, tmp_path / name, node_of)
 
 
 def settings(place, url, log, **options):
     began = options.pop("began", time.time())
-    return Settings(place.place, url, START.timestamp(), began, log=str(log), **options)
+    return Settings(place.place, url, START.timestamp(), began, log=str(log), namespace=place.namespace, **options)
 
 
 @pytest.fixture
@@ -153,9 +195,9 @@ def undisturbed(make_place):
     """What one run finds, and whom it would tell what."""
     place, keys = make_place("undisturbed"), Keys()
     config = settings(place, "json://127.0.0.1:9/", "/dev/null", hour=1, every=1, lease=30).config()
-    run(open_store(place.place), START + HOURS * HOUR, config=config, notifier=keys)
+    run(place.store(), START + HOURS * HOUR, config=config, notifier=keys)
     assert len(keys.keys) == len(set(keys.keys)) == 8
-    assert len(incidents_of(open_store(place.place))) == 3
+    assert len(incidents_of(place.store())) == 3
     return place.results(), keys.keys
 
 

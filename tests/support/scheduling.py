@@ -35,6 +35,7 @@ class Settings:
         every: Real seconds between two runs.
         lease: Real seconds of a lease.
         skew: Real seconds by which its clock is off.
+        namespace: Of the events in an Elasticsearch.
         log: A file to which it writes ``[real moment, hours judged, models that others are at]`` for each run.
     """
 
@@ -47,6 +48,7 @@ class Settings:
     lease: float
     skew: float = 0.0
     log: str = os.devnull
+    namespace: str = "default"
 
     def now(self, real: float) -> dt.datetime:
         """What its clock shows."""
@@ -71,7 +73,7 @@ class Settings:
         with pathlib.Path(f"{self.log}.err").open("ab") as errors:
             return subprocess.Popen(
                 [sys.executable, "-m", "support.scheduling", json.dumps(asdict(self))],
-                stdout=subprocess.DEVNULL, stderr=errors, env={**environment(), "PYTHONPATH": path},
+                stdout=subprocess.DEVNULL, stderr=errors, env={**environment(), "PYTHONPATH": path, "MLLOG_NAMESPACE": self.namespace},
             )  # fmt: skip
 
 

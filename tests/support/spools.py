@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from mllog.delivery.spool import Spool
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterable
 
 DATASET = "mllog.prediction.m"
@@ -48,3 +49,14 @@ def read(folder: pathlib.Path) -> list[bytes]:
     return [
         event for path in sorted(folder.glob("[!_]*/*.ndjson")) for event in path.read_bytes().splitlines(keepends=True)
     ]
+
+
+def moved(folder: pathlib.Path, namespace: str) -> pathlib.Path:
+    """A copy of a spool beside it with its events in a namespace, as if nothing of it had been shipped."""
+    copy = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
+    for path in folder.rglob("*"):
+        if path.suffix in {".ndjson", ".json"} and "_watchers" not in path.parts:
+            target = copy / path.relative_to(folder)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes().replace(b'"namespace":"default"', f'"namespace":"{namespace}"'.encode()))
+    return copy
