@@ -99,7 +99,7 @@ def _document(profile: WindowProfile, kind: str, n: int, **about: Any) -> Docume
 
 def _metrics(ruler: Ruler, counts: Counts) -> Iterator[tuple[str, float]]:
     yield "predictions", float(counts[0])
-    yield "failures", counts[1] / counts[0]
+    yield "failures", float(counts[1] / counts[0])
     for name, called in _OUTPUTS.items():
         feature = ruler.by_name.get(name)
         if feature is None:
@@ -112,13 +112,13 @@ def _metrics(ruler: Ruler, counts: Counts) -> Iterator[tuple[str, float]]:
 
 def _feature(profile: WindowProfile, ruler: Ruler, feature: Feature, counts: Counts) -> Document:
     index, name, n = ruler.index, feature.name, int(counts[0])
-    missing = {kind: counts[index[name, "missing", kind]] / n for kind in MISSING_KINDS}
+    missing = {kind: int(counts[index[name, "missing", kind]]) for kind in MISSING_KINDS}
     document = _document(
         profile,
         "feature",
         n,
         feature={"name": name, "kind": feature.kind},
-        missing={"rate": sum(missing.values()), **missing},
+        missing={"rate": sum(missing.values()) / n, **{kind: count / n for kind, count in missing.items()}},
     )
     broken = [
         index[name, "violation", kind] for kind in ("type", "range", "category") if (name, "violation", kind) in index

@@ -109,15 +109,11 @@ class Profiler:
         An event has at most one bin of each feature, one category, …, and stands in one segment of each field: a thin
         hour has few buckets however many cells there are.
         """
-        ruler = self.ruler
-        segments = 1 + sum(len(ruler.by_name[name].categories) for name in ruler.segments)
-        most = segments * (len(ruler.cells) + 10)
-        each = (1 + len(ruler.segments)) * (2 * len(ruler.features) + 10)
         first, size = begin, 0
         hour = begin
         while hour < end:
             held = counted.get(hour)
-            own = min(most, held.n * each) if held else 0
+            own = self._buckets(held.n) if held else 0
             if size and size + own > BUCKETS:
                 yield first, hour
                 first, size = hour, 0
@@ -125,37 +121,49 @@ class Profiler:
             hour += HOUR
         yield first, end
 
+    def _buckets(self, n: int) -> int:
+        """How many buckets the answer about an hour of ``n`` events has at most."""
+        ruler = self.ruler
+        values = sum(len(ruler.by_name[name].categories) for name in ruler.segments)
+        each = (1 + len(ruler.segments)) * (2 * len(ruler.features) + 10)
+        return min((1 + values) * (len(ruler.cells) + 10), n * each)
+
+    def _parts(self, plan: Plan, counted: Mapping[dt.datetime, HourCounts]) -> list[Body]:
+        """The aggregations of measured events: of one search, or of several that have some values of segments each."""
+        cells = plan.cells()
+        values = plan.segment_values
+        if sum(self._buckets(held.n) for held in counted.values()) <= BUCKETS:
+            return [{**cells, **plan.names(), **plan.segments(cells, values)}]
+        size = max(1, BUCKETS // (len(self.ruler.cells) + 10) // len(counted))
+        some = (plan.segments(cells, values[begin : begin + size]) for begin in range(0, len(values), size))
+        return [{**cells, **plan.names()}, *(part for part in some if part)]
+
     def _fill(
         self, plan: Plan, hours: dict[dt.datetime, WindowProfile], counted: Mapping[dt.datetime, HourCounts]
     ) -> None:
         first, last = min(hours), max(hours) + HOUR
-        asked: list[tuple[str, Body]] = [(self.index, self._body(first, last, by_hour(dict(OF_ALL))))]
-        mixed = any(held.measured < held.n for held in counted.values())
-        some = any(held.measured for held in counted.values())
-        if some:
-            cells = plan.cells()
-            inner = {**cells, **plan.names(), **plan.segments(cells)}
-            asked.append((self.index, self._body(first, last, by_hour(inner), card=True)))
-            if self.ruler.pairs:
-                asked.append(
-                    (self.index, self._body(first, last, pairs.aggregations(self.ruler, plan.mapped), card=True))
-                )
-        answers = self._asked(asked, hours)
-        for hour, bucket in hours_of(answers[0]):
-            _take_names(hours[hour], bucket)
-        if some:
-            for hour, bucket in hours_of(answers[1]):
+        parts = self._parts(plan, counted) if any(held.measured for held in counted.values()) else []
+        paired = pairs.aggregations(self.ruler, plan.mapped) if parts and self.ruler.pairs else None
+        asked = [self._body(first, last, by_hour(dict(OF_ALL)))]
+        asked += [self._body(first, last, by_hour(part), card=True) for part in parts]
+        asked += [self._body(first, last, paired, card=True)] if paired else []
+        answers = self._asked([(self.index, body) for body in asked], hours)
+        for answer in answers[: 1 + len(parts)]:
+            for hour, bucket in hours_of(answer):
                 self._take(plan, hours[hour], bucket)
-            if self.ruler.pairs:
-                pairs.read(self.ruler, answers[2], lambda hour, cell, count: self.add(hours[hour], cell, count))
+        if paired:
+            pairs.read(self.ruler, answers[-1], lambda hour, cell, count: self.add(hours[hour], cell, count))
+        if parts:
             self._unseen(plan, hours)
-        if mixed:
-            others.fill(self, plan, hours)
+        for hour, held in counted.items():
+            if held.measured < held.n:
+                others.fill(self, plan, hours[hour], held.n - held.measured)
 
     def _take(self, plan: Plan, profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
         assert profile.window.start is not None
         stratum = self.ruler.stratum(profile.window.start)
-        profile.add(stratum, ALL, plan.read(bucket))
+        if "failure" in bucket:
+            profile.add(stratum, ALL, plan.read(bucket))
         for segment, inner in plan.read_segments(bucket):
             profile.add(stratum, segment, plan.read(inner))
         _take_names(profile, bucket)

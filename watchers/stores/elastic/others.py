@@ -16,7 +16,6 @@ What can't be told from the outside, and how it is counted (the bound that ``doc
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -49,6 +48,9 @@ if TYPE_CHECKING:
 VALUES: Final = 2_000
 """So many distinct values of a feature are asked for in an hour."""
 
+BUCKETS: Final = 60_000
+"""Of one answer; ``search.max_buckets`` is 65,535."""
+
 GROUP: Final = 10
 """Features of one search: larger ones of ranges take longer than their parts."""
 
@@ -56,26 +58,25 @@ GROUP: Final = 10
 Counts = npt.NDArray[np.int64]
 
 
-def fill(profiler: Profiler, plan: Plan, hours: dict[dt.datetime, WindowProfile]) -> None:
-    """Add the events of ``hours`` that the ruler didn't measure."""
-    for hour, profile in hours.items():  # one by one: their distinct values are many
-        _fill_hour(profiler, plan, hour, profile)
-
-
-def _fill_hour(profiler: Profiler, plan: Plan, hour: dt.datetime, profile: WindowProfile) -> None:
-    ruler = profiler.ruler
-    end = hour + dt.timedelta(hours=1)
+def fill(profiler: Profiler, plan: Plan, profile: WindowProfile, n: int) -> None:
+    """Add to an hour the ``n`` events of it that the ruler didn't measure."""
+    ruler, hour, end = profiler.ruler, profile.window.start, profile.window.end
+    assert hour is not None
+    assert end is not None
     query = predictions(profiler.model, hour.isoformat(), end.isoformat(), card=ruler.hash, others=True)
-    features = ruler.features
-    parts = [{"": _events()}] + [
-        {f"{number}": _values(plan, features[number]) for number in range(begin, min(begin + GROUP, len(features)))}
-        for begin in range(0, len(features), GROUP)
+    groups = [_events()]
+    for begin in range(0, len(ruler.features), GROUP):
+        numbers = range(begin, min(begin + GROUP, len(ruler.features)))
+        groups.append({f"{k} {key}": agg for k in numbers for key, agg in _values(plan, ruler.features[k]).items()})
+    parts = list(groups)
+    values = plan.segment_values
+    size = max(1, BUCKETS // (GROUP * min(VALUES, n)))
+    for begin in range(0, len(values), size):
+        parts += [plan.segments(group, values[begin : begin + size]) for group in groups]
+    parts = [part for part in parts if part]
+    asked: list[tuple[str, Body]] = [
+        (profiler.index, {"size": 0, "track_total_hits": True, "query": query, "aggs": part}) for part in parts
     ]
-    asked: list[tuple[str, Body]] = []
-    for part in parts:
-        inner = {f"{name} {key}".strip(): agg for name, aggs in part.items() for key, agg in aggs.items()}
-        aggs = {**inner, **plan.segments(inner)}
-        asked.append((profiler.index, {"size": 0, "track_total_hits": True, "query": query, "aggs": aggs}))
     if ruler.pairs:
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": pairs.aggregations(ruler, plan.mapped)}
         asked.append((profiler.index, body))

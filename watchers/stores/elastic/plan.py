@@ -8,7 +8,7 @@ and a query a feature and rule 4.5 us.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -147,17 +147,22 @@ class Plan:
             aggs[f"name unseen:{LABEL}"] = _names("ml.outputs.label", **({"exclude": listed} if listed else {}))
         return aggs
 
-    def segments(self, inner: Body) -> Body:
-        """``inner`` for each value of each segment."""
+    @property
+    def segment_values(self) -> list[tuple[str, str]]:
+        """Every (field, value) of the ruler's segments."""
+        return [(name, value) for name in self.ruler.segments for value in self.ruler.by_name[name].categories]
+
+    def segments(self, inner: Body, chosen: Collection[tuple[str, str]]) -> Body:
+        """``inner`` for some values of the segments; booleans stand with the first value of their feature."""
         aggs: Body = {}
         for number, name in enumerate(self.ruler.segments):
             feature = self.ruler.by_name[name]
+            values = [value for value in feature.categories if (name, value) in chosen]
             for letter, field in self.fields(feature):
-                if letter == "b":
+                if letter == "k" and values:
+                    aggs[f"segment k{number}"] = {**terms(field, len(values), values), "aggs": inner}
+                elif letter == "b" and feature.categories[0] in values:
                     aggs[f"segment b{number}"] = {**terms(field, 2), "aggs": inner}
-                elif feature.categories:
-                    chosen = list(feature.categories)
-                    aggs[f"segment k{number}"] = {**terms(field, len(chosen), chosen), "aggs": inner}
         return aggs
 
     def unseen(self, features: Sequence[Feature]) -> Body:
