@@ -48,7 +48,7 @@ def predictions(
     filters: list[Body] = [
         {"term": {"ml.model.name": model}},
         {"term": {"event.action": "predict"}},
-        {"range": {"@timestamp": {"gte": start, "lt": end, "format": "strict_date_optional_time_nanos"}}},
+        _between(start, end),
     ]
     without: list[Body] = [{"term": {"ml.model.role": "shadow"}}]
     if not tails:
@@ -56,6 +56,15 @@ def predictions(
     if card is not None:
         (without if others else filters).append({"term": {"ml.card": card}})
     return {"bool": {"filter": filters, "must_not": without}}
+
+
+def within(start: dt.datetime, end: dt.datetime) -> Body:
+    """The query of what came from ``start`` up to ``end``."""
+    return _between(start.isoformat(), end.isoformat())
+
+
+def _between(start: str, end: str) -> Body:
+    return {"range": {"@timestamp": {"gte": start, "lt": end, "format": "strict_date_optional_time_nanos"}}}
 
 
 def by_hour(inner: Body) -> Body:
