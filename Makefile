@@ -8,7 +8,7 @@ OUT    ?= demo-out
 INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint bench bench-detection docs clean
+.PHONY: help demo demo-elastic test lint bench bench-detection bench-elasticsearch bench-fleet docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -77,6 +77,12 @@ bench: $(VENV)/.bench  ## what one logged prediction costs, beside other loggers
 
 bench-detection: $(VENV)/.bench  ## what is found and how often nothing is called a fault, beside other monitors (--quick)
 	$(BIN)/python -m benchmarks.detection --quick
+
+bench-elasticsearch: $(VENV)/.bench maven  ## what watching on Elasticsearch costs, beside DuckDB, scans and exports (--quick)
+	$(BIN)/python -m benchmarks.elasticsearch --quick
+
+bench-fleet: $(VENV)/.bench maven  ## one pass of the scheduler over a fleet of models on one node
+	$(BIN)/python -m benchmarks.fleet --models 50
 
 docs: $(VENV)/.demo  ## write the pages that are derived from code
 	$(BIN)/python docs/generate.py

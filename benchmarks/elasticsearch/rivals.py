@@ -163,13 +163,14 @@ def query_each(client: Elasticsearch, index: str, ruler: Ruler) -> int:
 
 def differing(ours: Mapping[tuple[str, str, str], int], theirs: Cells, ruler: Ruler) -> list[str]:
     """Features of which another way counted something else; words aside, which are cut differently."""
-    names = {name for name, _, _ in theirs} - set(TEXTS)
-    return sorted(
-        name
-        for name in names
-        if any(
-            ours.get(cell, 0) != theirs.get(cell, 0)
-            for cell in ruler.cells
-            if cell[0] == name and cell[1] in {"bin", "category", "missing"}
-        )
-    )
+    names = [name for name in sorted({name for name, _, _ in theirs}) if name not in TEXTS]
+    return [name for name in names if _of(ours, ruler, name) != _of(theirs, ruler, name)]
+
+
+def _of(counts: Mapping[tuple[str, str, str], int], ruler: Ruler, name: str) -> Cells:
+    """One feature's values; how a value is missing only events tell."""
+    found: Cells = Counter()
+    for cell in ruler.by_name[name].cells():
+        if cell[1] in {"bin", "category", "missing"}:
+            found[name, cell[1], "" if cell[1] == "missing" else cell[2]] += counts.get(cell, 0)
+    return found
