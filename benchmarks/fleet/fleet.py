@@ -25,6 +25,9 @@ START: Final = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
 HOUR: Final = dt.timedelta(hours=1)
 DAYS: Final = 28
+AT_ONCE: Final = 4
+"""Hours of one request."""
+
 KINDS: Final = 10
 """Different histories; models take turns."""
 
@@ -84,6 +87,10 @@ def prepare(store: ElasticsearchStore, models: int, events: int, like: ModelCard
         store.save_card(own)
         store.write_state(own.model, {"judged": START.isoformat(), "ruler": own.ruler.hash, "engine": engine})
     # Hour by hour, as passes write them: the hours of one model are far from each other.
-    for hour in range(24 * DAYS):
-        profiles = [replace(drawn[k % KINDS][hour], model=own.model) for k, own in enumerate(models_)]
+    for first in range(0, 24 * DAYS, AT_ONCE):
+        profiles = [
+            replace(drawn[k % KINDS][hour], model=own.model)
+            for hour in range(first, first + AT_ONCE)
+            for k, own in enumerate(models_)
+        ]
         store.searcher.write([store.results.profile(profile, like.ruler) for profile in profiles])

@@ -52,7 +52,8 @@ class Keeping:
         while hour < end:
             places.append(self.results.profile_place(model, ruler.hash, hour))
             hour += dt.timedelta(hours=1)
-        held = self.searcher.get(places, ["profile"])
+        # Whole documents: to leave a little out of each the node would parse and write all of it.
+        held = self.searcher.get(places)
         return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
