@@ -50,6 +50,7 @@ TITLES = {
     "card": "Cards",
     "state": "State of watchers",
     "run": "Runs of watchers",
+    "told": "Messages that were told",
 }
 
 REFERENCE = Path(__file__).parent / "reference"
