@@ -50,9 +50,16 @@ def main() -> int:
         finally:
             node.stop()
     load.append(os.getloadavg()[0])
+    before: dict[str, Any] = {"parts": {}, "commands": []}
+    if args.update:
+        before = json.loads(args.update.read_text(encoding="utf-8"))
+        load[0] = before["machine"]["load"][0]
+        if before["parts"]["events"] != parts["events"]:
+            raise SystemExit(f"{args.update} is of {before['parts']['events']:,} events a day")
+    parts = {**before["parts"], **parts}
     document = {
         "benchmark": "elasticsearch",
-        "command": f"python -m benchmarks.elasticsearch{_told(args)}",
+        "commands": [*before["commands"], f"python -m benchmarks.elasticsearch{_told(args)}"],
         "machine": {
             "cores": os.cpu_count(),
             "architecture": platform.machine(),
@@ -92,7 +99,7 @@ def _parts(bench: Bench, folder: Path, args: argparse.Namespace) -> tuple[dict[s
         "segments": lambda: watching.segments(bench, card, min(args.rounds, 3)),
         "disk": lambda: disk.measure(bench, some[: args.disk]),
         "baseline": lambda: watching.baseline(bench, card, some[: args.week], min(args.rounds, 3)),
-        "hourly": lambda: watching.hourly(bench, card, args.rounds),
+        "hourly": lambda: watching.hourly(bench, card, args.rounds, parts["shipping"]),
         "wire": lambda: watching.wire(bench, folder / "wire", args.wire),
     }
     for name in PARTS:
@@ -111,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page of the documentation")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="JSON of an earlier run, whose other parts stay")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be repeated")
     parser.add_argument("--rounds", type=_count, default=5, help="rounds of what is short (default 5)")
     sizes = parser.add_mutually_exclusive_group()

@@ -34,7 +34,7 @@ def markdown(document: dict[str, Any]) -> str:
     sections = [
         f"""# What watching on Elasticsearch costs
 
-Written by `{document["command"]}`.
+Written by {" and then ".join(f"`{command}`" for command in document["commands"])}.
 
 {machine["cores"]} cores ({machine["architecture"]}, {machine["system"]}), shared with the node (heap \
 {document["heap"]}) and other work; Python {machine["python"]}, Elasticsearch {document["node"]}, {told}; load average \
@@ -59,11 +59,11 @@ bytes.
         words = f"168 hours, {parts['baseline']['each']:,} events a day; *stored*: fetched, parsed and summed."
         sections.append(f"## A week's baseline\n\n{words}\n\n{_costs(rows)}")
     if "hourly" in parts:
-        run, shipping = parts["hourly"], parts["shipping"]
+        run = parts["hourly"]
         words = f"""`watchers.schedule.run` over one new hour of {run["events"]:,} events, {watching.HISTORY} days of \
-stored hours before it, {run["alerts"]} alerts; *indexing* is the whole day by `mllog ship`, of which an hour is a \
-24th."""
-        rows = {"one hourly run": run, "indexing, the day": shipping}
+stored hours before it, {run["alerts"]} alerts; *indexing* is the whole day by the product's shipper, *counting* \
+its profile: an hour is a 24th of either."""
+        rows = {"one hourly run": run, "counting, the day": run["counting"], "indexing, the day": run["indexing"]}
         sections.append(f"## Watching beside indexing\n\n{words}\n\n{_costs(rows)}")
     if "wire" in parts:
         rows = {f"{row['events']:,} events": row for row in parts["wire"]}

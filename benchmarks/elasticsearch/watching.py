@@ -111,10 +111,17 @@ def baseline(bench: Bench, card: ModelCard, lines: Sequence[bytes], rounds: int)
     return {"each": len(lines), "rescan": asdict(rescan), "stored": asdict(stored), "equal": bool(equal)}
 
 
-def hourly(bench: Bench, card: ModelCard, rounds: int) -> dict[str, Any]:
-    """One hourly run of the scheduler over the day's last hour, with four weeks of stored hours before it."""
+def hourly(bench: Bench, card: ModelCard, rounds: int, indexing: dict[str, Any]) -> dict[str, Any]:
+    """One hourly run of the scheduler over the day's last hour, with four weeks of stored hours before it.
+
+    Args:
+        bench: The node, which has the day.
+        card: Of its model.
+        rounds: How often.
+        indexing: What bringing the day into the node cost.
+    """
     store, ruler = store_of(bench), card.ruler
-    day = list(store.profiles(card.model, ruler, data.START, END))
+    counting, day = bench.median(WARM + rounds, lambda: list(store.profiles(card.model, ruler, data.START, END)))
     _keep(store, day[:-1], ruler)
     for back in range(1, HISTORY + 1):
         _keep(store, [_moved(each, -back * data.DAY) for each in day], ruler)
@@ -134,7 +141,8 @@ def hourly(bench: Bench, card: ModelCard, rounds: int) -> dict[str, Any]:
         raise SystemExit(f"one hour was to be judged, not {report.hours}: {report.problems}")
     # The first one imports and compiles.
     best = sorted(costs[1:], key=lambda cost: cost.cpu + (cost.node or 0))[len(costs[1:]) // 2]
-    return {"events": day[-1].n, "alerts": len(report.findings), **asdict(best)}
+    found = {"events": day[-1].n, "alerts": len(report.findings), **asdict(best)}
+    return {**found, "counting": asdict(counting), "indexing": indexing}
 
 
 def _keep(store: ElasticsearchStore, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
