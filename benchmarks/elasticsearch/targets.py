@@ -31,14 +31,12 @@ class Target:
 
 
 _HOURLY = (
-    "24 hours are counted one by one, with names, answers, words and latency, which the others leave out; one window of "
-    "a day would have a 24th of the buckets"
+    "24 hours are counted one by one, with names, answers, words and latency, which the others leave out; a day as one "
+    "window would have a 24th of the buckets"
 )
 _SCAN = "the scan has two tests and no report, drift of texts or data quality, which Evidently has too"
 _EACH = "such queries count by the index or one field each, and know no distribution, words, answers or names"
-_SEGMENTS = (
-    "each hour has nearly as many buckets for each value as for all events: they are the work"
-)
+_SEGMENTS = "each hour has nearly as many buckets for each value as for all, and they are most of the work"
 _TEXTLESS = "what the logger measured, bins above all, stands in `_source` too, and doesn't shrink with the texts"
 _STORED = "a week is 168 documents to fetch and to parse, an hour each"
 _RUN = "an hour is few events, and what four weeks of history, judging and writing cost doesn't depend on how many"

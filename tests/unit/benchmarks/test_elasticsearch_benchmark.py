@@ -113,7 +113,7 @@ def test_some_parts_alone() -> None:
     text = page.markdown(document(found))
     assert "## The profile of a day" not in text
     assert "## All values of one segment" in text
-    assert len(targets.targets(found)) == 6
+    assert len(targets.targets(found)) == 5
 
 
 def test_contenders_that_count_otherwise_are_named() -> None:
