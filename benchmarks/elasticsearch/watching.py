@@ -19,7 +19,8 @@ from mllog.ruler import Ruler
 from watchers.finding import Window
 from watchers.incidents import Engine
 from watchers.profile import WindowProfile, merge
-from watchers.schedule import IMMEDIATE, run
+from watchers.running import IMMEDIATE
+from watchers.schedule import run
 from watchers.stores.elastic import ElasticsearchStore
 
 HOUR: Final = dt.timedelta(hours=1)

@@ -16,7 +16,7 @@ from mllog.ruler import CellKey
 from watchers.finding import Window
 from watchers.incidents import Engine
 from watchers.profile import ALL, WindowProfile
-from watchers.schedule import IMMEDIATE
+from watchers.running import IMMEDIATE
 from watchers.stores.elastic import ElasticsearchStore
 
 SHAPE: Final = Shape(7, 3, 0)
