@@ -6,7 +6,8 @@
     ├── CardError              a card that can't be read, or is another model's
     ├── PlaceError             a place (`events/`, `stdout:`, `logstash+http://…`) that can't be used
     ├── SettingError           an argument or MLLOG_* variable with an impossible value
-    └── StoreError             a store that can't be reached, or refuses what is asked of it
+    └── StoreError             a store refuses what is asked of it, or can't answer
+        └── UnreachableError   … or can't be reached at all
 
 All but the last are usage errors, raised while something is being set up. A logger that has been made raises nothing
 into model code any more: what goes wrong then is counted (:meth:`mllog.ModelLogger.status`).
@@ -42,4 +43,8 @@ class SettingError(MllogError):
 
 
 class StoreError(MllogError):
-    """A store can't be reached, or refuses what is asked of it."""
+    """A store refuses what is asked of it, or can't answer."""
+
+
+class UnreachableError(StoreError):
+    """A store can't be reached."""

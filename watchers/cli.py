@@ -228,11 +228,13 @@ def _profile(args: argparse.Namespace) -> int:
         "start": start.isoformat(),
         "end": end.isoformat(),
         "n": whole.n,
+        "complete": whole.complete,
+        "reason": whole.reason,
         "counts": found,
         "names": {kind: dict(names.most_common(20)) for kind, names in whole.names.items()},
     }
     print(json.dumps(document, indent=None if args.json else 1))
-    return FINE if whole.n else FAILED
+    return FINE if whole.n and whole.complete else FAILED
 
 
 def _incidents(args: argparse.Namespace) -> int:

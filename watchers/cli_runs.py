@@ -118,8 +118,8 @@ def _print_run(store: Any, report: Any) -> None:
         print(f"{model}: events came late to {len(again)} hours, which were judged again")
     for model in report.held:
         print(f"{model}: another scheduler is at it")
-    if not (report.hours or report.reopened or report.held):
-        print("nothing is due: every closed hour is judged")
+    if not (report.hours or report.reopened or report.held or report.problems):
+        print("nothing is due: every closed hour is judged" if report.judged else "no model has predictions here")
     for rejected in store.rejected()[:5]:
         print(f"rejected line: {rejected.place}:{rejected.line}: {rejected.reason}")
     if report.rejected > 5:

@@ -63,6 +63,7 @@ class ModelRun:
         self._restore(self._log(), self.state.get("engine"))
         self.slice = _Slice()
         self.quiet = 0
+        self.unknown: set[str] = set()
 
     def run(self) -> None:
         """Judge what is due."""
@@ -147,7 +148,7 @@ class ModelRun:
 
     def _log(self) -> list[IncidentEvent]:
         """All events of the model's incidents."""
-        events = [IncidentEvent.from_dict(event) for event in self.store.incident_events()]
+        events = [IncidentEvent.from_dict(event) for event in self.store.incident_events(self.card.model)]
         ids = {incident.id for incident in fold(events).values() if incident.model == self.card.model}
         return [event for event in events if event.incident in ids]
 
@@ -164,6 +165,12 @@ class ModelRun:
         self.keeper.check()
         moment = profile.window.end
         assert moment is not None
+        if not profile.complete and profile.reason not in self.unknown:
+            self.unknown.add(profile.reason)
+            self.report.problems.append(
+                f"model {self.card.model!r}: hours from {profile.window.start} on can't be counted and are unknown: "
+                f"{profile.reason}"
+            )
         if self._awake(profile):
             self.history.append(profile)
             self.slice.profiles.append(profile)

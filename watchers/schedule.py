@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from mllog.card import ModelCard
-from mllog.errors import CardError
+from mllog.errors import CardError, StoreError, UnreachableError
 from watchers.config import Config
 from watchers.incidents import Incident, IncidentEvent, fold
 from watchers.keeper import Keeper, LostLeaseError
@@ -77,9 +77,15 @@ def run(
                 ModelRun(means, card, others, keeper).run()
         except CardError as error:
             report.problems.append(f"model {model!r}: {error}")
+        except UnreachableError:
+            raise
+        except StoreError as error:
+            # It says which model's hours can't be counted or kept; the next run tries again, and others go on.
+            report.problems.append(f"model {model!r}: {error}")
         except (LostLeaseError, StaleStateError):
             # It was paused for so long that somebody else went on: what it had not written is theirs to do.
             report.held.append(model)
+    report.problems += store.problems()
     return report
 
 

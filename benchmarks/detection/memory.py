@@ -138,7 +138,11 @@ class MemoryStore:
         """Append changes of incidents."""
         self.kept.events += [dict(event) for event in events]
 
-    def incident_events(self) -> list[dict[str, Any]]:
+    def problems(self) -> list[str]:
+        """None."""
+        return []
+
+    def incident_events(self, model: str | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """All of them."""
         return list(self.kept.events)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import elasticsearch
 from elasticsearch import Elasticsearch
 
-from mllog.errors import PlaceError, StoreError
+from mllog.errors import PlaceError, StoreError, UnreachableError
 from mllog.places import parse
 from mllog.shipping.destinations.credentials import Credentials, credentials
 from mllog.shipping.destinations.tls import certificate_problem, tls_context
@@ -70,7 +70,8 @@ def explained(place: str | Place) -> Iterator[None]:
     """Raise what the client or the server says as one error that names the place and a remedy, without a password.
 
     Raises:
-        StoreError: The server can't be reached, refuses, or isn't what the client can talk to.
+        UnreachableError: The server can't be reached.
+        StoreError: It refuses, or isn't what the client can talk to.
     """
     name = str(parse(place) if isinstance(place, str) else place)
     try:
@@ -79,7 +80,8 @@ def explained(place: str | Place) -> Iterator[None]:
         raise StoreError(f"{name}: that is no Elasticsearch: {error}", field="place", value=name) from error
     except elasticsearch.TransportError as error:
         why = certificate_problem(error) or str(error.message)
-        raise StoreError(f"{name} can't be reached: {why}", field="place", value=name) from error
+        remedy = "is it up, and are host, port and scheme (http or https) right?"
+        raise UnreachableError(f"{name} can't be reached: {why}; {remedy}", field="place", value=name) from error
     except elasticsearch.ApiError as error:
         status = error.meta.status
         remedy = ""

@@ -96,18 +96,20 @@ def _run(store: ElasticsearchStore) -> Any:
 
 
 def test_a_disk_that_is_too_full(newest: Place, tmp_path: Path) -> None:
-    """Indices that can't be written to (the flood-stage watermark): no hour counts as judged, and later all is judged."""
+    """Indices that can't be written to, as beyond the flood-stage watermark (whose own block the node takes back by itself):
+    no hour counts as judged, and later all is judged.
+    """
     place = newest
     shipped(place, tmp_path, place.namespace)
     store = ElasticsearchStore(place.name, namespace=place.namespace, client=connect(place.name, retries=0))
     store.refresh()
     place.ask("PUT", "/mllog-profile-2026.03")
-    block = {"index.blocks.read_only_allow_delete": True}
+    block = {"index.blocks.write": True}
     place.ask("PUT", "/mllog-profile-2026.03/_settings", block)
     report = _run(store)
     assert report is None or report.problems
     assert store.stored_profiles("m", streams.card_of("m").ruler, streams.START, NOW) == []
-    place.ask("PUT", "/mllog-profile-2026.03/_settings", {"index.blocks.read_only_allow_delete": None})
+    place.ask("PUT", "/mllog-profile-2026.03/_settings", {"index.blocks.write": None})
     again = run(store, NOW)
     assert again.problems == []
     assert {finding.feature for finding in again.findings if finding.check == "missing"} == {"distance"}
@@ -134,7 +136,10 @@ def test_a_node_that_is_slow(newest: Place, tmp_path: Path) -> None:
 
 
 def test_events_that_came_before_the_templates(newest: Place, tmp_path: Path) -> None:
-    """Where fields are mapped by guess nothing can be counted: every hour is unknown and says why, and nothing alarms."""
+    """Where fields are mapped by guess nothing can be counted: the run says so and what to do, and nothing alarms.
+
+    What is done about it helps from then on, and hours before stay unknown.
+    """
     place = newest
     place.clean()
     place.ask("PUT", "/_index_template/mllog-test-rest", {"index_patterns": ["logs-mllog.*"], "data_stream": {}})
@@ -142,31 +147,68 @@ def test_events_that_came_before_the_templates(newest: Place, tmp_path: Path) ->
     ensure(place.client)
     store = ElasticsearchStore(place.name, namespace=place.namespace)
     store.refresh()
+    report = run(store, NOW)
+    assert report.findings == []
+    assert any("mllog setup" in problem for problem in report.problems)
     card = streams.card_of("m")
     profiles = list(store.profiles("m", card.ruler, streams.START, streams.START + 3 * streams.HOUR))
     assert [profile.complete for profile in profiles] == [False] * 3
     assert all("mllog setup" in profile.reason for profile in profiles)
+    place.ask("POST", f"/logs-mllog.prediction.m-{place.namespace}/_rollover")
+    streams.serve(tmp_path / "later", "m", first=HOURS, hours=4, card=card, namespace=place.namespace)
+    place.ship(tmp_path / "later")
+    store.refresh()
+    later = list(store.profiles("m", card.ruler, NOW - streams.HOUR, NOW + 3 * streams.HOUR))
+    assert [(profile.n, profile.complete) for profile in later] == [(60, True)] * 4
 
 
-def test_a_field_of_two_types(newest: Place, tmp_path: Path) -> None:
-    """A shard that fails answers 200 with the counts of the others: those hours are unknown."""
+def test_shards_that_fail(newest: Place, tmp_path: Path) -> None:
+    """A shard that fails for good answers 200 with the counts of the others: those hours are unknown, and the run says why."""
     place = newest
     shipped(place, tmp_path, place.namespace)
     stream = f"logs-mllog.prediction.m-{place.namespace}"
-    odd = f"{stream}_odd"
+    (ours,) = place.ask("GET", "/_component_template/mllog-event@mappings")["component_templates"]
+    mapping = ours["component_template"]["template"]["mappings"]
+    mapping["properties"]["ml"]["properties"]["violations"]["properties"]["type"] = {"type": "text"}
+    template = {"index_patterns": [stream], "data_stream": {}, "priority": 500, "template": {"mappings": mapping}}
+    place.ask("PUT", "/_index_template/mllog-test-odd", template)
+    place.ask("POST", f"/{stream}/_rollover")
     event = {
         "@timestamp": "2026-03-02T00:30:00.000Z", "event": {"id": "odd", "action": "predict"},
         "ml": {"model": {"name": "m"}, "card": streams.card_of("m").ruler.hash, "violations": {"type": "x"}},
     }  # fmt: skip
-    (ours,) = place.ask("GET", "/_component_template/mllog-event@mappings")["component_templates"]
-    mapping = ours["component_template"]["template"]["mappings"]
-    mapping["properties"]["ml"]["properties"]["violations"]["properties"]["type"] = {"type": "text"}
-    template = {"index_patterns": [odd], "data_stream": {}, "priority": 500, "template": {"mappings": mapping}}
-    place.ask("PUT", "/_index_template/mllog-test-odd", template)
-    place.ask("PUT", f"/{odd}/_create/odd?refresh=true", event)
-    store = ElasticsearchStore(place.name, namespace=f"{place.namespace}*")
+    place.ask("PUT", f"/{stream}/_create/odd?refresh=true", event)
+    store = ElasticsearchStore(place.name, namespace=place.namespace)
     store.refresh()
-    card = streams.card_of("m")
-    first, *_ = store.profiles("m", card.ruler, streams.START, streams.START + streams.HOUR)
+    first, *_ = store.profiles("m", streams.card_of("m").ruler, streams.START, streams.START + streams.HOUR)
     assert not first.complete
     assert "shards failed" in first.reason
+    report = run(store, NOW)
+    assert [problem for problem in report.problems if "are unknown" in problem and "shards failed" in problem]
+
+
+def test_shards_that_fail_now(newest: Place, tmp_path: Path) -> None:
+    """What fails now and may not fail later is judged later: no hour is called judged, and none is unknown for ever."""
+    place = newest
+    shipped(place, tmp_path, place.namespace)
+    store = ElasticsearchStore(place.name, namespace=place.namespace)
+    store.refresh()
+    asked = store.searcher.client.msearch
+
+    def failing(**words: Any) -> Any:
+        answer = asked(**words)
+        for one in answer["responses"]:
+            if "aggregations" in one and "hours" in one["aggregations"]:
+                reason = {"type": "circuit_breaking_exception", "reason": "data too large"}
+                one["_shards"] |= {"failed": 1, "failures": [{"shard": 0, "reason": reason}]}
+        return answer
+
+    store.searcher.client.msearch = failing
+    report = run(store, NOW)
+    assert report.findings == []
+    assert any("data too large" in problem for problem in report.problems)
+    assert "judged" not in store.state("m")
+    store.searcher.client.msearch = asked
+    again = run(store, NOW)
+    assert again.problems == []
+    assert {finding.feature for finding in again.findings if finding.check == "missing"} == {"distance"}

@@ -100,6 +100,9 @@ class Store(Protocol):
     def models(self) -> list[str]:
         """Models that have predictions, by name."""
 
+    def problems(self) -> list[str]:
+        """What of the store can't be read, as far as it was asked for; what could be was answered."""
+
     def cards(self) -> list[ModelCard]:
         """Cards that the loggers left, oldest first."""
 
@@ -163,8 +166,8 @@ class Store(Protocol):
     def write_incident_events(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Append incident events (documents with an ``id``); one that is there already is left as it is."""
 
-    def incident_events(self) -> list[dict[str, Any]]:
-        """All incident events in order."""
+    def incident_events(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Incident events in order: all, or those of a model's incidents."""
 
     def withdraw_findings(self, model: str, ids: Sequence[str]) -> None:
         """Let findings be gone: with late events their windows show nothing any more. Unknown ids are passed over."""

@@ -73,6 +73,10 @@ class FilesStore:
         """Models that have predictions, by name."""
         return sorted({model for entry in self._segments.files.values() for model in entry.spans})
 
+    def problems(self) -> list[str]:
+        """None: lines that are no events are counted as such."""
+        return []
+
     def cards(self) -> list[ModelCard]:
         """Cards that the loggers left, oldest first."""
         paths = sorted((self.folder / _CARDS).glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
@@ -249,9 +253,13 @@ class FilesStore:
         if events:
             upsert(self._results("incidents.ndjson"), events, keep=True)
 
-    def incident_events(self) -> list[dict[str, Any]]:
-        """All incident events in order."""
-        return read_lines(self._results("incidents.ndjson"))
+    def incident_events(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Incident events in order: all, or those of a model's incidents."""
+        events = read_lines(self._results("incidents.ndjson"))
+        if model is None:
+            return events
+        ids = {event["incident"] for event in events if event["data"].get("model") == model}
+        return [event for event in events if event["incident"] in ids]
 
     def _state_file(self, model: str) -> Path:
         return self._results("state", f"{dataset('prediction', model)}.json")

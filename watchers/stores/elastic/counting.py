@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mllog.ruler import MISSING_KINDS, Ruler, category_key
 from watchers.finding import Window
-from watchers.profile import ALL, WindowProfile
+from watchers.profile import ALL, NAMES_KEPT, WindowProfile
 from watchers.stores.elastic import others, pairs
 from watchers.stores.elastic.plan import (
     BOOLEAN,
@@ -31,6 +31,9 @@ from watchers.stores.elastic.searching import Searcher, problem
 HOUR: Final = dt.timedelta(hours=1)
 BUCKETS: Final = 40_000
 """Of one answer; ``search.max_buckets`` is 65,535, and what one event can add is known only roughly."""
+
+NAMES: Final = 8
+"""Kinds of names that an hour has."""
 
 DENSE: Final = 1_000
 """Measured events of an hour, on average, from which on each hour's bins are counted beside the histogram of hours."""
@@ -81,7 +84,7 @@ class Profiler:
 
     def _chunk(self, begin: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
         counted, told = self._count(begin, end)
-        types = self.searcher.field_types(self.index, self._fields()) if counted else {}
+        types = self.searcher.field_types(self.index, self._fields(), within(begin, end)) if counted else {}
         told = told or (unmapped(types) if counted else "")
         plan = Plan(self.ruler, frozenset(name for name, kinds in types.items() if kinds))
         for first, last in self._spans(begin, end, counted):
@@ -102,7 +105,7 @@ class Profiler:
     def _count(self, begin: dt.datetime, end: dt.datetime) -> tuple[dict[dt.datetime, HourCounts], str]:
         """How many events each hour has, and why that can't be known."""
         measured = {"measured": {"filter": {"term": {"ml.card": self.ruler.hash}}}}
-        answer = self.searcher.search(self.index, self._body(begin, end, by_hour(measured)))
+        (answer,) = self.searcher.searches([(self.index, self._body(begin, end, by_hour(measured)))], partial=True)
         held = {
             hour: HourCounts(bucket["doc_count"], bucket["measured"]["doc_count"]) for hour, bucket in hours_of(answer)
         }
@@ -133,7 +136,7 @@ class Profiler:
         ruler = self.ruler
         values = sum(len(ruler.by_name[name].categories) for name in ruler.segments)
         each = (1 + len(ruler.segments)) * (2 * len(ruler.features) + 10)
-        return min((1 + values) * (len(ruler.cells) + 10), n * each)
+        return min((1 + values) * (len(ruler.cells) + 10), n * each) + NAMES * min(n, NAMES_KEPT)
 
     def _parts(self, plan: Plan, counted: Mapping[dt.datetime, HourCounts]) -> list[Body]:
         """The aggregations of measured events: of one search, or of several that have some values of segments each."""
@@ -160,6 +163,8 @@ class Profiler:
             + ([(self.index, self._body(first, last, paired, card=True))] if paired else []),
             hours,
         )
+        if not answers:
+            return
         for answer in answers[: len(asked)]:
             for hour, bucket in hours_of(answer):
                 apart = answer["aggregations"].get(_apart(hour), {})
@@ -192,28 +197,33 @@ class Profiler:
                 profile.total()[index[feature.name, "violation", "category"]] for profile in hours.values() if profile.n
             )
         ]
-        aggs = plan.unseen(concerned)
-        if not aggs:
+        if not plan.unseen(concerned):
             return
-        (answer,) = self._asked(
-            [(self.index, self._body(min(hours), max(hours) + HOUR, by_hour(aggs), card=True))], hours
-        )
-        for hour, bucket in hours_of(answer):
-            for number, feature in enumerate(concerned):
-                held = bucket.get(f"u{number}", {})
-                for letter in "kbn":
-                    for key, count in buckets(held, letter):
-                        name = category_key(key) if letter == "n" else key
-                        hours[hour].count(f"unseen:{feature.name}", name, count)
+        each = sum(min(profile.n, 3 * NAMES_KEPT) + 3 for profile in hours.values())
+        size = max(1, BUCKETS // max(each, 1))
+        parts = [plan.unseen(concerned[k : k + size]) for k in range(0, len(concerned), size)]
+        span = min(hours), max(hours) + HOUR
+        answers = self._asked([(self.index, self._body(*span, by_hour(part), card=True)) for part in parts], hours)
+        for k, answer in enumerate(answers):
+            for hour, bucket in hours_of(answer):
+                for number, feature in enumerate(concerned[k * size : (k + 1) * size]):
+                    held = bucket.get(f"u{number}", {})
+                    for letter in "kbn":
+                        for key, count in buckets(held, letter):
+                            name = category_key(key) if letter == "n" else key
+                            hours[hour].count(f"unseen:{feature.name}", name, count)
 
     def _asked(self, asked: Sequence[tuple[str, Body]], hours: dict[dt.datetime, WindowProfile]) -> list[Body]:
-        """Answers; where one is partial every hour that it is about is ``unknown``."""
-        answers = self.searcher.searches(asked)
-        for answer in answers:
-            told = problem(answer)
-            for profile in hours.values() if told else ():
-                profile.complete, profile.reason = False, told
-        return answers
+        """Answers; none where one of them lacks something for good: then every hour is ``unknown``.
+
+        Raises:
+            StoreError: one lacks something now, and may have it later: the hours aren't judged before that.
+        """
+        answers = self.searcher.searches(asked, partial=True)
+        told = next(filter(None, map(problem, answers)), "")
+        for profile in hours.values() if told else ():
+            profile.complete, profile.reason = False, told
+        return [] if told else answers
 
     def add(self, profile: WindowProfile, cell: tuple[str, str, str], count: int) -> None:
         """Add to a count of all events of an hour that has some."""

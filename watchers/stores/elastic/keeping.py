@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mllog.card import ModelCard
@@ -119,7 +119,7 @@ class Keeping:
         if not events:
             return
         held = [IncidentEvent.from_dict(event) for event in events]
-        models = results.models_of(held)
+        models = {**self._models_of({event.incident for event in held}), **results.models_of(held)}
         self.searcher.write(
             [self.results.change(event, models.get(event["incident"])) for event in events], create=True
         )
@@ -127,9 +127,15 @@ class Keeping:
         folded = fold(IncidentEvent.from_dict(event) for event in self._changes([{"terms": {"incident.id": touched}}]))
         self.searcher.write([self.results.incident(incident) for incident in folded.values()])
 
-    def incident_events(self) -> list[dict[str, Any]]:
-        """All incident events, each incident's in order."""
-        return self._changes([])
+    def _models_of(self, incidents: Collection[str]) -> dict[str, str]:
+        """Models of incidents by id: what people do to one doesn't say it."""
+        names = sorted(incidents)
+        found = self.searcher.get([(results.INCIDENTS, self.results.id(name)) for name in names], ["ml.model.name"])
+        return {name: body["ml"]["model"]["name"] for name, body in zip(names, found, strict=True) if body is not None}
+
+    def incident_events(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Incident events, each incident's in order: all, or those of a model's incidents."""
+        return self._changes([] if model is None else [{"term": {"ml.model.name": model}}])
 
     def _changes(self, filters: Sequence[Body]) -> list[dict[str, Any]]:
         index = f"{results.CHANGES}-*"

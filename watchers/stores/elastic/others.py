@@ -37,6 +37,7 @@ from watchers.stores.elastic.plan import (
     Body,
     Plan,
     buckets,
+    exists,
     predictions,
     terms,
 )
@@ -80,11 +81,11 @@ def fill(profiler: Profiler, plan: Plan, profile: WindowProfile, n: int) -> None
     if ruler.pairs:
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": pairs.aggregations(ruler, plan.mapped)}
         asked.append((profiler.index, body))
-    answers = profiler.searcher.searches(asked)
-    for answer in answers:
-        told = problem(answer)
-        if told:
-            profile.complete, profile.reason = False, told
+    answers = profiler.searcher.searches(asked, partial=True)
+    told = "; ".join(dict.fromkeys(filter(None, map(problem, answers))))
+    if told:
+        profile.complete, profile.reason = False, told
+        return
     total = answers[0]["hits"]["total"]["value"]
     if not total:
         return
@@ -119,20 +120,18 @@ def _values(plan: Plan, feature: Feature) -> Body:
         f"missing {kind}": {"filter": {"term": {f"ml.missing.{kind}": name}}}
         for kind in ("absent", "null", "nan", "infinite", "empty")
     }
-    typed = [
-        {"exists": {"field": prefix + name}} for prefix in (KEYWORD, BOOLEAN, NUMBER, TEXT) if prefix + name in mapped
-    ]
+    typed = [exists(prefix + name) for prefix in (KEYWORD, BOOLEAN, NUMBER, TEXT) if prefix + name in mapped]
     wrong = {"term": {"ml.violations.type": name}}
     hidden = [{"term": {f"ml.{what}": name}} for what in ("violations.unexpected", "withheld", "truncated")]
     cut = {"term": {"_ignored": KEYWORD + name}}
     if feature.kind == "text":
-        counted = {"exists": {"field": f"ml.text.{name}.tokens"}}
-        texts = [*hidden[2:], counted, *([{"exists": {"field": TEXT + name}}] if TEXT + name in mapped else [])]
-        untyped = [query for query in typed if query["exists"]["field"] != TEXT + name]
+        counted = exists(f"ml.text.{name}.tokens")
+        texts = [*hidden[2:], counted, *([exists(TEXT + name)] if TEXT + name in mapped else [])]
+        untyped = [query for query in typed if query != exists(TEXT + name)]
         aggs["t"] = _where(texts, untyped)
         hidden, typed = hidden[:2], [*typed, *texts]
     elif TEXT + name in mapped:
-        aggs["t"] = {"filter": {"exists": {"field": TEXT + name}}}
+        aggs["t"] = {"filter": exists(TEXT + name)}
     sentinel = {"term": {"ml.missing.sentinel": name}}
     aggs["w"] = _where([wrong], [*typed, cut])
     aggs["z"] = _where([sentinel], [*typed, cut])
@@ -153,7 +152,7 @@ def _values(plan: Plan, feature: Feature) -> Body:
                 inside = {"range": {field: {"gte": feature.low, "lte": feature.high}}}
                 outside = {
                     "bool": {
-                        "filter": {"exists": {"field": field}},
+                        "filter": exists(field),
                         "must_not": [inside, {"terms": {field: sentinels}}],
                     }
                 }
@@ -187,7 +186,7 @@ def _outputs(plan: Plan, feature: Feature) -> Body:
 
 
 def _range_of(field: str, edges: tuple[float, ...]) -> Body:
-    return {"filter": {"exists": {"field": field}}, "aggs": {"r": _ranges(field, edges)}}
+    return {"filter": exists(field), "aggs": {"r": _ranges(field, edges)}}
 
 
 def _ranges(field: str, edges: tuple[float, ...]) -> Body:

@@ -79,6 +79,17 @@ def hours_of(answer: Mapping[str, Any]) -> Iterator[tuple[dt.datetime, Mapping[s
         yield dt.datetime.fromtimestamp(bucket["key"] / 1000, dt.UTC), bucket
 
 
+def exists(field: str) -> Body:
+    """The query of events that have a value in a field; in `exists` itself a `*` of a name would stand for others."""
+    if "*" not in field:
+        return {"exists": {"field": field}}
+    if field.startswith(NUMBER):
+        return {"range": {field: {"gte": -1.7976931348623157e308}}}
+    if field.startswith(BOOLEAN):
+        return {"terms": {field: [True, False]}}
+    return {"range": {field: {"gte": ""}}}
+
+
 def terms(field: str, size: int, include: Sequence[str] | None = None, **more: Any) -> Body:
     """A ``terms`` aggregation."""
     body: Body = {"field": field, "size": max(size, 1), **more}

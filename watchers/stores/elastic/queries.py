@@ -7,7 +7,7 @@ from typing import Final
 
 from mllog.ruler import LABEL, MISSING_KINDS
 from watchers.stores.base import DocumentQuery
-from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body
+from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body, exists
 
 _FIRST: Final[Body] = {"@timestamp": {"order": "asc", "format": "strict_date_optional_time_nanos"}}
 ID: Final[Body] = {"event.id": {"order": "asc", "unmapped_type": "keyword"}}
@@ -58,7 +58,7 @@ _QUERIES: Final[Mapping[str, Callable[[DocumentQuery], Body]]] = {
     "type": _names("ml.violations.type"),
     "tokens": lambda query: {"range": {f"ml.text.{query.feature}.unseen": {"gt": 0}}},
     "category": lambda query: is_one_of(query.feature, query.values),
-    "number": lambda query: {"exists": {"field": f"{NUMBER}{query.feature}"}},
+    "number": lambda query: exists(f"{NUMBER}{query.feature}"),
     "latency": lambda _: {"exists": {"field": "event.duration"}},
     "bin": lambda query: {"terms": {"ml.bins": list(query.values)}},
     "environment": lambda query: {"terms": {"ml.environment": list(query.values)}},

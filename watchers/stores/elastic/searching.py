@@ -46,24 +46,26 @@ class Searcher:
         """
         return self.searches([(index, body)])[0]
 
-    def searches(self, asked: Sequence[tuple[str, Body]]) -> list[Body]:
-        """Several searches in one request; each answer may be partial (see :func:`problem`).
+    def searches(self, asked: Sequence[tuple[str, Body]], *, partial: bool = False) -> list[Body]:
+        """Several searches in one request.
+
+        Args:
+            asked: (index, body) of each; no matter whether the index is there.
+            partial: Whether an answer may lack something for good; :func:`problem` says what. Without it every answer
+                is whole.
 
         Raises:
-            StoreError: one of them can't be answered at all.
+            StoreError: one of them can't be answered, or not now.
         """
         lines: list[Any] = []
         for index, body in asked:
             lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}, body]
         with explained(self.place):
             answers = self.client.msearch(searches=lines)["responses"]
-        for answer in answers:
-            if "error" in answer:
-                raise StoreError(
-                    f"{self.place} answered {answer['status']}: {reason(answer['error'])}",
-                    field="place",
-                    value=self.place,
-                )
+        for (index, _), answer in zip(asked, answers, strict=True):
+            told = problem(answer)
+            if told and not (partial and lasting(answer)):
+                raise StoreError(f"{self.place}: {index}: {told}", field="place", value=self.place)
         return list(answers)
 
     def pages(
@@ -174,16 +176,18 @@ class Searcher:
         return new
 
     def _bulk(self, lines: list[bytes]) -> int:
+        """Send a bulk request; how many documents are new. What is there already, or gone already, is fine."""
         with explained(self.place):
             answer = self.client.bulk(operations=cast("Any", lines))
         new = 0
         for item in answer["items"]:
-            (done,) = item.values()
+            ((action, done),) = item.items()
             if done["status"] in {200, 201}:
                 new += done["status"] == 201
-            elif done["status"] not in {404, 409}:
+            elif (action, done["status"]) not in {("create", 409), ("delete", 404)}:
                 raise StoreError(
-                    f"{self.place} refused {done['_index']}/{done['_id']} ({done['status']}): {reason(done['error'])}",
+                    f"{self.place} refused {done['_index']}/{done['_id']} ({done['status']}): "
+                    f"{reason(done.get('error') or done.get('result'))}",
                     field="place",
                     value=self.place,
                 )
@@ -194,17 +198,19 @@ class Searcher:
         with explained(self.place):
             self.client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
 
-    def field_types(self, index: str, names: Sequence[str]) -> dict[str, set[str]]:
-        """Types by which fields are mapped in some indices; none where a field is in no mapping."""
+    def field_types(self, index: str, names: Sequence[str], within: Body) -> dict[str, set[str]]:
+        """Types by which fields are mapped in those indices that may have what a query asks for."""
         with explained(self.place):
             answer = self.client.field_caps(
-                index=index, fields=list(names), ignore_unavailable=True, allow_no_indices=True
+                index=index, fields=list(names), index_filter=within, ignore_unavailable=True, allow_no_indices=True
             )
         return {name: set(types) - {"unmapped"} for name, types in answer["fields"].items()}
 
 
 def problem(answer: Mapping[str, Any]) -> str:
-    """Why an answer is only a part of the truth; empty where it is whole."""
+    """Why an answer isn't the whole truth; empty where it is."""
+    if "error" in answer:
+        return f"answered {answer.get('status')}: {reason(answer['error'])}{_remedy(answer['error'])}"
     if answer.get("timed_out"):
         return "the search timed out; its counts are partial"
     shards = answer.get("_shards", {})
@@ -212,9 +218,28 @@ def problem(answer: Mapping[str, Any]) -> str:
         first: Mapping[str, Any] = next(iter(shards.get("failures") or ()), {})
         return (
             f"{shards['failed']} of {shards['total']} shards failed; counts are partial"
-            f" ({reason(first.get('reason') or {})})"
+            f" ({reason(first.get('reason') or {})}){_remedy(first)}"
         )
     return ""
+
+
+_LASTING: Final = ("illegal_argument_exception", "query_shard_exception", "too_many_buckets_exception")
+_GUESSED: Final = "Fielddata is disabled"
+
+
+def lasting(answer: Mapping[str, Any]) -> bool:
+    """Whether what an answer lacks will be lacking the next time too: a field of another type, too many buckets."""
+    if "error" in answer:
+        return any(kind in str(answer["error"]) for kind in _LASTING)
+    failures = answer.get("_shards", {}).get("failures") or ()
+    return bool(failures) and all(any(kind in str(one) for kind in _LASTING) for one in failures)
+
+
+def _remedy(error: Any) -> str:
+    """What to do about a field that was mapped by guess."""
+    if _GUESSED not in str(error):
+        return ""
+    return "; events came before the templates: run `mllog setup --elasticsearch URL`, and roll the data stream over"
 
 
 def reason(error: Any) -> str:

@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch
 from mllog.card import ModelCard
 from mllog.elastic.cards import CARDS, card_body
 from mllog.elastic.client import connect
-from mllog.errors import StoreError
+from mllog.errors import SettingError
 from mllog.events import dataset
 from mllog.places import parse
 from mllog.ruler import Ruler
@@ -50,8 +50,9 @@ class ElasticsearchStore(Keeping):
     def __init__(self, place: str, *, namespace: str | None = None, client: Elasticsearch | None = None) -> None:
         parsed = parse(place)
         searcher = Searcher(client or connect(parsed), str(parsed))
-        super().__init__(searcher, namespace or os.environ.get("MLLOG_NAMESPACE") or "default")
+        super().__init__(searcher, _checked(namespace or os.environ.get("MLLOG_NAMESPACE") or "default"))
         self._manifests: dict[str, dict[str, Any] | None] = {}
+        self._problems: list[str] = []
 
     def refresh(self) -> None:
         """Let searches see every event that was indexed."""
@@ -69,9 +70,17 @@ class ElasticsearchStore(Keeping):
         without = {"term": {"ml.model.role": "shadow"}}
         query = {"bool": {"filter": {"term": {"event.action": "predict"}}, "must_not": without}}
         aggs = {"models": {"terms": {"field": "ml.model.name", "size": _MODELS}}}
-        answer = self.searcher.search(self._streams("prediction.*"), {"size": 0, "query": query, "aggs": aggs})
+        body = {"size": 0, "query": query, "aggs": aggs}
+        (answer,) = self.searcher.searches([(self._streams("prediction.*"), body)], partial=True)
+        told = problem(answer)
+        if told:
+            self._problems.append(f"not every model is watched: {told}")
         found = answer.get("aggregations", {}).get("models", {}).get("buckets", ())
         return sorted(bucket["key"] for bucket in found)
+
+    def problems(self) -> list[str]:
+        """What of the store can't be read, as far as it was asked for."""
+        return list(dict.fromkeys(self._problems))
 
     def cards(self) -> list[ModelCard]:
         """Cards that loggers left and watchers made, oldest first; the same in every namespace."""
@@ -109,7 +118,7 @@ class ElasticsearchStore(Keeping):
         """Up to ``limit`` predictions of a span, spread evenly; for a model's first card, not for statistics."""
         index = self._predictions(model)
         step = dt.timedelta(seconds=max(1, math.ceil((end - start).total_seconds() / _SLOTS)))
-        histogram = {"field": "@timestamp", "fixed_interval": f"{step.seconds}s", "min_doc_count": 1}
+        histogram = {"field": "@timestamp", "fixed_interval": f"{int(step.total_seconds())}s", "min_doc_count": 1}
         query = predictions(model, start.isoformat(), end.isoformat())
         body = {"size": 0, "query": query, "aggs": {"slots": {"date_histogram": histogram}}}
         slots = self.searcher.search(index, body).get("aggregations", {}).get("slots", {}).get("buckets", ())
@@ -162,9 +171,6 @@ class ElasticsearchStore(Keeping):
         """Predictions by hour, of hours that have any."""
         query = predictions(model, start.isoformat(), end.isoformat())
         answer = self.searcher.search(self._predictions(model), {"size": 0, "query": query, "aggs": by_hour({})})
-        told = problem(answer)
-        if told:
-            raise StoreError(f"{self.searcher.place}: {told}", field="place", value=self.searcher.place)
         return {hour: bucket["doc_count"] for hour, bucket in hours_of(answer)}
 
     def documents(
@@ -228,3 +234,14 @@ class ElasticsearchStore(Keeping):
         """How many events were refused."""
         answer = self.searcher.search(self._streams("deadletter"), {"size": 0, "track_total_hits": True})
         return int(answer["hits"]["total"]["value"])
+
+
+def _checked(namespace: str) -> str:
+    """A namespace as loggers take it: no pattern, since models of several must not be counted as one."""
+    if len(namespace) > 100 or not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace):
+        raise SettingError(
+            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
+            field="namespace",
+            value=namespace,
+        )
+    return namespace
