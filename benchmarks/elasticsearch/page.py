@@ -10,8 +10,9 @@ from benchmarks.elasticsearch import disk, watching
 _WORDS: Final = """\
 The day: predictions of 40 inputs (30 numbers, 8 categories, 2 texts), measured by their card and written by the real
 logger, brought into the node by the product's shipper. *client*: CPU of the process that asks; *node*: CPU of the
-node's processes. All contenders run one after the other in one run on one node; medians of rounds, with
-the caches of answers emptied. Late labels aren't judged yet, so that there is nothing to measure of joining them.
+node's processes. Whatever a section compares ran one after the other on one node, in one run; medians of rounds, with
+the caches of answers emptied. Ratios of walls move with what else the machine does, those of CPU less. Late labels
+aren't judged yet, so that there is nothing to measure of joining them.
 """
 
 _PROFILE: Final = """\
