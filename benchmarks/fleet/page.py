@@ -18,8 +18,8 @@ GROWING: Final = 1.5
 _WORDS: Final = """\
 Every model is a data stream of its own with {events} events in the new hour, a card of {features} inputs, and {days}
 days of stored hours; the pass is `watchers.schedule.run` in a process of its own, which judges the hour over 1, 4 and
-24 hours. *client*: its CPU; *node*: CPU of the node meanwhile. One pass over a fifth of the fleet comes first, in
-another namespace of the same node.
+24 hours. All have one ruler; cards of the node's other namespaces are read too. *client*: its CPU; *node*: CPU of the
+node meanwhile. One pass over a fifth of the fleet comes first, in another namespace of the same node.
 """
 
 
@@ -36,7 +36,7 @@ Written by `{document["command"]} --markdown FILE`.
 {document["heap"]}) and other work; Python {machine["python"]}, Elasticsearch {document["node"]}, {told}; load average \
 {before:.1f} before and {after:.1f} after.
 
-{_WORDS.format(**document)}
+{_WORDS.format(**document)}{document.get("note", "")}
 ## Targets
 
 {targets(document)}
