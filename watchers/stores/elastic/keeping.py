@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mllog.card import ModelCard
+from mllog.elastic.cards import CARDS
 from mllog.ruler import CellKey, Ruler
 from watchers import windows
 from watchers.incidents.incident import IncidentEvent, fold
@@ -39,9 +40,11 @@ class Keeping:
         self.results = Results(namespace)
         self._trainings: dict[str, Counter[CellKey]] = {}
 
-    def cards(self) -> list[ModelCard]:
-        """Cards that loggers left and watchers made, oldest first."""
-        raise NotImplementedError
+    def _cards(self, query: Body) -> list[ModelCard]:
+        self.searcher.refresh(CARDS)
+        sort = [{"saved": {"order": "asc", "unmapped_type": "date"}}]
+        hits = self.searcher.pages(CARDS, query, sort, ["card"])
+        return [ModelCard.from_dict(hit["_source"]["card"]) for hit in hits]
 
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
         """Profiles written before, in order; those of another ruler are left aside."""
@@ -77,11 +80,10 @@ class Keeping:
         """Counts of training by cell; none where nobody kept the card."""
         if ruler.hash not in self._trainings:
             found: Counter[CellKey] = Counter()
-            for card in self.cards():
-                if card.ruler.hash == ruler.hash:
-                    found = Counter()
-                    for stratum in card.training.values():
-                        found.update(stratum)
+            # Of this ruler alone: in a fleet each model has its own, and would read the cards of all others.
+            for card in self._cards({"term": {"ml.card": ruler.hash}})[-1:]:
+                for stratum in card.training.values():
+                    found.update(stratum)
             self._trainings[ruler.hash] = found
         return self._trainings[ruler.hash]
 

@@ -84,10 +84,7 @@ class ElasticsearchStore(Keeping):
 
     def cards(self) -> list[ModelCard]:
         """Cards that loggers left and watchers made, oldest first; the same in every namespace."""
-        self.searcher.refresh(CARDS)
-        sort = [{"saved": {"order": "asc", "unmapped_type": "date"}}]
-        hits = self.searcher.pages(CARDS, {"match_all": {}}, sort, ["card"])
-        return [ModelCard.from_dict(hit["_source"]["card"]) for hit in hits]
+        return self._cards({"match_all": {}})
 
     def save_card(self, card: ModelCard) -> None:
         """Keep a card; one that is kept already stays as old as it is."""
