@@ -40,6 +40,10 @@ EACH: Final = "a query a feature and rule"
 EXPORT: Final = "export of all documents + pandas"
 
 
+def _warm(rounds: int) -> int:
+    return WARM if rounds > 1 else 1
+
+
 def store_of(bench: Bench) -> ElasticsearchStore:
     """The store whose requests the bench counts."""
     return ElasticsearchStore(bench.place, namespace=data.NAMESPACE, client=bench.client)
@@ -62,7 +66,7 @@ def profile(bench: Bench, card: ModelCard, table: pd.DataFrame, folder: Path, ro
     said: dict[str, Any] = {}
     for name, (times, work) in ways.items():
         if times > 1:
-            for _ in range(WARM):
+            for _ in range(_warm(rounds)):
                 bench.forget()
                 work()
         costs[name], said[name] = bench.median(times, work)
@@ -122,7 +126,9 @@ def hourly(bench: Bench, card: ModelCard, rounds: int, indexing: dict[str, Any])
         indexing: What bringing the day into the node cost.
     """
     store, ruler = store_of(bench), card.ruler
-    counting, day = bench.median(WARM + rounds, lambda: list(store.profiles(card.model, ruler, data.START, END)))
+    counting, day = bench.median(
+        _warm(rounds) + rounds, lambda: list(store.profiles(card.model, ruler, data.START, END))
+    )
     _keep(store, day[:-1], ruler)
     for back in range(1, HISTORY + 1):
         _keep(store, [_moved(each, -back * data.DAY) for each in day], ruler)
