@@ -292,8 +292,8 @@ def test_three_schedulers_under_kill_9_with_clocks_that_differ(make_place, undis
     told = f"{fleet.kills} kills, gap {fleet.gap:.2f} s, runs that judged {runs}, {copies} copies"
     assert fleet.kills >= 5, told
     assert sum(count > 0 for count in runs) >= 2, told
-    # One interval, and the time that a run itself takes on this machine, now.
-    assert fleet.gap <= EVERY + max(document["run"]["seconds"] for document in place.runs()), told
+    # One interval, and the time that runs themselves take on this machine beside all else that it does now.
+    assert fleet.gap <= EVERY + 2 * max(document["run"]["seconds"] for document in place.runs()) + 1, told
     assert place.holder() is None
     if target := os.environ.get("MLLOG_TEST_NOTES"):
         Path(target).write_text(told)
