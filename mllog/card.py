@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from mllog.errors import CardError
-from mllog.ruler import Ruler, SparseCounts, Task
+from mllog.ruler import CellKey, Ruler, SparseCounts, Task
 from mllog.tokenizers import tokenizer_of
 
 SCHEMA: Final = 1
@@ -122,6 +124,14 @@ class ModelCard:
                     field="tokenizer",
                     value=feature.tokenizer,
                 ) from error
+
+    @cached_property
+    def totals(self) -> Counter[CellKey]:
+        """Counts of training over all strata."""
+        found: Counter[CellKey] = Counter()
+        for cells in self.training.values():
+            found.update(cells)
+        return found
 
     @property
     def file_name(self) -> str:

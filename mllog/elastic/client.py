@@ -34,6 +34,15 @@ SECONDS: Final = 60.0
 RETRIES: Final = 3
 
 
+class _Serializer(elasticsearch.OrjsonSerializer):
+    """orjson for what Elasticsearch calls its JSON too: an answer about many segments has megabytes."""
+
+    mimetype = "application/vnd.elasticsearch+json"
+
+
+_SERIALIZERS: Final = {one.mimetype: one for one in (elasticsearch.OrjsonSerializer(), _Serializer())}
+
+
 def connect(place: str | Place, *, seconds: float = SECONDS, retries: int = RETRIES) -> Elasticsearch:
     """A client for a place; nothing is asked of the server yet.
 
@@ -58,6 +67,7 @@ def connect(place: str | Place, *, seconds: float = SECONDS, retries: int = RETR
         parsed.location,
         headers={"authorization": proof.header} if proof.header else {},
         ssl_context=tls_context() if parsed.location.startswith("https:") else None,
+        serializers=_SERIALIZERS,
         request_timeout=seconds,
         max_retries=retries,
         retry_on_timeout=True,

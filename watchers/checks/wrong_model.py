@@ -17,39 +17,49 @@ from watchers.view import View
 FLOOR = 0.05
 """Nats of log likelihood a request."""
 
+SUSPECTS = 3
+"""So many other models are tested: those that the window looks like most. A fleet's size must not change a verdict."""
+
 
 def _shares(card: ModelCard) -> np.ndarray | None:
+    """Shares of training's scores by bin; None where training had none."""
     feature = card.ruler.by_name.get(SCORE)
     if feature is None:
         return None
-    counts = np.zeros(len(feature.edges) + 1)
-    for cells in card.training.values():
-        for k in range(len(counts)):
-            counts[k] += cells.get((SCORE, "bin", str(k)), 0)
+    counts = np.array([card.totals[SCORE, "bin", str(k)] for k in range(len(feature.edges) + 1)], dtype=np.float64)
     # Half a count in each bin keeps a score that training never gave from being impossible.
     return (counts + 0.5) / (counts.sum() + 0.5 * len(counts)) if counts.sum() else None
 
 
+def _suspects(view: View, cells: tuple[int, ...]) -> list[tuple[str, np.ndarray]]:
+    """Names and log likelihood ratios by bin of the models that the window's scores look like most, by name."""
+    own = _shares(view.card)
+    if own is None:
+        return []
+    shares = {f"{card.model} {card.version}": _shares(card) for card in view.others}
+    ratios = {name: np.log(found / own) for name, found in shares.items() if found is not None}
+    scores = view.total[list(cells)]
+    alike = sorted(ratios, key=lambda name: (-float(scores @ ratios[name]), name))
+    return [(name, ratios[name]) for name in sorted(alike[:SUSPECTS])]
+
+
 def _run(view: View) -> list[Tests]:
-    candidates = [card for card in view.others if SCORE in card.ruler.by_name and card.training]
-    if view.learning or not candidates or SCORE not in view.ruler.by_name:
+    if view.learning or SCORE not in view.ruler.by_name:
+        return []
+    cells = tuple(view.ruler.index[SCORE, "bin", str(k)] for k in range(len(SCORE_EDGES) + 1))
+    suspects = _suspects(view, cells)
+    if not suspects:
         return []
 
     def build() -> Contrasts:
-        own = _shares(view.card)
-        cells = tuple(view.ruler.index[SCORE, "bin", str(k)] for k in range(len(SCORE_EDGES) + 1))
-        names, weights = [], []
-        for card in candidates:
-            shares = _shares(card)
-            if own is not None and shares is not None:
-                names.append(f"{card.model} {card.version}")
-                weights.append(tuple((cell, float(a)) for cell, a in zip(cells, np.log(shares / own), strict=True)))
-        return Contrasts((SCORE,) * len(names), tuple(names), tuple(weights), (cells,) * len(names), card_only=False)
+        names = tuple(name for name, _ in suspects)
+        weights = tuple(
+            tuple((cell, float(a)) for cell, a in zip(cells, ratios, strict=True)) for _, ratios in suspects
+        )
+        return Contrasts((SCORE,) * len(names), names, weights, (cells,) * len(names), card_only=False)
 
-    key = "wrong_model:" + ",".join(sorted(f"{card.model}/{card.version}" for card in candidates))
+    key = "wrong_model:" + ",".join(name for name, _ in suspects)
     contrasts, c = view.contrast(key, build)
-    if not len(contrasts):
-        return []
     # Unlike history's windows, and more like the other model than like this one, by a lot.
     passes = c.beyond & (c.r > 0) & (c.observed - (c.high - c.r) > FLOOR) & (c.observed * c.n > np.log(1e4))
 

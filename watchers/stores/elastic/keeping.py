@@ -79,12 +79,9 @@ class Keeping:
     def _training(self, ruler: Ruler) -> Counter[CellKey]:
         """Counts of training by cell; none where nobody kept the card."""
         if ruler.hash not in self._trainings:
-            found: Counter[CellKey] = Counter()
             # Of this ruler alone: in a fleet each model has its own, and would read the cards of all others.
-            for card in self._cards({"term": {"ml.card": ruler.hash}})[-1:]:
-                for stratum in card.training.values():
-                    found.update(stratum)
-            self._trainings[ruler.hash] = found
+            held = self._cards({"term": {"ml.card": ruler.hash}})
+            self._trainings[ruler.hash] = held[-1].totals if held else Counter()
         return self._trainings[ruler.hash]
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
