@@ -215,9 +215,10 @@ INCIDENT: Final[tuple[Field, ...]] = (
 
 PROFILE: Final[tuple[Field, ...]] = (
     _NAMESPACE,
-    Field("@timestamp", "date", "start of the hour"),
+    Field("@timestamp", "date", "start of the hour, or day"),
     Field("ml.model.name", "keyword", "model"),
     Field("ml.card", "keyword", "hash of the ruler that counted it"),
+    Field("window.seconds", "long", "3,600; 86,400 where it is all hours of a day, for whoever reads many"),
     Field("n", "long", "predictions in it"),
     Field("complete", "boolean", "false where something of the hour could not be counted"),
     Field("reason", "keyword", "why not"),

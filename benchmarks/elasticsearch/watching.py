@@ -154,7 +154,7 @@ def hourly(bench: Bench, card: ModelCard, rounds: int, indexing: dict[str, Any])
 
 def _keep(store: ElasticsearchStore, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
     """Leave stored hours, without what dashboards read beside them."""
-    store.searcher.write([store.results.profile(profile, ruler) for profile in profiles])
+    store.keep_profiles(profiles, ruler)
 
 
 def _moved(profile: WindowProfile, by: dt.timedelta) -> WindowProfile:

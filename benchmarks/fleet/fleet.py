@@ -93,4 +93,4 @@ def prepare(store: ElasticsearchStore, models: int, events: int, like: ModelCard
             for hour in range(first, first + AT_ONCE)
             for k, own in enumerate(models_)
         ]
-        store.searcher.write([store.results.profile(profile, like.ruler) for profile in profiles])
+        store.keep_profiles(profiles, like.ruler)

@@ -558,6 +558,24 @@ def test_results_are_upserted(stand: Any) -> None:
     assert store.findings("other") == []
 
 
+def test_days_of_profiles_are_kept(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """Whole days and parts of some come back hour by hour; an hour of a day that is over can be replaced."""
+    place = stand.place()
+    write(place, [plain(60 * k) for k in range(0, 60, 7)], card)
+    store = stand.open(place)
+    begin, end = START - 2 * HOUR, START + 60 * HOUR
+    made = list(store.profiles("model", ruler, begin, end))
+    store.write_profiles(made[:30], ruler)
+    store.write_profiles(made[30:], ruler)
+    for first, last in ((0, 62), (4, 28), (3, 29), (5, 6), (27, 53)):
+        found = stand.open(place).stored_profiles("model", ruler, begin + first * HOUR, begin + last * HOUR)
+        assert [profile.to_dict(ruler) for profile in found] == [profile.to_dict(ruler) for profile in made[first:last]]
+    made[10].count("host", "another", 3)
+    store.write_profiles([made[10]], ruler)
+    found = stand.open(place).stored_profiles("model", ruler, begin, end)
+    assert [profile.to_dict(ruler) for profile in found] == [profile.to_dict(ruler) for profile in made]
+
+
 def test_hours_are_counted_cheaply(stand: Any, card: ModelCard) -> None:
     """Events of each hour that has some, by whatever card, and none of those that only a rule kept."""
     place = stand.place()

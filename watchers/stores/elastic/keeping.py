@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mllog.card import ModelCard
@@ -20,6 +22,9 @@ from watchers.stores.elastic import queries, results
 from watchers.stores.elastic.plan import Body
 from watchers.stores.elastic.results import Results
 from watchers.stores.elastic.searching import PAGE, Searcher
+
+HOUR: Final = dt.timedelta(hours=1)
+DAY: Final = dt.timedelta(days=1)
 
 _ADDED: Final = frozenset({"@timestamp", "data_stream"})
 """Keys of a finding's document that aren't the finding's."""
@@ -50,18 +55,50 @@ class Keeping:
         """Profiles written before, in order; those of another ruler are left aside."""
         hour = start.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
         if hour < start:
-            hour += dt.timedelta(hours=1)
-        places = []
-        while hour < end:
-            places.append(self.results.profile_place(model, ruler.hash, hour))
-            hour += dt.timedelta(hours=1)
-        # Whole documents: to leave a little out of each the node would parse and write all of it.
-        held = self.searcher.get(places)
-        return [WindowProfile.from_dict(body["profile"], ruler) for body in held if body is not None]
+            hour += HOUR
+        hours = [hour + k * HOUR for k in range(math.ceil((end - hour) / HOUR))]
+        whole = [day for day in hours if day.hour == 0 and day + DAY <= end]
+        days = self._documents(self.results.day_place(model, ruler.hash, day) for day in whole)
+        found = {day: body["profile"]["hours"] for day, body in zip(whole, days, strict=True) if body is not None}
+        rest = [hour for hour in hours if hour.replace(hour=0) not in found]
+        single = self._documents(self.results.profile_place(model, ruler.hash, hour) for hour in rest)
+        held = [
+            *itertools.chain.from_iterable(found.values()),
+            *(body["profile"] for body in single if body is not None),
+        ]
+        profiles = [WindowProfile.from_dict(profile, ruler) for profile in held]
+        return sorted(profiles, key=lambda profile: profile.window.start or start)
+
+    def _documents(self, places: Iterable[tuple[str, str]]) -> list[Body | None]:
+        """Whole documents: to leave a little out of each the node would parse and write all of it."""
+        return self.searcher.get(list(places))
+
+    def keep_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
+        """Keep profiles; a day whose last hour is there also as one document.
+
+        Four weeks of hours are read by every run, and a node takes ten times as long for 672 documents as for 28.
+        """
+        self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
+        touched = {
+            (profile.model, profile.window.start.astimezone(dt.UTC).replace(hour=0))
+            for profile in profiles
+            if profile.window.start is not None
+        }
+        self.searcher.write([self._day(model, ruler, day) for model, day in self._over(touched, ruler)])
+
+    def _over(self, days: Collection[tuple[str, dt.datetime]], ruler: Ruler) -> list[tuple[str, dt.datetime]]:
+        """Those days of models whose last hour is kept."""
+        ordered = sorted(days)
+        last = self._documents(self.results.profile_place(model, ruler.hash, day + 23 * HOUR) for model, day in ordered)
+        return [day for day, body in zip(ordered, last, strict=True) if body is not None]
+
+    def _day(self, model: str, ruler: Ruler, day: dt.datetime) -> results.Document:
+        hours = self._documents(self.results.profile_place(model, ruler.hash, day + k * HOUR) for k in range(24))
+        return self.results.day(model, ruler.hash, day, [body for body in hours if body is not None])
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
         """Keep profiles, and the window documents that follow from them; writing the same hour again replaces it."""
-        self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
+        self.keep_profiles(profiles, ruler)
         self.searcher.write([self.results.window(document) for document in self._windows(profiles, ruler)])
 
     def _windows(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> Iterator[windows.Document]:
@@ -72,7 +109,7 @@ class Keeping:
                 yield from windows.bucket_documents(profile, ruler, training)
         ends = {profile.window.end for profile in profiles if profile.window.end is not None}
         for end in sorted(end for end in ends if end.astimezone(dt.UTC).hour == 0):
-            day = self.stored_profiles(profiles[0].model, ruler, end - dt.timedelta(days=1), end)
+            day = self.stored_profiles(profiles[0].model, ruler, end - DAY, end)
             if day:
                 yield from windows.bucket_documents(merge(day), ruler, training)
 

@@ -6,7 +6,7 @@ So a repeated run writes the same documents to the same places, and changes noth
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,12 +77,29 @@ class Results:
         assert start is not None
         body = self._body(
             ml={"model": {"name": profile.model}, "card": profile.ruler},
+            window={"seconds": 3_600},
             n=profile.n,
             complete=profile.complete,
             reason=profile.reason,
             profile=profile.to_dict(ruler),
         )
         return *self.profile_place(profile.model, profile.ruler, start), {"@timestamp": start.isoformat(), **body}
+
+    def day_place(self, model: str, ruler: str, day: dt.datetime) -> tuple[str, str]:
+        """Index and id of the profiles of a day's hours."""
+        return monthly(PROFILES, day), self.id(key(model), ruler, f"{day.astimezone(dt.UTC):%Y%m%d}")
+
+    def day(self, model: str, ruler: str, day: dt.datetime, hours: Sequence[Mapping[str, Any]]) -> Document:
+        """The documents of a day's hours as one."""
+        body = self._body(
+            ml={"model": {"name": model}, "card": ruler},
+            window={"seconds": 86_400},
+            n=sum(hour["n"] for hour in hours),
+            complete=all(hour["complete"] for hour in hours),
+            reason="",
+            profile={"hours": [hour["profile"] for hour in hours]},
+        )
+        return *self.day_place(model, ruler, day), {"@timestamp": day.isoformat(), **body}
 
     def window(self, document: windows.Document) -> Document:
         """What a dashboard reads of a window."""
