@@ -104,7 +104,7 @@ def test_retention_is_the_operators(place: Place) -> None:
     code, document = run(*url, "--raw", "90d", "--audit", "10y")
     assert (code, document["keep_days"]) == (0, {"raw": 90, "windows": 400, "audit": 3653})
     changed = {item["name"] for item in document["items"] if item["state"] == "changed"}
-    assert changed == {"mllog-events", "mllog-audit", "mllog-incident-event", "mllog-run"}
+    assert changed == {"mllog-events", "mllog-audit", "mllog-incident-event", "mllog-run", "mllog-told"}
     again = ensure(place.client)
     assert (again.changed, again.keep) == (False, {"raw": 90, "windows": 400, "audit": 3653})
     body = place.ask("GET", "/_index_template/mllog-audit")["index_templates"][0]["index_template"]
