@@ -212,20 +212,24 @@ def listed(call, store: Path) -> list[dict[str, Any]]:
     return call("watchers", "incidents", "--store", store, "list", "--json").json["incidents"]
 
 
+HEARTBEAT = "runs.ndjson"
+
+
 def content(folder: Path) -> dict[str, str]:
-    """Every file below a folder and the hash of its bytes."""
+    """Every file below a folder and the hash of its bytes; but for the heartbeat, to which each run adds."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != HEARTBEAT
     }
 
 
 def results(store: Path) -> dict[str, list[Any]]:
-    """What the watchers wrote, file by file; caches, locks and memory aside."""
+    """What the watchers wrote, file by file; caches, locks, memory and heartbeat aside."""
     return {
         path.relative_to(store).as_posix(): [json.loads(line) for line in path.read_bytes().splitlines()]
         for path in sorted((store / "_watchers").rglob("*.ndjson"))
+        if path.name != HEARTBEAT
     }
 
 

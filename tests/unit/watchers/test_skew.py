@@ -88,7 +88,9 @@ def midnight(days):
 def written(folder):
     """What was written of findings, incidents and profiles, and the memory of the engine."""
     results = {path.name + path.parent.name: path.read_bytes() for path in (folder / "_watchers").rglob("*.ndjson")}
-    return results, FilesStore(folder).state("shop")
+    # What a state has besides says how it came to be: how often it was written, and where one could go back to.
+    state = FilesStore(folder).state("shop")
+    return results, {name: state[name] for name in ("judged", "ruler", "engine")}
 
 
 @pytest.fixture(scope="module")

@@ -261,7 +261,7 @@ class _Reader:
             way = (name, "other", "") if feature.open else (name, "violation", "category")
             counts[index[way]] += long
         if feature.kind == "other":
-            counts[index[name, "present", ""]] += max(known - there, 0)
+            counts[index[name, "present", ""]] += max(known - there, 0) + wrong + texts + long
         else:
             counts[index[name, "violation", "type"]] += wrong
             counts[index[name, "missing", "absent"]] += max(known - there, 0)
