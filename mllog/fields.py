@@ -184,7 +184,6 @@ FINDING: Final[tuple[Field, ...]] = (
     Field("onset", "date", "since when"),
     Field("documents", "keyword", "event ids of the worst documents"),
     Field("message", "text", "one plain sentence"),
-    Field("document", "object", "the whole finding, its evidence too", enabled=False),
 )
 
 INCIDENT: Final[tuple[Field, ...]] = (

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from mllog.errors import PlaceError
+from mllog.errors import PlaceError, SettingError
 
 PlaceKind = Literal["file", "stdout", "logstash", "elasticsearch"]
 
@@ -93,6 +93,21 @@ def parse(text: str) -> Place:
     if remote is None or (remote[1] == "elasticsearch" and remote[2] == "tcp"):
         raise _error(text, f"{scheme!r} isn't known (a folder with a colon in its name is written file:FOLDER)")
     return _remote(text, "logstash" if remote[1] == "logstash" else "elasticsearch", f"{remote[2]}:{rest}")
+
+
+def checked_namespace(namespace: str) -> str:
+    """A data stream's namespace as loggers write it and watchers read it: no pattern, which would mix several.
+
+    Raises:
+        SettingError: It has other letters than it may have, or more than 100.
+    """
+    if len(namespace) > 100 or not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace):
+        raise SettingError(
+            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
+            field="namespace",
+            value=namespace,
+        )
+    return namespace
 
 
 def without_password(text: str) -> str:

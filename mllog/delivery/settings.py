@@ -12,6 +12,7 @@ from typing import Any, Final
 from mllog.delivery.queue import OVERFLOWS, Overflow
 from mllog.delivery.spool import SEGMENT_BYTES
 from mllog.errors import SettingError
+from mllog.places import checked_namespace
 
 DEFAULT_SINK: Final = "events/"
 MAX_BYTES: Final = 64 * 2**20
@@ -138,17 +139,7 @@ def check_kind(name: str, value: object, kinds: tuple[type, ...], remedy: str) -
 
 
 def _namespace(value: str | None) -> str:
-    namespace = value or variable("namespace") or "default"
-    if (
-        not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace)
-        or len(namespace) > 100
-    ):
-        raise SettingError(
-            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
-            field="namespace",
-            value=namespace,
-        )
-    return namespace
+    return checked_namespace(value or variable("namespace") or "default")
 
 
 def _service(value: str | Mapping[str, str] | None) -> dict[str, str]:

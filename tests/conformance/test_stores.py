@@ -608,7 +608,9 @@ def test_what_was_told_and_run_is_kept(stand: Any) -> None:
     now = dt.datetime.now(dt.UTC)
     assert store.told(["a"]) == set()
     store.write_told({"id": "a", "@timestamp": now.isoformat(), "event": "e", "incident": "i", "route": "mail", "by": "me"})
-    assert store.told(["a", "b"]) == {"a"}
+    before = now.replace(day=1) - dt.timedelta(days=1)
+    store.write_told({"id": "c", "@timestamp": before.isoformat(), "event": "e", "incident": "i", "route": "mail", "by": "me"})
+    assert store.told(["a", "b", "c"]) == {"a", "c"}
     runs = [{"id": str(k), "@timestamp": (now - k * HOUR).isoformat(), "run": {"id": str(k), "pid": k}} for k in range(3)]
     for document in reversed(runs):
         store.write_run(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,12 @@ import pytest
 from support import streams
 from support.between import between
 
+from mllog.card import ModelCard
 from mllog.elastic.client import connect
 from mllog.elastic.setup import ensure
+from mllog.environment import Manifest
 from mllog.errors import StoreError
+from mllog.logger import ModelLogger
 from watchers.schedule import run
 from watchers.stores.elastic import ElasticsearchStore
 
@@ -212,3 +216,25 @@ def test_shards_that_fail_now(newest: Place, tmp_path: Path) -> None:
     again = run(store, NOW)
     assert again.problems == []
     assert {finding.feature for finding in again.findings if finding.check == "missing"} == {"distance"}
+
+
+def test_an_index_without_room(newest: Place, tmp_path: Path) -> None:
+    """Categories that have no field any more aren't called shifted: the hours are unknown, and the run says what to do."""
+    place = newest
+    (ours,) = place.ask("GET", "/_component_template/mllog-event@mappings")["component_templates"]
+    fields = json.dumps(ours["component_template"]["template"]["mappings"]).count('"type"')
+    limit = {"index.mapping.total_fields.limit": str(fields + 40)}
+    place.ask("PUT", "/_component_template/mllog@custom", {"template": {"settings": limit}})
+    try:
+        names = [f"category {k}" for k in range(80)]
+        card = ModelCard.from_frame({name: ["a", "b"] * 100 for name in names}, "wide", "1")
+        with ModelLogger("wide", version="1", card=card, sink=str(tmp_path), namespace=place.namespace, environment=Manifest()) as log:
+            log.prediction(dict.fromkeys(names, "a"), time=streams.START)
+        place.ship(tmp_path)
+    finally:
+        place.ask("PUT", "/_component_template/mllog@custom", {"template": {}})
+    store = ElasticsearchStore(place.name, namespace=place.namespace)
+    store.refresh()
+    (profile,) = store.profiles("wide", card.ruler, streams.START, streams.START + streams.HOUR)
+    assert not profile.complete
+    assert "total_fields.limit" in profile.reason

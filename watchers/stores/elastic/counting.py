@@ -143,10 +143,10 @@ class Profiler:
         cells = plan.cells()
         values = plan.segment_values
         if sum(self._buckets(held.n) for held in counted.values()) <= BUCKETS:
-            return [_by_hour({**cells, **plan.names(), **plan.segments(cells, values)}, counted)]
+            return [_by_hour({**cells, **plan.lost(), **plan.names(), **plan.segments(cells, values)}, counted)]
         size = max(1, BUCKETS // (len(self.ruler.cells) + 10) // len(counted))
         some = (plan.segments(cells, values[begin : begin + size]) for begin in range(0, len(values), size))
-        return [_by_hour({**cells, **plan.names()}, counted), *(by_hour(part) for part in some if part)]
+        return [_by_hour({**cells, **plan.lost(), **plan.names()}, counted), *(by_hour(part) for part in some if part)]
 
     def _fill(
         self, plan: Plan, hours: dict[dt.datetime, WindowProfile], counted: Mapping[dt.datetime, HourCounts]
@@ -184,6 +184,12 @@ class Profiler:
             profile.add(stratum, ALL, plan.read(bucket))
         for segment, inner in plan.read_segments(bucket):
             profile.add(stratum, segment, plan.read(inner))
+        if bucket.get("lost", {}).get("doc_count"):
+            profile.complete = False
+            profile.reason = (
+                "the index has no room for fields of some categories or texts: raise index.mapping.total_fields.limit "
+                "in mllog@custom, and roll the data stream over"
+            )
         _take_names(profile, bucket)
 
     def _unseen(self, plan: Plan, hours: dict[dt.datetime, WindowProfile]) -> None:

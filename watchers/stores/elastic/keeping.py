@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mllog.card import ModelCard
+from mllog.elastic import indices
 from mllog.elastic.cards import CARDS
 from mllog.ruler import CellKey, Ruler
 from watchers import windows
@@ -202,7 +203,7 @@ class Keeping:
     def told(self, ids: Sequence[str]) -> set[str]:
         """Which of these messages were noted as told, this month or the last."""
         now = dt.datetime.now(dt.UTC)
-        months = {results.monthly(results.TOLD, moment) for moment in (now, now.replace(day=1) - dt.timedelta(days=1))}
+        months = {indices.monthly(results.TOLD, moment) for moment in (now, now.replace(day=1) - dt.timedelta(days=1))}
         asked = [(month, name) for month in sorted(months) for name in ids]
         found = self.searcher.get([(month, self.results.id(name)) for month, name in asked], False)
         return {name for (_, name), body in zip(asked, found, strict=True) if body is not None}

@@ -144,7 +144,7 @@ def _values(plan: Plan, feature: Feature) -> Body:
     if NUMBER + name in mapped:
         field = NUMBER + name
         if feature.kind == "number":
-            sentinels = _numbers(feature)
+            sentinels = pairs.sentinel_numbers(feature)
             aggs["s"] = {"filter": {"terms": {field: sentinels}}}
             without = {"filter": {"bool": {"must_not": {"terms": {field: sentinels}}}}}
             aggs["r"] = {**without, "aggs": {"r": _ranges(field, feature.edges)}}
@@ -196,10 +196,6 @@ def _ranges(field: str, edges: tuple[float, ...]) -> Body:
     ranges += [{"key": str(k), "from": low, "to": high} for k, (low, high) in enumerate(pairwise(edges), 1)]
     ranges.append({"key": str(len(edges)), "from": edges[-1]})
     return {"range": {"field": field, "ranges": ranges}}
-
-
-def _numbers(feature: Feature) -> list[float]:
-    return pairs.sentinel_numbers(feature)
 
 
 class _Reader:

@@ -153,6 +153,16 @@ class Plan:
         """The values of a category that have a cell of their own."""
         return sorted(feature.listed) if feature.name == LABEL else list(feature.categories)
 
+    def lost(self) -> Body:
+        """How many events have a value that no field has, since the index had no room for one more.
+
+        https://www.elastic.co/docs/reference/elasticsearch/index-settings/mapping-limit
+        """
+        fields = [KEYWORD + f.name for f in self.ruler.inputs if f.kind == "category" and not [*self.fields(f)]]
+        fields += [f"ml.text.{f.name}.tokens" for f in self.ruler.inputs if f.kind == "text"]
+        ignored = [field for field in fields if field not in self.mapped]
+        return {"lost": {"filter": {"terms": {"_ignored": ignored}}}} if ignored else {}
+
     def names(self) -> Body:
         """Aggregations of the names that a profile keeps of measured events."""
         fields = {

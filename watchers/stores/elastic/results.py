@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mllog.elastic import indices
 from mllog.events import dataset
 from mllog.ruler import Ruler
 from watchers import windows
@@ -24,7 +25,6 @@ WINDOWS: Final = "mllog-window"
 FINDINGS: Final = "mllog-finding"
 CHANGES: Final = "mllog-incident-event"
 INCIDENTS: Final = "mllog-incidents"
-CARDS: Final = "mllog-cards"
 TOLD: Final = "mllog-told"
 RUNS: Final = "mllog-run"
 STATE: Final = "mllog-state"
@@ -34,10 +34,9 @@ _INCIDENT: Final = (
 )  # fmt: skip
 
 
-def monthly(name: str, time: dt.datetime | str | None) -> str:
-    """The index of a moment's month."""
-    moment = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
-    return f"{name}-{(moment or dt.datetime.fromtimestamp(0, dt.UTC)).astimezone(dt.UTC):%Y.%m}"
+def monthly(name: str, time: str) -> str:
+    """The index of a document, by its ``@timestamp``."""
+    return indices.monthly(name, dt.datetime.fromisoformat(time))
 
 
 def key(model: str) -> str:
@@ -69,7 +68,7 @@ class Results:
 
     def profile_place(self, model: str, ruler: str, hour: dt.datetime) -> tuple[str, str]:
         """Index and id of the profile of an hour."""
-        return monthly(PROFILES, hour), self.id(key(model), ruler, f"{hour.astimezone(dt.UTC):%Y%m%dT%H}")
+        return indices.monthly(PROFILES, hour), self.id(key(model), ruler, f"{hour.astimezone(dt.UTC):%Y%m%dT%H}")
 
     def profile(self, profile: WindowProfile, ruler: Ruler) -> Document:
         """An hour's profile, whole and not indexed."""
@@ -87,7 +86,7 @@ class Results:
 
     def day_place(self, model: str, ruler: str, day: dt.datetime) -> tuple[str, str]:
         """Index and id of the profiles of a day's hours."""
-        return monthly(PROFILES, day), self.id(key(model), ruler, f"{day.astimezone(dt.UTC):%Y%m%d}")
+        return indices.monthly(PROFILES, day), self.id(key(model), ruler, f"{day.astimezone(dt.UTC):%Y%m%d}")
 
     def day(self, model: str, ruler: str, day: dt.datetime, hours: Sequence[Mapping[str, Any]]) -> Document:
         """The documents of a day's hours as one."""

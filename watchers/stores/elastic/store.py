@@ -16,9 +16,8 @@ from elasticsearch import Elasticsearch
 from mllog.card import ModelCard
 from mllog.elastic.cards import CARDS, card_body
 from mllog.elastic.client import connect
-from mllog.errors import SettingError
 from mllog.events import dataset
-from mllog.places import parse
+from mllog.places import checked_namespace, parse
 from mllog.ruler import Ruler
 from watchers.finding import Window
 from watchers.profile import WindowProfile
@@ -50,7 +49,7 @@ class ElasticsearchStore(Keeping):
     def __init__(self, place: str, *, namespace: str | None = None, client: Elasticsearch | None = None) -> None:
         parsed = parse(place)
         searcher = Searcher(client or connect(parsed), str(parsed))
-        super().__init__(searcher, _checked(namespace or os.environ.get("MLLOG_NAMESPACE") or "default"))
+        super().__init__(searcher, checked_namespace(namespace or os.environ.get("MLLOG_NAMESPACE") or "default"))
         self._manifests: dict[str, dict[str, Any] | None] = {}
         self._problems: list[str] = []
 
@@ -231,14 +230,3 @@ class ElasticsearchStore(Keeping):
         """How many events were refused."""
         answer = self.searcher.search(self._streams("deadletter"), {"size": 0, "track_total_hits": True})
         return int(answer["hits"]["total"]["value"])
-
-
-def _checked(namespace: str) -> str:
-    """A namespace as loggers take it: no pattern, since models of several must not be counted as one."""
-    if len(namespace) > 100 or not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace):
-        raise SettingError(
-            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
-            field="namespace",
-            value=namespace,
-        )
-    return namespace
