@@ -32,6 +32,7 @@ SECONDS: Final = 60.0
 """A search over a day of events of a busy model may take a while; a node that hangs must not hold up a run for ever."""
 
 RETRIES: Final = 3
+_DETAIL: Final = 300
 
 
 class _Serializer(elasticsearch.OrjsonSerializer):
@@ -113,4 +114,5 @@ def _reason(error: elasticsearch.ApiError) -> str:
         causes = [told, *(told.get("root_cause") or []), *(told.get("failed_shards") or [])]
         reasons = [c.get("reason") if isinstance(c.get("reason"), str) else None for c in causes if isinstance(c, dict)]
         told = next((reason for reason in reasons if reason), told.get("type"))
-    return str(told or error.message)
+    # Something else may answer there, with a page.
+    return " ".join(str(told or error.message).split())[:_DETAIL]

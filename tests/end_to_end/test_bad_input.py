@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +355,18 @@ def test_a_server_that_is_not_there(call, tmp_path):
     assert "can't be reached" in answer.err
     assert "secret" not in answer.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_something_else(call, tmp_path):
+    """One line says what answered, however long its page is."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"elasticsearch+http://127.0.0.1:{server.server_port}"
+        answer = call("watchers", "run", "--once", "--store", place, cwd=tmp_path)
+        server.shutdown()
+    assert answer.code == FAILED
+    assert f"{place} answered 501" in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", ["profile", "schedule", "incidents list", "report --out r.html"])

@@ -101,13 +101,12 @@ def _elasticsearch(args: argparse.Namespace) -> str | None:
             value=str(place),
         )
     from watchers.demo.drive import MODEL  # noqa: PLC0415 - pandas and scikit-learn take seconds
-    from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415 - of another extra
+    from watchers.stores import open_store  # noqa: PLC0415 - the same
 
-    store = ElasticsearchStore(args.store)
-    if store.span(MODEL) is not None:
+    if open_store(args.store).span(MODEL) is not None:
         raise PlaceError(
-            f"store {str(place)!r} has events of model {MODEL!r} in namespace {store.namespace!r} already, and events "
-            "are never overwritten; choose another: MLLOG_NAMESPACE=demo2",
+            f"store {str(place)!r} has events of model {MODEL!r} in its namespace already, and events are never "
+            "overwritten; choose another namespace: MLLOG_NAMESPACE=demo2",
             field="store",
             value=str(place),
         )
@@ -199,7 +198,7 @@ def _print(done: Drive, found: list[Verdict], rest: list[Other], seconds: float,
         f"{named} of {len(found)} planted faults found and named, "
         f"{false_alarms} false alarm{'' if false_alarms == 1 else 's'}. "
         f"{done.predictions:,} predictions and their labels logged in {done.logged:.0f} s, "
-        + (f"shipped in {done.shipped:.0f} s, " if done.shipped >= 0.5 else "")
+        + (f"shipped in {done.shipped:.0f} s, " if done.shipped else "")
         + f"judged hour by hour in {done.judged:.0f} s; {seconds:.0f} s in all.",
         highlight=False,
     )

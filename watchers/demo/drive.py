@@ -106,11 +106,13 @@ def drive(folder: Path, seed: int = 0, progress: Progress | None = None, place: 
     for card, name in zip(cards, ("card.json", "other-card.json"), strict=True):
         card.save(folder.parent / name)
     predictions = replay(stream, cards[0], folder, seed, tell)
-    logged = time.perf_counter()
-    store: Store = FilesStore(folder)
-    if place is not None:
+    logged = judging = time.perf_counter()
+    store: Store
+    if place is None:
+        store = FilesStore(folder)
+    else:
         store = ship(folder, place, predictions, tell)
-    judging = time.perf_counter()
+        judging = time.perf_counter()
     report = run(
         store,
         SERVING[1] + dt.timedelta(hours=1),

@@ -12,14 +12,21 @@ def open_store(place: str) -> Store:
     """Open the store at a place: a folder (``file:FOLDER``, ``duckdb:FOLDER``) or ``elasticsearch+http(s)://HOST``.
 
     Raises:
-        mllog.errors.PlaceError: it is no place that events can be read from, or the folder isn't there.
+        mllog.errors.PlaceError: it is no place that events can be read from, the folder isn't there, or what
+            Elasticsearch needs isn't installed.
     """
     parsed = parse(place)
     if parsed.kind in {"file", "duckdb"}:
         return FilesStore(parsed.location)
     if parsed.kind == "elasticsearch":
-        from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415 - its client takes a while to import
-
+        try:
+            # Its client takes a while to import.
+            from watchers.stores.elastic import ElasticsearchStore  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            shown = without_password(place)
+            raise PlaceError(
+                f"store {shown!r} needs {error.name}: pip install 'mllog-elastic[elastic]'", field="store", value=shown
+            ) from error
         return ElasticsearchStore(place)
     raise PlaceError(
         f"store {without_password(place)!r}: events can be read from a folder (file:FOLDER) "

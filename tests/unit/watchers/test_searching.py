@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from mllog.elastic.indices import BY_NAME
+from mllog.errors import PlaceError
+from watchers.stores import open_store
 from watchers.stores.elastic import results
 from watchers.stores.elastic.searching import lasting, problem
 
@@ -58,3 +62,13 @@ def test_namespaces_have_documents_of_their_own():
     assert one.state_place("m") != other.state_place("m")
     event = {"id": "x", "incident": "i", "at": "2026-01-02T00:00:00+00:00", "kind": "opened"}
     assert one.change(event, "m")[1] != other.change(event, "m")[1]
+
+
+def test_what_is_not_installed(monkeypatch):
+    """Whoever has files only is told what a place in Elasticsearch needs, and not by a traceback."""
+    for name in [name for name in sys.modules if name.startswith(("watchers.stores.elastic", "mllog.elastic.client"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "elasticsearch", None)
+    with pytest.raises(PlaceError, match=r"@host.*needs elasticsearch: pip install 'mllog-elastic\[elastic\]'") as told:
+        open_store("elasticsearch+http://me:secret@host")
+    assert "secret" not in str(told.value)
