@@ -132,8 +132,14 @@ SETTINGS = settings(
 values = st.one_of(
     st.sampled_from(NASTY), st.floats(), st.integers(-10, 10), st.text(max_size=12), st.lists(st.floats(), max_size=2)
 )
-narrow = values.filter(lambda value: not isinstance(value, int) or -(2**63) <= value < 2**63)
-"""See ``test_a_wide_integer_loses_no_event``."""
+
+
+def is_narrow(value: Any) -> bool:
+    """See ``test_a_wide_integer_loses_no_event``."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+narrow = values.filter(is_narrow)
 inputs = st.fixed_dictionaries(
     {}, optional={**dict.fromkeys(NAMES, values), **dict.fromkeys(("o", "N", "a:b", "new\n'"), narrow), "@score": st.sampled_from([0.5, "rare", None, True])}
 )
@@ -179,7 +185,7 @@ def add_repeated(ruler: Ruler, store: Any, ids: Sequence[str], counts: dict[tupl
     seen: set[tuple[Any, ...]] = set()
     for event in store.events(ids).values():
         ml = event["ml"]
-        parts = [(kind, name, json.dumps(float(value) if kind == "number" else value, sort_keys=True))
+        parts = [(kind, name, json.dumps(float(value) + 0.0 if kind == "number" else value, sort_keys=True))
                  for kind, held in (ml.get("inputs") or {}).items() for name, value in held.items()]  # fmt: skip
         parts += [(kind, name, "") for kind in ("null", "nan", "infinite", "empty") for name in (ml.get("missing") or {}).get(kind, ())]
         if not parts:
@@ -213,11 +219,29 @@ def check_equal(
     assert differ == {}
 
 
-@pytest.mark.parametrize("measured_by", ["the same card", "another card", "no card"])
+MEASURED_BY = pytest.mark.parametrize("measured_by", ["the same card", "another card", "no card"])
+
+
+@MEASURED_BY
 @SETTINGS
 @given(given_=st.lists(predictions, min_size=1, max_size=40))
 def test_the_store_counts_what_the_ruler_measures(stand: Any, measured_by: str, given_: list[Prediction]) -> None:
     """Whoever measured the events when they were written, the store's counts are the ruler's own, cell by cell."""
+    check_counts(stand, measured_by, given_ + given_[::3])
+
+
+@MEASURED_BY
+def test_each_value_of_each_feature_is_counted(stand: Any, measured_by: str) -> None:
+    """Every odd value as every feature, alone and in segments of others."""
+    for first in range(0, len(NASTY), 20):  # few enough that no wrong count hides among right ones
+        rows = [{name: value} for value in NASTY[first : first + 20] for name in NAMES if name != "o" or is_narrow(value)]
+        given_ = [Prediction(row, None, START + (k % 3) * HOUR, 0.1) for k, row in enumerate(rows)]
+        given_ += [Prediction({"c": "UA", "b": True} | row, None, START + (k % 3) * HOUR) for k, row in enumerate(rows)]
+        check_counts(stand, measured_by, given_)
+
+
+def check_counts(stand: Any, measured_by: str, given_: list[Prediction]) -> None:
+    """What the store counts of some predictions is what the ruler measures in them."""
     ruler = hostile_ruler()
     if measured_by == "no card":
         # Without a card long texts aren't kept, so nobody can count their words.
@@ -230,7 +254,6 @@ def test_the_store_counts_what_the_ruler_measures(stand: Any, measured_by: str, 
     chosen = others.get(measured_by)
     given_ = [p for p in given_ if stand.sees(p.inputs or {}, measured_by)]
     place = stand.place()
-    given_ += given_[::3]
     ids = write(place, given_, card=ModelCard("model", "1", chosen, task="classification") if chosen else None)
     store = stand.open(place)
     profiles = list(store.profiles("model", ruler, START, START + 3 * HOUR))

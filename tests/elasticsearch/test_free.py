@@ -36,7 +36,7 @@ ENDPOINTS = {
     # indices and templates
     "HEAD /{index}", "GET /{index}", "PUT /{index}", "GET /_resolve/index/{index}", "GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /{index}/_settings",
     "POST /{index}/_rollover", "GET /_component_template/{name}", "PUT /_component_template/{name}", "GET /_index_template/{name}",
-    "PUT /_index_template/{name}",
+    "GET /_index_template",    "PUT /_index_template/{name}",
     # lifecycles, where the server has them
     "GET /_ilm/policy/{name}", "PUT /_ilm/policy/{name}", "GET /_data_stream/{name}", "PUT /_data_stream/{name}/_lifecycle",
 }  # fmt: skip

@@ -182,7 +182,7 @@ class Profiler:
         stratum = self.ruler.stratum(profile.window.start)
         if "failure" in bucket:
             profile.add(stratum, ALL, plan.read(bucket))
-        for segment, inner in plan.read_segments(bucket):
+        for segment, _, inner in plan.read_segments(bucket):
             profile.add(stratum, segment, plan.read(inner))
         if bucket.get("lost", {}).get("doc_count"):
             profile.complete = False

@@ -37,6 +37,7 @@ from watchers.stores.elastic.plan import (
     Body,
     Plan,
     buckets,
+    edge,
     exists,
     predictions,
     terms,
@@ -73,7 +74,7 @@ def fill(profiler: Profiler, plan: Plan, profile: WindowProfile, n: int) -> None
     values = plan.segment_values
     size = max(1, BUCKETS // (GROUP * min(VALUES, n)))
     for begin in range(0, len(values), size):
-        parts += [plan.segments(group, values[begin : begin + size]) for group in groups]
+        parts += [plan.segments(group, values[begin : begin + size], numbers=True) for group in groups]
     parts = [part for part in parts if part]
     asked: list[tuple[str, Body]] = [
         (profiler.index, {"size": 0, "track_total_hits": True, "query": query, "aggs": part}) for part in parts
@@ -91,14 +92,14 @@ def fill(profiler: Profiler, plan: Plan, profile: WindowProfile, n: int) -> None
         return
     reader = _Reader(plan, profile)
     whole: dict[str, Any] = {"doc_count": total}
-    segments: dict[tuple[str, str], dict[str, Any]] = {}
+    segments: dict[tuple[tuple[str, str], str], dict[str, Any]] = {}
     for answer in answers[: len(parts)]:
         whole |= answer["aggregations"]
-        for segment, bucket in plan.read_segments(answer["aggregations"]):
-            segments.setdefault(segment, {}).update(bucket)
+        for segment, came_as, bucket in plan.read_segments(answer["aggregations"]):
+            segments.setdefault((segment, came_as), {}).update(bucket)
     stratum = ruler.stratum(hour)
     profile.add(stratum, ALL, reader.read(whole, profile.names))
-    for segment, bucket in segments.items():
+    for (segment, _), bucket in segments.items():
         profile.add(stratum, segment, reader.read(bucket, {}))
     if ruler.pairs:
         pairs.read(ruler, answers[-1], lambda _, cell, count: profiler.add(profile, cell, count))
@@ -124,12 +125,13 @@ def _values(plan: Plan, feature: Feature) -> Body:
     wrong = {"term": {"ml.violations.type": name}}
     hidden = [{"term": {f"ml.{what}": name}} for what in ("violations.unexpected", "withheld", "truncated")]
     cut = {"term": {"_ignored": KEYWORD + name}}
-    if feature.kind == "text":
-        counted = exists(f"ml.text.{name}.tokens")
-        texts = [*hidden[2:], counted, *([exists(TEXT + name)] if TEXT + name in mapped else [])]
+    if feature.kind in {"text", "other"}:
+        # What was cut is a text; what was withheld is there, which is all that is counted of others.
+        known = [*hidden[2:], exists(f"ml.text.{name}.tokens")] if feature.kind == "text" else hidden[1:]
+        texts = [*known, *([exists(TEXT + name)] if TEXT + name in mapped else [])]
         untyped = [query for query in typed if query != exists(TEXT + name)]
         aggs["t"] = _where(texts, untyped)
-        hidden, typed = hidden[:2], [*typed, *texts]
+        hidden, typed = [query for query in hidden if query not in known], [*typed, *texts]
     elif TEXT + name in mapped:
         aggs["t"] = {"filter": exists(TEXT + name)}
     sentinel = {"term": {"ml.missing.sentinel": name}}
@@ -149,7 +151,7 @@ def _values(plan: Plan, feature: Feature) -> Body:
             without = {"filter": {"bool": {"must_not": {"terms": {field: sentinels}}}}}
             aggs["r"] = {**without, "aggs": {"r": _ranges(field, feature.edges)}}
             if feature.low is not None and feature.high is not None:
-                inside = {"range": {field: {"gte": feature.low, "lte": feature.high}}}
+                inside = {"range": {field: {"gte": edge(feature.low), "lte": feature.high or 0.0}}}
                 outside = {
                     "bool": {
                         "filter": exists(field),
@@ -172,9 +174,9 @@ def _outputs(plan: Plan, feature: Feature) -> Body:
         return {"l": terms("ml.outputs.label", VALUES)}
     if feature.name == SCORE:
         # The field is a float: an edge is as exact as what it is compared with.
-        return {"r": _range_of("ml.outputs.score", tuple(float(np.float32(edge)) for edge in feature.edges))}
+        return {"r": _range_of("ml.outputs.score", tuple(float(np.float32(value)) for value in feature.edges))}
     if feature.name == LATENCY:
-        return {"r": _range_of("event.duration", tuple(edge * 1e9 for edge in feature.edges))}
+        return {"r": _range_of("event.duration", tuple(seconds * 1e9 for seconds in feature.edges))}
     if feature.name == VALUE:
         aggs = {"r": _range_of("ml.outputs.value", feature.edges)}
         if SCORE not in plan.ruler.by_name:  # without a card the logger takes a number between 0 and 1 for a score
@@ -192,6 +194,7 @@ def _range_of(field: str, edges: tuple[float, ...]) -> Body:
 def _ranges(field: str, edges: tuple[float, ...]) -> Body:
     if not edges:
         return {"range": {"field": field, "ranges": [{"key": "0", "from": -1.7e308}]}}
+    edges = tuple(map(edge, edges))
     ranges: list[Body] = [{"key": "0", "to": edges[0]}]
     ranges += [{"key": str(k), "from": low, "to": high} for k, (low, high) in enumerate(pairwise(edges), 1)]
     ranges.append({"key": str(len(edges)), "from": edges[-1]})

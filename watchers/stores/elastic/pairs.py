@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from mllog.ruler import CellKey, Feature, Ruler
-from watchers.stores.elastic.plan import NUMBER, Body, by_hour
+from watchers.stores.elastic.plan import NUMBER, Body, by_hour, edge
 
 
 def aggregations(ruler: Ruler, mapped: Collection[str]) -> Body:
@@ -36,11 +36,11 @@ def _sides(ruler: Ruler, mapped: Collection[str], name: str, low: int) -> tuple[
     feature = ruler.by_name[name]
     field = NUMBER + name
     if field in mapped:
-        edge = feature.edges[low]
+        middle = edge(feature.edges[low])
         # A sentinel is a number too, and lies on no side.
         sentinels = sentinel_numbers(feature)
         without: list[Body] = [{"bool": {"must_not": {"terms": {field: sentinels}}}}] if sentinels else []
-        return [{"range": {field: {"lt": edge}}}, *without], [{"range": {field: {"gte": edge}}}, *without]
+        return [{"range": {field: {"lt": middle}}}, *without], [{"range": {field: {"gte": middle}}}, *without]
     bins = [f"{name}:{k}" for k in range(len(feature.edges) + 1)]
     return [{"terms": {"ml.bins": bins[: low + 1]}}], [{"terms": {"ml.bins": bins[low + 1 :]}}]
 
@@ -51,7 +51,8 @@ def sentinel_numbers(feature: Feature) -> list[float]:
     for key in sorted(feature.sentinels):
         with suppress(ValueError):
             found.append(float(key))
-    return [number for number in found if math.isfinite(number)]
+    numbers = [number for number in found if math.isfinite(number)]
+    return [*numbers, *(-number for number in numbers if number == 0)]  # to Lucene -0.0 is a number of its own
 
 
 def read(ruler: Ruler, answer: Mapping[str, Any], add: Callable[[dt.datetime, CellKey, int], None]) -> None:

@@ -8,14 +8,16 @@ and a query a feature and rule 4.5 us.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mllog.ruler import LABEL, MISSING_KINDS, Feature, Ruler
+from mllog.ruler import LABEL, MISSING_KINDS, Feature, Ruler, category_key
 from watchers.profile import NAMES_KEPT
 from watchers.stores._deriving import derive
 
@@ -90,12 +92,32 @@ def exists(field: str) -> Body:
     return {"range": {field: {"gte": ""}}}
 
 
+def edge(value: float) -> float:
+    """A number as the first of a range, or the first behind it (``gte``, ``from``, ``lt``, ``to``).
+
+    Lucene sorts -0.0 before 0.0, and both are the same number:
+    https://lucene.apache.org/core/9_0_0/core/org/apache/lucene/document/DoublePoint.html
+    """
+    return -0.0 if value == 0 else value
+
+
 def terms(field: str, size: int, include: Sequence[str] | None = None, **more: Any) -> Body:
     """A ``terms`` aggregation."""
     body: Body = {"field": field, "size": max(size, 1), **more}
     if include is not None:
         body["include"] = list(include)
     return {"terms": body}
+
+
+def as_numbers(values: Iterable[str], *, boolean: bool = False) -> list[float]:
+    """The numbers that are counted under some categories (see :meth:`mllog.ruler.Feature.key`)."""
+    found = [float(value == "true") for value in values if boolean and value in {"true", "false"}]
+    for value in values:
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+            if math.isfinite(number) and category_key(number) == value:
+                found.append(number)
+    return [*found, *(-number for number in found if number == 0)]
 
 
 @dataclass(frozen=True)
@@ -182,8 +204,14 @@ class Plan:
         """Every (field, value) of the ruler's segments."""
         return [(name, value) for name in self.ruler.segments for value in self.ruler.by_name[name].categories]
 
-    def segments(self, inner: Body, chosen: Collection[tuple[str, str]]) -> Body:
-        """``inner`` for some values of the segments; booleans stand with the first value of their feature."""
+    def segments(self, inner: Body, chosen: Collection[tuple[str, str]], *, numbers: bool = False) -> Body:
+        """``inner`` for some values of the segments; booleans stand with the first value of their feature.
+
+        Args:
+            inner: Aggregations of each value.
+            chosen: (field, value) of those that are asked for.
+            numbers: Also for values that are numbers where they came as such, which only another ruler lets stand.
+        """
         aggs: Body = {}
         for number, name in enumerate(self.ruler.segments):
             feature = self.ruler.by_name[name]
@@ -193,6 +221,11 @@ class Plan:
                     aggs[f"segment k{number}"] = {**terms(field, len(values), values), "aggs": inner}
                 elif letter == "b" and feature.categories[0] in values:
                     aggs[f"segment b{number}"] = {**terms(field, 2), "aggs": inner}
+            meant = as_numbers(values, boolean=feature.kind == "boolean")
+            if numbers and meant and NUMBER + name in self.mapped:
+                only = {"filter": {"terms": {NUMBER + name: meant}}}
+                values_of = {**terms(NUMBER + name, len(meant)), "aggs": inner}
+                aggs[f"segment n{number}"] = {**only, "aggs": {"of": values_of}}
         return aggs
 
     def unseen(self, features: Sequence[Feature]) -> Body:
@@ -233,15 +266,17 @@ class Plan:
         derive(ruler, counts)
         return counts
 
-    def read_segments(self, bucket: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
-        """Each (field, value) of the ruler's segments, with its bucket."""
+    def read_segments(self, bucket: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str, Mapping[str, Any]]]:
+        """Each (field, value) of the ruler's segments, as what it came, and its bucket: one came in several types."""
         for number, name in enumerate(self.ruler.segments):
-            listed = frozenset(self.ruler.by_name[name].categories)
-            for letter in "kb":
-                for inner in bucket.get(f"segment {letter}{number}", {}).get("buckets", ()):
-                    value = inner.get("key_as_string", inner["key"])
+            feature = self.ruler.by_name[name]
+            listed = frozenset(feature.categories)
+            for letter in "kbn":
+                held = bucket.get(f"segment {letter}{number}", {})
+                for inner in held.get("of", held).get("buckets", ()):
+                    value = feature.key(inner["key"]) if letter == "n" else inner.get("key_as_string", inner["key"])
                     if value in listed:
-                        yield (name, value), inner
+                        yield (name, value), f"{letter} {inner['key']!r}", inner
 
 
 def _names(field: str, **more: Any) -> Body:

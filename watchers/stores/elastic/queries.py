@@ -7,7 +7,7 @@ from typing import Final
 
 from mllog.ruler import LABEL, MISSING_KINDS
 from watchers.stores.base import DocumentQuery
-from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body, exists
+from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body, as_numbers, exists
 
 _FIRST: Final[Body] = {"@timestamp": {"order": "asc", "format": "strict_date_optional_time_nanos"}}
 ID: Final[Body] = {"event.id": {"order": "asc", "unmapped_type": "keyword"}}
@@ -28,6 +28,9 @@ def is_one_of(feature: str | None, values: Sequence[str]) -> Body:
     booleans = [value for value in values if value in {"true", "false"}]
     if booleans:
         queries.append({"terms": {f"{BOOLEAN}{feature}": booleans}})
+    numbers = as_numbers(values)
+    if numbers:
+        queries.append({"terms": {f"{NUMBER}{feature}": numbers}})
     return any_of(*queries)
 
 
