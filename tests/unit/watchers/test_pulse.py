@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,13 +43,14 @@ class Clock:
 def a_run(store, clock, monkeypatch, *, takes=dt.timedelta(seconds=1), interval=MINUTE, judged=None):
     """A run that takes so long and leaves a model judged until ``judged``."""
     ticks = iter((0.0, takes.total_seconds()))
-    monkeypatch.setattr(pulse.time, "monotonic", lambda: next(ticks))
 
     def run():
         clock.now += takes
         return RunReport(hours={"shop": 2}, judged={"shop": judged or clock.now.replace(minute=0, second=0)})
 
-    with monkeypatch.context():
+    with monkeypatch.context() as patch:
+        # Not the module's own: threads of loggers that other tests left look at it too.
+        patch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
         return watched(store, run, clock=clock, interval=interval, config=CONFIG)
 
 
