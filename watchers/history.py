@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -151,12 +151,12 @@ class History:
         self.segments: list[Segment] = [
             (name, value) for name in ruler.segments for value in ruler.by_name[name].categories
         ]
-        self._starts: list[float] = []
+        self._starts = _Column(np.float64)
         self._totals = np.zeros((1, len(ruler.cells)), dtype=np.int64)
         self._summed = 0
         self._trained: dict[str, Rows] = {}
-        self._row_profile: list[int] = []
-        self._stratum: list[int] = []
+        self._row_profile = _Column(np.intp)
+        self._stratum = _Column(np.intp)
         self._sums: dict[tuple[str, bool], _Growing] = {}
         self._contrasts: dict[str, Contrasts] = {}
         for profile in profiles:
@@ -185,16 +185,16 @@ class History:
 
     def rows_of(self, first: int, last: int) -> slice:
         """The rows of profiles ``first`` up to, not including, ``last``."""
-        low, high = np.searchsorted(self._row_profile, [first, last])
+        low, high = np.searchsorted(self._row_profile.values, (first, last))
         return slice(int(low), int(high))
 
     def row_profile(self, rows: slice) -> Index:
         """For each row the position of its profile."""
-        return np.asarray(self._row_profile[rows], dtype=np.intp)
+        return self._row_profile.values[rows]
 
     def strata(self, rows: slice) -> Index:
         """Stratum of each row, as in :data:`STRATA`."""
-        return np.asarray(self._stratum[rows], dtype=np.intp)
+        return self._stratum.values[rows]
 
     def contrasts(self, key: str, build: Builder) -> Contrasts:
         """The contrasts named ``key``, built once."""
@@ -207,25 +207,27 @@ class History:
     def sums(self, key: str, contrasts: Contrasts, *, segmented: bool = False) -> tuple[Array, Array, Array]:
         """Contrast sums of every row: each of shape (rows, C), or (rows, segments * C) with ``segmented``."""
         width = len(contrasts) * (len(self.segments) if segmented else 1)
-        held = self._sums.setdefault((key, segmented), _Growing(width))
-        total = len(self._row_profile)
+        held = self._sums.setdefault((key, segmented), _Growing(width, contrasts.indicators))
+        total = len(self._row_profile.values)
         if held.rows < total:
             held.extend(contrasts.sums(self._stack(held.rows, total, contrasts.cells, segmented=segmented)), total)
-        return held.x[:total], held.x2[:total], held.n[:total]
+        x = held.x[:total]
+        return x, x if held.indicators else held.x2[:total], held.n[:total]
 
     def _stack(self, first: int, last: int, cells: Index, *, segmented: bool) -> npt.NDArray[np.int64]:
+        profiles, strata = self._row_profile.values, self._stratum.values
         if not segmented:
             block = np.zeros((last - first, len(cells)), dtype=np.int64)
             for row in range(first, last):
-                counts = self.profiles[self._row_profile[row]].cells.get((_NAMES[self._stratum[row]], ALL))
+                counts = self.profiles[profiles[row]].cells.get((_NAMES[strata[row]], ALL))
                 if counts is not None:
                     block[row - first] = counts[cells]
             return block
         number = {segment: s for s, segment in enumerate(self.segments)}
         block = np.zeros((last - first, len(number), len(cells)), dtype=np.int64)
         for row in range(first, last):
-            name = _NAMES[self._stratum[row]]
-            for (stratum, segment), counts in self.profiles[self._row_profile[row]].cells.items():
+            name = _NAMES[strata[row]]
+            for (stratum, segment), counts in self.profiles[profiles[row]].cells.items():
                 if stratum == name and segment in number:
                     block[row - first, number[segment]] = counts[cells]
         return block
@@ -233,17 +235,18 @@ class History:
     def rows(self, key: str, contrasts: Contrasts, span: slice, *, segmented: bool = False) -> Rows:
         """Rows of a span of profiles for :func:`watchers.statistics.contrast`."""
         x, x2, n = self.sums(key, contrasts, segmented=segmented)
-        return Rows(x[span], x2[span], n[span], self.strata(span))
+        part = x[span]
+        return Rows(part, part if x2 is x else x2[span], n[span], self.strata(span))
 
     def within(self, rows: slice, spans: Quarantine) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
         """For each span that touches the rows: its features, and which of the rows lie in it."""
-        return _inside(np.asarray(self._starts)[self._row_profile[rows]], spans)
+        return _inside(self._starts.values[self._row_profile.values[rows]], spans)
 
     def within_profiles(
         self, first: int, last: int, spans: Quarantine
     ) -> list[tuple[frozenset[str], npt.NDArray[np.bool_]]]:
         """The same of the profiles ``first`` up to, not including, ``last``."""
-        return _inside(np.asarray(self._starts[first:last]), spans)
+        return _inside(self._starts.values[first:last], spans)
 
     def total(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Counts of all events of profiles ``first`` up to, not including, ``last``."""
@@ -294,23 +297,48 @@ def _inside(starts: Array, spans: Quarantine) -> list[tuple[frozenset[str], npt.
     return found
 
 
+class _Column:
+    """Numbers that grow at their end, by doubling."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._held, self._size = np.zeros(64, dtype=dtype), 0
+
+    def append(self, value: float) -> None:
+        if self._size == len(self._held):
+            self._held = np.concatenate([self._held, np.zeros_like(self._held)])
+        self._held[self._size] = value
+        self._size += 1
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """All of them; what is appended later isn't in it."""
+        return self._held[: self._size]
+
+
 @dataclass
 class _Growing:
-    """Three tables that grow by rows."""
+    """Three tables that grow by rows; of indicators ``x2`` is ``x``, and isn't kept."""
 
     width: int
+    indicators: bool
     rows: int = 0
 
     def __post_init__(self) -> None:
         self.x, self.x2, self.n = (np.zeros((0, self.width)) for _ in range(3))
 
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return ("x", "n") if self.indicators else ("x", "x2", "n")
+
     def extend(self, parts: tuple[Array, Array, Array], total: int) -> None:
         if total > len(self.x):
             capacity = max(64, 2 * total)
-            for name in ("x", "x2", "n"):
+            for name in self._kept:
                 table = np.zeros((capacity, self.width))
                 table[: self.rows] = getattr(self, name)[: self.rows]
                 setattr(self, name, table)
-        for name, part in zip(("x", "x2", "n"), parts, strict=True):
+        tables = dict(zip(("x", "x2", "n"), parts, strict=True))
+        for name in self._kept:
+            part = tables[name]
             getattr(self, name)[self.rows : total] = part.reshape(total - self.rows, self.width)
         self.rows = total

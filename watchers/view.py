@@ -28,7 +28,7 @@ from watchers.statistics import (
     spread_out,
     take,
 )
-from watchers.statistics.contrast import KNOWN_HOURS, Index, suspects
+from watchers.statistics.contrast import KNOWN_HOURS, Index, changed, joined, suspects
 
 Watched = tuple[str, str | None, Segment | None]
 """A check, a feature, and the segment where it is only in one."""
@@ -214,7 +214,7 @@ class View:
         past, windows, tainted = self._past_rows
         rows = self.history.rows(key, contrasts, past, segmented=segmented)
         current = self.history.rows(key, contrasts, self.history.rows_of(*self.now), segmented=segmented)
-        about = np.resize(np.arange(len(contrasts)), rows.n.shape[1])
+        about = np.arange(rows.n.shape[1]) % len(contrasts)
         if columns is not None:
             rows, current, about = take(rows, columns), take(current, columns), about[columns]
         out = np.zeros(rows.n.shape, dtype=bool)
@@ -223,21 +223,17 @@ class View:
             if hit.any():
                 out[np.ix_(inside, hit)] = True
         if out.any():
-            x, x2, n = (np.where(out, 0.0, part) for part in (rows.x, rows.x2, rows.n))
-            rows = Rows(x, x2, n, rows.stratum)
+            rows = changed(rows, lambda part: np.where(out, 0.0, part))
         if self._short and not segmented and (contrasts.trained or self.larger_floors):
             # Too little history to know every hour of the week: what training had stands in.
             trained = self.history.trained(key, lambda: self._trained(contrasts))
             if columns is not None:
                 trained = take(trained, columns)
-            rows = Rows(
-                np.concatenate([trained.x, rows.x]),
-                np.concatenate([trained.x2, rows.x2]),
-                np.concatenate([trained.n, rows.n]),
-                np.concatenate([trained.stratum, rows.stratum]),
-            )
+            rows = joined(trained, rows)
             windows = np.concatenate([np.full(len(trained.n), -1), windows])
-        unknown = ~np.isin(current.stratum, rows.stratum)
+        seen = np.zeros(len(STRATA), dtype=bool)
+        seen[rows.stratum] = True
+        unknown = ~seen[current.stratum]
         some = self.any_hour and current.n[unknown].sum() > (1 - KNOWN_HOURS) * current.n.sum()
         if some or (self.larger_floors and unknown.any()):
             # One side knows the hours and the other doesn't: compare without them.

@@ -17,6 +17,8 @@ two halves of history is allowed to move once more.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +65,7 @@ class Rows:
 
     Attributes:
         x: Weighted counts ``sum_k a_k x_k``, shape (rows, contrasts).
-        x2: ``sum_k a_k^2 x_k``, same shape; equal to ``x`` for indicators.
+        x2: ``sum_k a_k^2 x_k``, same shape; for indicators ``x`` itself, which saves a third of the work.
         n: Denominators, same shape. A row with ``n == 0`` says nothing.
         stratum: Stratum of each row, shape (rows,), small non-negative integers.
     """
@@ -156,11 +158,18 @@ def comparable(n: Array, past_n: Array) -> npt.NDArray[np.bool_]:
 
 def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
     """``x``, ``x2`` and ``n`` summed by stratum, each of shape (size, contrasts)."""
-    count = len(rows.stratum)
+    member = _members(rows.stratum.tobytes(), size)
+    x = member @ rows.x
+    return x, x if rows.x2 is rows.x else member @ rows.x2, member @ rows.n
+
+
+@functools.lru_cache(maxsize=16)
+def _members(stratum: bytes, size: int) -> sparse.csr_array:
+    """Which rows are of each stratum, shape (size, rows): the same for all contrasts of a window."""
+    strata = np.frombuffer(stratum, dtype=np.intp)
     # Made in the format that it is used in: converting it would take longer than all else.
-    ends = np.concatenate([[0], np.cumsum(np.bincount(rows.stratum, minlength=size))])
-    member = sparse.csr_array((np.ones(count), np.argsort(rows.stratum, kind="stable"), ends), shape=(size, count))
-    return np.asarray(member @ rows.x), np.asarray(member @ rows.x2), np.asarray(member @ rows.n)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(strata, minlength=size))])
+    return sparse.csr_array((np.ones(len(strata)), np.argsort(strata, kind="stable"), ends), shape=(size, len(strata)))
 
 
 def residuals(rows: Rows, totals: tuple[Array, Array, Array], *, leave_out: bool, inflation: float = 1.0) -> Residuals:
@@ -175,15 +184,34 @@ def residuals(rows: Rows, totals: tuple[Array, Array, Array], *, leave_out: bool
     tx, tx2, tn = totals
     n_all = tn.sum(axis=0)
     safe = np.maximum(n_all, 1.0)
-    pooled, pooled2 = tx.sum(axis=0) / safe, tx2.sum(axis=0) / safe
-    sx, sx2, sn = tx[rows.stratum], tx2[rows.stratum], tn[rows.stratum]
+    indicators = tx2 is tx and rows.x2 is rows.x
+    pooled = tx.sum(axis=0) / safe
+    pooled2 = pooled if indicators else tx2.sum(axis=0) / safe
+    # The tables are large, and made anew below: they may be written into.
+    p, weight = tx[rows.stratum], tn[rows.stratum]
     if leave_out:
-        sx, sx2, sn = sx - rows.x, sx2 - rows.x2, sn - rows.n
-    weight = sn + PRIOR
-    p = (sx + PRIOR * pooled) / weight
-    variance = (sx2 + PRIOR * pooled2) / weight - p * p
-    variance = np.maximum(variance, 0.05 * np.maximum(pooled2 - pooled * pooled, 0.0))
-    return Residuals(rows.x - rows.n * p, inflation * variance * (rows.n + rows.n * rows.n / weight))
+        p -= rows.x
+        weight -= rows.n
+    weight += PRIOR
+    p += PRIOR * pooled
+    p /= weight
+    if indicators:
+        variance = p.copy()
+    else:
+        variance = tx2[rows.stratum]
+        if leave_out:
+            variance -= rows.x2
+        variance += PRIOR * pooled2
+        variance /= weight
+    variance -= p * p
+    np.maximum(variance, 0.05 * np.maximum(pooled2 - pooled * pooled, 0.0), out=variance)
+    variance *= inflation
+    np.divide(rows.n * rows.n, weight, out=weight)
+    weight += rows.n
+    variance *= weight
+    np.multiply(p, rows.n, out=p)
+    np.subtract(rows.x, p, out=p)
+    return Residuals(p, variance)
 
 
 def contrast(
@@ -288,12 +316,9 @@ class _Nature:
 
 def _nature(history: Rows, windows: Index, past: Residuals, n: Array, v: Array, *, natural: bool) -> _Nature:
     """What history's windows show of a window of ``n`` events with sampling variance ``v``."""
-    member = windows >= 0
-    count = int(windows.max(initial=-1)) + 1
-    e_h, var_h, n_h, x_h, x2_h = (
-        _by_window(part[member], windows[member], count)
-        for part in (past.e, past.variance, history.n, history.x, history.x2)
-    )
+    summed = _by_window(windows)
+    e_h, var_h, n_h, x_h = (summed(part) for part in (past.e, past.variance, history.n, history.x))
+    x2_h = x_h if history.x2 is history.x else summed(history.x2)
     usable = comparable(n, n_h)
     many = usable.sum(axis=0).astype(np.float64)
     inverse = usable / np.maximum(n_h, 1.0)
@@ -340,7 +365,23 @@ def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_]) -> Array:
 
 def take(rows: Rows, columns: Index) -> Rows:
     """The same rows with some of their contrasts."""
-    return Rows(rows.x[:, columns], rows.x2[:, columns], rows.n[:, columns], rows.stratum)
+    if len(columns) == rows.n.shape[1]:
+        return rows  # columns are in order, and none stands twice
+    return changed(rows, lambda part: part[:, columns])
+
+
+def changed(rows: Rows, change: Callable[[Array], Array]) -> Rows:
+    """The same rows, their tables changed; of indicators ``x2`` stays ``x``."""
+    x = change(rows.x)
+    return Rows(x, x if rows.x2 is rows.x else change(rows.x2), change(rows.n), rows.stratum)
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """Rows below each other."""
+    x, n = np.concatenate([first.x, second.x]), np.concatenate([first.n, second.n])
+    indicators = first.x2 is first.x and second.x2 is second.x
+    x2 = x if indicators else np.concatenate([first.x2, second.x2])
+    return Rows(x, x2, n, np.concatenate([first.stratum, second.stratum]))
 
 
 def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contrasted:
@@ -367,16 +408,29 @@ def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contra
     return Contrasted(**values)
 
 
-def _by_window(part: Array, windows: Index, count: int) -> Array:
-    """Sums of rows by window; windows are numbered in the order of the rows, so each is one run."""
+def _by_window(windows: Index) -> Callable[[Array], Array]:
+    """Sums of rows by window; windows are numbered in the order of the rows, so each is mostly one run.
+
+    Args:
+        windows: Of each row, as for :func:`contrast`.
+
+    Returns:
+        A function of a table of shape (rows, contrasts), which gives one of shape (windows, contrasts).
+    """
+    member = windows >= 0
+    count = int(windows.max(initial=-1)) + 1
     if count == 0:
-        return np.zeros((0, part.shape[1]))
-    if len(windows) == count and np.array_equal(windows, np.arange(count)):
-        return part
-    starts = np.flatnonzero(np.diff(windows, prepend=-1))
+        return lambda part: np.zeros((0, part.shape[1]))
+    chosen: slice | npt.NDArray[np.bool_] = member
+    first = int(np.argmax(member))
+    if member[first:].all():
+        chosen = slice(first, None)
+    inside = windows[chosen]
+    if len(inside) == count and np.array_equal(inside, np.arange(count)):
+        return lambda part: part[chosen]
+    starts = np.flatnonzero(np.diff(inside, prepend=-1))
     if len(starts) == count:
-        summed: Array = np.add.reduceat(part, starts, axis=0)
-        return summed
-    rows = len(windows)
-    member = sparse.csr_array((np.ones(rows), (windows, np.arange(rows))), shape=(count, rows))
-    return np.asarray(member @ part)
+        return lambda part: np.add.reduceat(part[chosen], starts, axis=0)
+    rows = len(inside)
+    table = sparse.csr_array((np.ones(rows), (inside, np.arange(rows))), shape=(count, rows))
+    return lambda part: np.asarray(table @ part[chosen])

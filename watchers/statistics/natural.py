@@ -46,13 +46,13 @@ def natural_variance(
         successive windows count ``(1 - rho^2) / (1 + rho^2)`` each, rho being their autocorrelation.
     """
     many = usable.sum(axis=0).astype(np.float64)
-    chance = _mean(v, weight)
-    moments = np.maximum(_mean(r * r, weight) - chance, 0.0)
+    chance, square = _mean(v, weight), _mean(r * r, weight)
+    moments = np.maximum(square - chance, 0.0)
     rho = _autocorrelation(r, usable, moments, moments + chance, many)
     # For a mean each window counts (1 - rho) / (1 + rho).
     independent = np.maximum(many * (1 - rho) / (1 + rho), 1.0)
     effective = np.maximum(many * (1 - rho * rho) / (1 + rho * rho), 1.0)
-    ratio = _mean(r * r, weight) / np.maximum(chance, 1e-300)
+    ratio = square / np.maximum(chance, 1e-300)
     ratio, borrowed = moderated(ratio, effective - 1, common & (chance > 0))
     found = np.maximum(ratio - 1, 0.0) * chance
     half = len(r) // 2
