@@ -1,4 +1,4 @@
-"""Fixtures of tests that break real things: an Elasticsearch node, and the table of faults."""
+"""Fixtures of tests that break real things: an Elasticsearch node, and the tables that tests fill."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 pytest.register_assert_rewrite("support")
 
 from support import faults  # noqa: E402 - after the line above
+from support.conformance import Conformance  # noqa: E402
 from support.elasticsearch import DEFAULT_VERSION, Node, open_node  # noqa: E402
 
 if TYPE_CHECKING:
@@ -19,8 +20,16 @@ ROWS: pytest.StashKey[list[faults.Row]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--fault-table FILE``: write what the tests of faults counted as a table of markdown."""
+    """Tables of what tests counted, as markdown for the documentation."""
     parser.addoption("--fault-table", metavar="FILE", help="write the table of faults (markdown) to FILE")
+    parser.addoption("--conformance-table", metavar="FILE", help="write what each store passed (markdown) to FILE")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count for the table of conformance, where it was asked for."""
+    target = config.getoption("--conformance-table")
+    if target:
+        config.pluginmanager.register(Conformance(target))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

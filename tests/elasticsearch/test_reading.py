@@ -9,10 +9,11 @@ from support import streams
 from watchers.finding import Window
 from watchers.incidents import IncidentEvent
 from watchers.profile import ALL, WindowProfile
-from watchers.stores.elastic import ElasticsearchStore
+from watchers.stores.elastic import ElasticsearchStore, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 DAYS = 10
 
@@ -63,3 +64,18 @@ def test_changes_of_others_are_not_read(newest: Any) -> None:
     store.write_incident_events([taken.to_dict()])
     assert store.incident_events("m7") == [opened[7].to_dict(), taken.to_dict()]
     assert len(store.incident_events()) == 101
+
+
+def test_models_are_known_without_a_look_at_their_events(newest: Any, tmp_path: Path) -> None:
+    """The node counts them from its terms, whole segments at once."""
+    for model in ("one", "two"):
+        streams.serve(tmp_path / model, model, hours=2, broken=2, card=streams.card_of(model), namespace=newest.namespace)
+        newest.ship(tmp_path / model)
+    store = ElasticsearchStore(newest.name, namespace=newest.namespace)
+    store.refresh()
+    assert store.models() == ["one", "two"]
+    body = {"size": 0, "profile": True, "aggs": plan.named_models()}
+    answer = newest.ask("POST", f"/logs-mllog.prediction.*-{newest.namespace}/_search", body)
+    asked = [one for shard in answer["profile"]["shards"] for one in shard["aggregations"]]
+    assert {one["type"] for one in asked} == {"StringTermsAggregatorFromFilters"}
+    assert {one["debug"]["delegate_debug"]["segments_collected"] for one in asked} == {0}

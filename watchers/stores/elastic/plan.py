@@ -30,6 +30,9 @@ KEYWORD, BOOLEAN, NUMBER, TEXT = (f"ml.inputs.{kind}." for kind in ("keyword", "
 NEEDED: Final = ("event.action", "ml.card", "ml.bins", "ml.missing.absent", "ml.violations.category")
 """Without these as keywords nothing is counted right."""
 
+MODELS: Final = 10_000
+"""Of one store at most."""
+
 _SHARD_SIZE: Final = 4 * NAMES_KEPT
 """Of names only the most frequent are kept; each shard offers so many, so that the order is right over several."""
 
@@ -58,6 +61,17 @@ def predictions(
     if card is not None:
         (without if others else filters).append({"term": {"ml.card": card}})
     return {"bool": {"filter": filters, "must_not": without}}
+
+
+def named_models() -> Body:
+    """Names of all models. Without any query the node takes their numbers from its term dictionary."""
+    return {"models": {"terms": {"field": "ml.model.name", "size": MODELS}}}
+
+
+def served(model: str) -> Body:
+    """The query of all predictions of a model but those of a shadow."""
+    filters = [{"term": {"ml.model.name": model}}, {"term": {"event.action": "predict"}}]
+    return {"bool": {"filter": filters, "must_not": {"term": {"ml.model.role": "shadow"}}}}
 
 
 def within(start: dt.datetime, end: dt.datetime) -> Body:

@@ -25,10 +25,9 @@ from watchers.stores.base import DocumentQuery, Rejected
 from watchers.stores.elastic import queries
 from watchers.stores.elastic.counting import Profiler
 from watchers.stores.elastic.keeping import Keeping
-from watchers.stores.elastic.plan import Body, by_hour, hours_of, predictions
+from watchers.stores.elastic.plan import Body, by_hour, hours_of, named_models, predictions, served
 from watchers.stores.elastic.searching import PAGE, Searcher, problem
 
-_MODELS: Final = 10_000
 _SLOTS: Final = 200
 _SAMPLE_SEED: Final = 20130129
 _MANIFESTS: Final = 1000
@@ -65,17 +64,24 @@ class ElasticsearchStore(Keeping):
         return f"logs-{dataset('prediction', model)}-{self.namespace}"
 
     def models(self) -> list[str]:
-        """Models that have predictions, by name."""
-        without = {"term": {"ml.model.role": "shadow"}}
-        query = {"bool": {"filter": {"term": {"event.action": "predict"}}, "must_not": without}}
-        aggs = {"models": {"terms": {"field": "ml.model.name", "size": _MODELS}}}
-        body = {"size": 0, "query": query, "aggs": aggs}
+        """Models that have predictions, by name.
+
+        Names are asked of all events, which the node knows without looking at one; of each name then one prediction.
+        """
+        body: Body = {"size": 0, "track_total_hits": False, "aggs": named_models()}
         (answer,) = self.searcher.searches([(self._streams("prediction.*"), body)], partial=True)
-        told = problem(answer)
-        if told:
-            self._problems.append(f"not every model is watched: {told}")
-        found = answer.get("aggregations", {}).get("models", {}).get("buckets", ())
-        return sorted(bucket["key"] for bucket in found)
+        told = [problem(answer)]
+        names = [bucket["key"] for bucket in answer.get("aggregations", {}).get("models", {}).get("buckets", ())]
+        one = {"size": 0, "terminate_after": 1, "track_total_hits": True}
+        asked = [(self._predictions(name), {**one, "query": served(name)}) for name in names]
+        answers = self.searcher.searches(asked, partial=True) if asked else []
+        told += map(problem, answers)
+        self._problems += [f"not every model is watched: {reason}" for reason in told if reason]
+        return sorted(
+            name
+            for name, answer in zip(names, answers, strict=True)
+            if answer.get("hits", {}).get("total", {}).get("value")
+        )
 
     def problems(self) -> list[str]:
         """What of the store can't be read, as far as it was asked for."""
@@ -92,9 +98,7 @@ class ElasticsearchStore(Keeping):
 
     def span(self, model: str) -> tuple[dt.datetime, dt.datetime] | None:
         """Least and greatest event time of a model's predictions."""
-        filters = [{"term": {"ml.model.name": model}}, {"term": {"event.action": "predict"}}]
-        query = {"bool": {"filter": filters, "must_not": {"term": {"ml.model.role": "shadow"}}}}
-        ends = self._ends(self._predictions(model), query, ("asc", "desc"))
+        ends = self._ends(self._predictions(model), served(model), ("asc", "desc"))
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
     def latest(self) -> dt.datetime | None:
