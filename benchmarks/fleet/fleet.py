@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,6 @@ START: Final = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
 HOUR: Final = dt.timedelta(hours=1)
 DAYS: Final = 28
-AT_ONCE: Final = 4
-"""Hours of one request."""
-
 KINDS: Final = 10
 """Different histories; models take turns."""
 
@@ -86,11 +84,7 @@ def prepare(store: ElasticsearchStore, models: int, events: int, like: ModelCard
     for own in models_:
         store.save_card(own)
         store.write_state(own.model, {"judged": START.isoformat(), "ruler": own.ruler.hash, "engine": engine})
-    # Hour by hour, as passes write them: the hours of one model are far from each other.
-    for first in range(0, 24 * DAYS, AT_ONCE):
-        profiles = [
-            replace(drawn[k % KINDS][hour], model=own.model)
-            for hour in range(first, first + AT_ONCE)
-            for k, own in enumerate(models_)
-        ]
+    # Day by day: the hours of one model are far from each other, as passes leave them.
+    for _, day in itertools.groupby(range(24 * DAYS), lambda hour: (START - (24 * DAYS - hour) * HOUR).date()):
+        profiles = [replace(drawn[k % KINDS][hour], model=own.model) for hour in day for k, own in enumerate(models_)]
         store.keep_profiles(profiles, like.ruler)
