@@ -96,6 +96,12 @@ EVENT: Final[tuple[Field, ...]] = (
         "fingerprint of packages, python and platform; the manifest is an event of its own",
     ),
     Field("ml.card", "keyword", "hash of the ruler that measured this event"),
+    Field(
+        "ml.fingerprint",
+        "long",
+        "CRC-32 of inputs and missing as written; equal where all inputs are, by a card that counts repeats",
+        index=False,
+    ),
     Field("ml.prediction_id", "keyword", "the caller's id, by which outputs, labels and outcomes are joined"),
     Field("ml.sequence.process", "keyword", "which process numbered it"),
     Field("ml.sequence.number", "long", "number after sampling, without gaps"),

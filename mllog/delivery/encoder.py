@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from mllog import values
+from mllog.delivery.fingerprints import written
 from mllog.delivery.ledger import host_name
 from mllog.delivery.outputs import outputs_of
 from mllog.delivery.plans import Plan, PlanOfCard, PlanWithoutCard
@@ -89,6 +90,7 @@ class Encoder:
         self._constants = constants
         self.rules = Rules(Router(ruler), ruler, regression, guard)
         self._card = None if ruler is None else ruler.hash
+        self._compared = ruler is not None and ruler.repeated
         self._plan: Plan = (
             PlanWithoutCard(self.rules.router) if ruler is None else PlanOfCard(self.rules.router, ruler)
         )
@@ -147,13 +149,14 @@ class Encoder:
             f'"outcome":"{record.outcome}",{duration}'
         )
         begun = b"".join((head.encode(), event, b"%d," % record.number, begin))
+        compared = self._compared and record.kind == "prediction" and record.held is not None
         try:
-            line = _joined(begun, ml, end, top)
+            line = _joined(begun, ml, end, top, compared=compared)
         except TypeError:
             # Lone surrogates: rare, and only a look at every text finds them.
             ml["replaced"] = [*ml.get("replaced", ()), *_with_surrogates(ml, top)]
             ml, top = values.strict(ml), values.strict(top)
-            line = _joined(begun, ml, end, top)
+            line = _joined(begun, ml, end, top, compared=compared)
         return line if len(line) <= EVENT_LIMIT else _shortened(line)
 
     def _new_frame(self, record: Record) -> Frame:
@@ -230,14 +233,17 @@ def _beside(record: Record) -> dict[str, Any]:
     return top
 
 
-def _joined(begun: bytes, ml: dict[str, Any], end: bytes, top: dict[str, Any]) -> bytes:
+def _joined(begun: bytes, ml: dict[str, Any], end: bytes, top: dict[str, Any], *, compared: bool) -> bytes:
     """One line of its begin, the rest of ``ml``, what all have behind it, and what only this one has."""
+    first: tuple[bytes, ...] = ()
+    if compared:  # by a card, whose hash is among the others
+        first, ml = written(ml)
     inner = orjson.dumps(ml)[1:]
     if not ml:
         begun = begun[:-1]
     if top:
-        return b"".join((begun, inner, end, b",", orjson.dumps(top)[1:], b"\n"))
-    return b"".join((begun, inner, end, b"}\n"))
+        return b"".join((begun, *first, inner, end, b",", orjson.dumps(top)[1:], b"\n"))
+    return b"".join((begun, *first, inner, end, b"}\n"))
 
 
 def _members(mapping: dict[str, Any]) -> bytes:
@@ -253,6 +259,7 @@ def _shortened(line: bytes) -> bytes:
         if name in ml:
             ml[name] = {}
             ml["truncated"] = [*ml.get("truncated", ()), name]
+    ml.pop("fingerprint", None)
     for name in _OPTIONAL:
         if document.pop(name, None) is not None:
             ml["truncated"] = [*ml.get("truncated", ()), name]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mllog import values
 from mllog.confidence import Confidence
+from mllog.delivery.fingerprints import in_order, kinds_in_order
 from mllog.delivery.loops import Layout, Memory, Names, Press, sort
 from mllog.delivery.loops.plain import named_tokens
 from mllog.delivery.ordinary import cells_of, ordinary_of
@@ -112,6 +113,7 @@ class PlanWithoutCard:
             outputs=(),
             latency=None,
             confidence=Confidence(),
+            compared=False,
         )
 
     def _look(self, inputs: dict[str, Any], record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -170,6 +172,8 @@ class PlanOfCard:
             inputs = settled(inputs, record)
             layout = self._lay(inputs)
         numbers, strings, flags, texts, counts, unseen, bins, odd = layout.measure(inputs)
+        # Texts stand in the card's order.
+        own = {"number": len(numbers), "keyword": len(strings), "boolean": len(flags)}
         self._bin_outputs(record, outputs, bins)
         bins += self._ruler.confidence.bins(outputs, replaced)
         found = Measured(bins, {}, {}, {}, [])
@@ -186,9 +190,9 @@ class PlanOfCard:
                 ml.setdefault("text", {})[name] = {"tokens": total, "unseen": new}
         if layout.absent:
             found.missing["absent"] = layout.absent
-        ml["inputs"] = {target: values for target, values in maps.items() if values}
+        ml["inputs"] = in_order(maps, layout.names, own) if self._ruler.repeated else _filled(maps)
         if found.missing:
-            ml["missing"] = found.missing
+            ml["missing"] = kinds_in_order(found.missing) if self._ruler.repeated else found.missing
         if found.violations:
             ml["violations"] = found.violations
         if found.unseen_tokens:
@@ -207,6 +211,7 @@ class PlanOfCard:
             outputs=self._outputs,
             latency=self._latency,
             confidence=self._ruler.confidence,
+            compared=self._ruler.repeated,
         )
 
     def _lay(self, inputs: dict[str, Any]) -> Layout:
@@ -272,6 +277,10 @@ class PlanOfCard:
             if target in _MAPS:
                 # A sentinel stands for missing: where it stayed it would be counted as a value.
                 maps.setdefault("other" if name in missing.get("sentinel", ()) else target, {})[name] = value
+
+
+def _filled(maps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {target: values for target, values in maps.items() if values}
 
 
 def _bins(name: str, edges: tuple[float, ...]) -> tuple[str, ...]:

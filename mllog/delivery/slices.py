@@ -17,10 +17,12 @@ from mllog.delivery.answers import Answers, answers_of
 from mllog.delivery.cells import Gauge
 from mllog.delivery.columns import Codes, Column, Numbers
 from mllog.delivery.encoder import EVENT_LIMIT
+from mllog.delivery.fingerprints import CUT, MAPS
+from mllog.delivery.loops import crc32
 from mllog.delivery.shares import Share, share_of, share_of_known
 from mllog.delivery.weaving import Weaver
 from mllog.delivery.writer import YIELD_EVENTS
-from mllog.ruler import UNEXPECTED_PER_EVENT, UNSEEN_TOKENS_PER_EVENT, Feature, Ruler
+from mllog.ruler import MISSING_KINDS, UNEXPECTED_PER_EVENT, UNSEEN_TOKENS_PER_EVENT, Feature, Ruler
 from mllog.stamps import Timestamps
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _NUMBER: Final = 2**62 + 1
 _ROW: Final = "mllog:row"
 _TIME: Final = 0
 _OURS: Final = frozenset(
-    {"inputs", "card", "missing", "violations", "text", "unseen_tokens", "bins", "outputs", "truncated", "replaced"}
+    {"inputs", "card", "fingerprint", "missing", "violations", "text", "unseen_tokens", "bins", "outputs", "truncated", "replaced"}
 )
 
 Found = list[tuple[str, str, list[int]]]
@@ -145,19 +147,22 @@ def _weave_members(
     rows, n = loaded.rows, loaded.rows.rows
     if rows.keys is not None:
         weaver.add(_keys(loaded.keys, odd))
-    weaver.add(b'"inputs":{')
+    compared = ruler is not None and ruler.repeated and bool(shares)
+    weaver.add(b'"inputs":')
+    # What has a fingerprint is woven for itself.
+    held = Weaver(n) if compared else weaver
+    held.add(b"{")
     behind: Mask | bool = False
-    for target in dict.fromkeys(target for share in shares for target in share.maps):
+    for target in MAPS:
         strands = [share.maps[target] for share in shares if target in share.maps]
-        has = weaver.group(b'"%b":{' % target.encode(), strands, b"}", behind=behind)
+        has = held.group(b'"%b":{' % target.encode(), strands, b"}", behind=behind, in_order=compared)
         behind = behind | has
-    weaver.add(b"}")
+    held.add(b"}")
     by_name = dict(zip(rows.plan.names, shares, strict=True))
     absent: list[Feature] = []
     always: dict[str, list[str]] = {}
     changed: Found = []
     if ruler is not None:
-        weaver.add(b',"card":' + orjson.dumps(ruler.hash))
         absent = [feature for feature in ruler.inputs if feature.name not in by_name]
         unexpected = [name for name in by_name if name not in ruler.by_name][:UNEXPECTED_PER_EVENT]
         if unexpected:
@@ -166,9 +171,20 @@ def _weave_members(
         measured = {f.name: by_name[f.name] for f in ruler.inputs if f.name in by_name}
     else:
         measured = by_name
-    missing = [(kind, name, at.tolist()) for name, share in measured.items() for kind, at in share.missing.items()]
+    missing = [
+        (kind, name, share.missing[kind].tolist())
+        for kind in MISSING_KINDS
+        for name, share in by_name.items()
+        if kind in share.missing
+    ]
     gone = {"absent": [feature.name for feature in absent]} if absent else {}
-    weaver.add(_lists(b"missing", gone, missing, n))
+    held.add(_lists(b"missing", gone, missing, n))
+    if compared:
+        texts = held.texts()
+        weaver.add(texts)
+        weaver.add(_fingerprints(texts, frozenset(by_name[CUT].truncated) if CUT in by_name else frozenset()))
+    if ruler is not None:
+        weaver.add(b',"card":' + orjson.dumps(ruler.hash))
     violated = [(kind, name, at.tolist()) for name, share in measured.items() for kind, at in share.violations.items()]
     weaver.add(_lists(b"violations", always, violated + changed, n))
     weaver.group(b'"text":{', [share.tokens for share in measured.values() if share.tokens is not None], b"}")
@@ -198,6 +214,11 @@ def _keys(keys: Iterable[str | None], odd: set[int]) -> list[bytes]:
             members.append(b"")
             odd.add(row)
     return members
+
+
+def _fingerprints(texts: list[bytes], cut: frozenset[int]) -> list[bytes]:
+    """``,"fingerprint":…`` of each row, as :func:`mllog.delivery.fingerprints.stamped` has it."""
+    return [b"" if row in cut else b',"fingerprint":%d' % crc32(text) for row, text in enumerate(texts)]
 
 
 def _lists(field: bytes, always: Mapping[str, list[str]], found: Found, n: int) -> bytes | list[bytes]:

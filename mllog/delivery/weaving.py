@@ -39,22 +39,26 @@ class Weaver:
         closer: bytes,
         *,
         behind: Mask | bool = True,
+        in_order: bool = False,
     ) -> Mask | bool:
         """Add an object or array to each row that has members of it.
 
         Args:
             opener: What it begins with.
-            strands: Its members; the one that the fewest rows lack comes first.
+            strands: Its members; unless ``in_order`` the one that the fewest rows lack comes first.
             closer: What it ends with.
             behind: Rows in which something stands before it, so that it needs a comma.
+            in_order: Whether members stand in the order of ``strands``.
 
         Returns:
             Rows that have one.
         """
         if not strands:
             return False
-        fullest = min(strands, key=lambda strand: 0 if strand.holes is None else int(strand.holes.sum()))
-        order = [fullest, *(strand for strand in strands if strand is not fullest)]
+        order = list(strands)
+        if not in_order:
+            fullest = min(strands, key=lambda strand: 0 if strand.holes is None else int(strand.holes.sum()))
+            order = [fullest, *(strand for strand in strands if strand is not fullest)]
         members = [strand.make(b"," if k else b"") for k, strand in enumerate(order)]
         lacking = order[0].holes
         if lacking is not None:
@@ -79,6 +83,11 @@ class Weaver:
         which = np.where(np.broadcast_to(has, self._n), 1 + np.broadcast_to(behind, self._n).astype(np.intp), 0)
         chosen: list[bytes] = np.array([b"", text, behind_text], dtype=object).take(which).tolist()
         return chosen
+
+    def texts(self) -> list[bytes]:
+        """The rows' fragments, joined, one a row."""
+        slots = [[slot] * self._n if isinstance(slot, bytes) else slot for slot in self._slots]
+        return list(map(b"".join, zip(*slots, strict=True)))
 
     def lines(self, instead: dict[int, bytes]) -> bytes:
         """The rows' fragments, joined.

@@ -60,7 +60,8 @@ CARD = ModelCard(
             Feature("@length:remarks", "number", edges=LENGTH_EDGES),
             Feature("@script:remarks", "number", edges=SCRIPT_EDGES),
             Feature("@marks:remarks", "number", edges=MARK_EDGES),
-        )
+        ),
+        repeated=True,
     ),
 )
 

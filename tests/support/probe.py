@@ -44,7 +44,8 @@ def card() -> ModelCard:
             Feature(TEXT, "text", vocabulary=frozenset({"late", "gate"})),
             Feature(SCORE, "number", edges=SCORE_EDGES),
             Feature(LATENCY, "number", edges=LATENCY_EDGES),
-        )
+        ),
+        repeated=True,
     )
     return ModelCard(model="model", version="1", ruler=ruler, task="classification")
 
@@ -139,6 +140,7 @@ def logged(log: ModelLogger, sink: MemorySink, given: Call, *, change: bool = Fa
     assert len(line) <= oracles.LINE_LIMIT, len(line)
     event = oracles.strict(line)
     oracles.check_types(event)
+    assert event["ml"].get("fingerprint") == (oracles.fingerprint(event["ml"]) if "card" in event["ml"] else None)
     assert id_ in {event["event"]["id"], SOME}
     assert not change or oracles.CHANGED.encode() not in line
     return event

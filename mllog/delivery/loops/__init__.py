@@ -13,7 +13,7 @@ PURE: Final = os.environ.get("MLLOG_PURE_PYTHON", "").lower() not in {"", "0", "
 """Whether somebody has chosen those in Python."""
 
 if TYPE_CHECKING or PURE:
-    from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, size_of_scalars, sort
+    from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, crc32, size_of_scalars, sort
     from mllog.shapes import shape_of
 else:
     try:
@@ -24,12 +24,13 @@ else:
             Names,
             Press,
             Words,
+            crc32,
             shape_of,
             size_of_scalars,
             sort,
         )
     except ImportError:  # no compiler where it was installed
-        from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, size_of_scalars, sort
+        from mllog.delivery.loops.plain import Fields, Layout, Memory, Names, Press, Words, crc32, size_of_scalars, sort
         from mllog.shapes import shape_of
 
 COMPILED: Final = Memory.__module__.endswith(".compiled")
@@ -44,6 +45,7 @@ __all__ = [
     "Names",
     "Press",
     "Words",
+    "crc32",
     "shape_of",
     "size_of_scalars",
     "sort",

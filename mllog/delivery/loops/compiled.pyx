@@ -11,13 +11,16 @@ It is one module, so that what calls the other can be inlined; its parts stand i
 
 import array
 import itertools
+from zlib import crc32 as zlib_crc32
 
 cimport cython
 from cpython cimport array
+from cpython.buffer cimport PyBUF_READ
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject, PyObject_Hash
 from libc.math cimport fabs, isfinite, isnan
 from libc.stdint cimport uint64_t
@@ -84,6 +87,7 @@ cdef tuple OPENINGS = (
 include "scalars.pxi"
 include "fields.pxi"
 include "json.pxi"
+include "crc.pxi"
 include "words.pxi"
 include "shapes.pxi"
 include "layouts.pxi"

@@ -69,8 +69,11 @@ cdef inline bint needs_escape(uint64_t eight):
     return ((low | quotes | slashes | eight) & HIGHEST_BITS) != 0
 
 
+cdef tuple CONTROLS = tuple([dumps(chr(char)).strip(b'"') for char in range(0x20)])
+
+
 cdef int put_text(Buffer* buffer, object text) except -1:
-    """A string as JSON has it: quoted, and escaped where RFC 8259 (section 7) wants it."""
+    """A string as JSON has it: quoted, and escaped where RFC 8259 (section 7) wants it, to the byte as orjson does."""
     cdef Py_ssize_t size, k
     cdef Py_ssize_t copied = 0
     cdef unsigned char char
@@ -95,7 +98,7 @@ cdef int put_text(Buffer* buffer, object text) except -1:
             put(buffer, data + copied, k - copied)
             copied = k + 1
             if char < 0x20:
-                put_bytes(buffer, b"\\u00%02x" % char)
+                put_bytes(buffer, <bytes>item(CONTROLS, char))
             else:
                 put(buffer, "\\", 1)
                 put(buffer, <char*>&char, 1)

@@ -150,6 +150,8 @@ cdef class Names:
             return number
         put(line, b',"missing":', 11)
         outer = line.used
+        if self._absent is not None:
+            put_bytes(line, self._absent)
         for target in range(NULL_VALUE, TARGETS):
             if counts[target] == 0:
                 continue
@@ -160,8 +162,6 @@ cdef class Names:
                     put(line, keys + ends[k], ends[k + 1] - ends[k] - 1)
             line.data[inner] = c"["
             put(line, b"]", 1)
-        if self._absent is not None:
-            put_bytes(line, self._absent)
         line.data[outer] = c"{"
         put(line, b"}", 1)
         return number
@@ -220,6 +220,7 @@ cdef Cells cells_of(tuple points, tuple names):
 cdef class Layout(Names):
     """As the other: what the card says of one list of names, here by their position in it."""
 
+    cdef readonly tuple names
     cdef readonly list absent
     cdef readonly list unexpected
     cdef list _texts
@@ -228,6 +229,7 @@ cdef class Layout(Names):
 
     def __init__(self, tuple names not None, *, numbers, strings, flags, texts, list absent, list unexpected):
         Names.__init__(self, names)
+        self.names = names
         self.absent = absent
         self.unexpected = unexpected
         if absent:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar
+from zlib import crc32 as crc32
 
 import orjson
 
@@ -274,6 +275,7 @@ class Layout:
         unexpected: Names that the card doesn't know.
 
     Attributes:
+        names: As given.
         absent: As given.
         unexpected: As given.
     """
@@ -289,6 +291,7 @@ class Layout:
         absent: list[str],
         unexpected: list[str],
     ) -> None:
+        self.names = names
         self.absent = absent
         self.unexpected = unexpected
         self._positions = {name: k for k, name in enumerate(names)}
@@ -350,6 +353,7 @@ class Press:
         outputs: Name of a number in ``ml.outputs``, edges of its bins, and what each is called.
         latency: The same of durations in seconds.
         confidence: Measures what follows from outputs.
+        compared: Whether events have a fingerprint.
     """
 
     def __init__(
@@ -363,8 +367,9 @@ class Press:
         outputs: Sequence[tuple[str, tuple[float, ...], tuple[str, ...]]],
         latency: tuple[tuple[float, ...], tuple[str, ...]] | None,
         confidence: Confidence,
+        compared: bool,
     ) -> None:
-        del memory, time_text, outputs_of, beside, card, outputs, latency, confidence
+        del memory, time_text, outputs_of, beside, card, outputs, latency, confidence, compared
 
     def line(self, record: Record, frame: Frame) -> bytes | None:
         """The event of a prediction, line feed included; None where it needs the encoder's whole road."""

@@ -11,15 +11,18 @@ cdef class Press:
     cdef tuple _latency, _margins
     cdef array.array _margin
     cdef object _confidence
+    cdef bint _compared
 
-    def __init__(self, Memory memory not None, *, time_text, outputs_of, beside, card, outputs, latency, confidence):
+    def __init__(
+        self, Memory memory not None, *, time_text, outputs_of, beside, card, outputs, latency, confidence, compared
+    ):
         self._memory = memory
         self._time_text, self._outputs_of, self._beside = time_text, outputs_of, beside
         self._card = b"" if card is None else b'"card":' + dumps(card) + b","
         self._begun, self._prefix = 1, b""
         self._outputs = [(name, array.array("d", edges), escaped_cells(cells)) for name, edges, cells in outputs]
         self._latency = None if latency is None else (array.array("d", latency[0]), escaped_cells(latency[1]))
-        self._confidence = confidence
+        self._confidence, self._compared = confidence, compared
         if confidence.edges is not None and confidence.binary:
             self._margin = array.array("d", confidence.edges)
             self._margins = escaped_cells([f"{MARGIN}:{k}" for k in range(len(self._margin) + 1)])
@@ -60,6 +63,8 @@ cdef class Press:
         cdef Py_ssize_t k
         cdef list unseen = []
         cdef const char* left
+        cdef Py_ssize_t begun
+        cdef unsigned int crc
         if len(inputs) != names._size or not names.look(inputs, page, unseen):
             return False
         numbers = []
@@ -92,7 +97,12 @@ cdef class Press:
             put_members(line, record.body)
         # What a float is called is orjson's business: the shortest text that is read as the same.
         listed = dumps(numbers)
+        begun = line.used + 9
         left = names.put_inputs(page, listed)
+        if self._compared and names._size and not (record.truncated and "inputs" in record.truncated):
+            crc = crc_of(line.data + begun, line.used - begun)
+            put(line, b',"fingerprint":', 15)
+            put_number(line, crc)
         put(line, b",", 1)
         if page.words.used:
             put(line, b'"text":{', 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import zlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -12,6 +13,7 @@ import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import oracles
 
 from benchmarks.logger import workload
 from mllog import ModelCard
@@ -50,7 +52,8 @@ RULER = Ruler(
         *(Feature(f"{prefix}t", "number", edges=edges) for prefix, edges in SHAPE.items()),
         *(Feature(f'{prefix}q"u', "number", edges=edges) for prefix, edges in SHAPE.items()),
         Feature(LATENCY, "number", edges=(0.1,)),
-    )
+    ),
+    repeated=True,
 )
 TEXT = st.one_of(
     st.sampled_from(["UA", "late gate", "none", "", " ", '"\\/\n\x00\x1f\x7f', "日本 語", "a\ud800", "new " * 40, "x" * 257, "…", "Ã©t Ã©", "ok 😀", "Привет"]),
@@ -87,7 +90,7 @@ EXTRAS = st.fixed_dictionaries(
         "sample": st.sampled_from(["head", "tail"]),
         "weight": st.floats(1, 100),
         "body": st.just({"extra": {"a": [1, None]}}),
-        "truncated": st.just(["n"]),
+        "truncated": st.sampled_from([["n"], ["inputs", "n"]]),
         "replaced": st.just(["k"]),
         "outcome": st.sampled_from(["failure", "unknown"]),
         "time": st.one_of(st.integers(-(10**18), 3 * 10**20), st.just(1_764_430_000_999_999_999)),
@@ -122,6 +125,7 @@ def said(line: bytes) -> Any:
     assert b"\n" not in line[:-1]
     event = orjson.loads(line)
     ml = event["ml"]
+    assert ml.get("fingerprint") == (oracles.fingerprint(ml) if "card" in ml else None)
     for part in ("missing", "violations"):
         if part in ml:
             ml[part] = {kind: sorted(names) for kind, names in ml[part].items()}
@@ -137,6 +141,8 @@ def said(line: bytes) -> Any:
 @example(False, {"b": True, "c": False, "a": math.inf, "d": math.nan}, 0.25, {"duration": 5})
 @example(False, {}, None, {})
 @example(True, {}, None, {"message": "\ud800"})
+@example(True, {"q\"u": "late", "t": "late\ngate\x1f", "n": math.nan, "m": None, "f": 2}, 0.5, {})
+@example(True, {"n": 0.5}, None, {"truncated": ["inputs"]})
 @example(True, {"n": 0.5}, {"label": "UA", "score": -1e-17}, {})
 @example(True, {"n": 0.5}, {"label": "UA", "score": 0.9999}, {})
 @example(True, {"n": 0.5}, {"score": 0.1, "scores": {"UA": math.nan, "AA": 0.5}}, {})
@@ -202,3 +208,51 @@ def test_as_many_names_as_there_are_fields(count: int) -> None:
     for _ in range(2):
         lines = [encoder.line(record_of(inputs, 0.5, {})) for encoder in (quick, whole)]
     assert said(lines[0]) == said(lines[1])
+
+
+NEAR = {"n": 0.5, "m": 0.25, "k": "UA", "f": True, "t": "late gate"}
+ROWS = {
+    "equal": (NEAR, dict(NEAR), True),
+    "another number": (NEAR, NEAR | {"n": 0.75}, False),
+    "another kind of missing": (NEAR | {"n": None}, NEAR | {"n": math.nan}, False),
+    "missing elsewhere": (NEAR | {"n": None}, NEAR | {"m": None}, False),
+    "what changed places": (NEAR, NEAR | {"n": 0.25, "m": 0.5}, False),
+    "one that isn't sent": (NEAR, {name: value for name, value in NEAR.items() if name != "m"}, False),
+    "out of range, the same": (NEAR | {"n": 99.0}, NEAR | {"n": 99.0}, True),
+    "another type, the same": (NEAR | {"n": "five", "f": 1}, NEAR | {"n": "five", "f": 1}, True),
+}
+
+
+@pytest.mark.parametrize("module", [plain, pytest.param(compiled, marks=needs_compiler)], ids=["plain", "compiled"])
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_fingerprint_is_equal_where_inputs_are(module: ModuleType, rows: str) -> None:
+    """By whatever road an event goes: the first of its names, those behind it, and those with something odd beside."""
+    one, other, same = ROWS[rows]
+    encoder = encoder_of(module, RULER)
+    odd = {"message": "a\ud800"}
+    lines = [encoder.line(record_of(row, 0.5, extras)) for row in (one, one, other, other) for extras in ({}, odd)]
+    found = [orjson.loads(line)["ml"]["fingerprint"] for line in lines]
+    assert len(set(found[:4])) == len(set(found[4:])) == 1
+    assert (found[0] == found[4]) is same
+
+
+def test_no_fingerprint_without_need() -> None:
+    """Without inputs, without those that were given, of inputs that weren't kept, by a card that doesn't count repeats, without a card."""
+    silent = (Ruler(RULER.features), None)
+    records = [(RULER, {}, {}), (RULER, NEAR, {"truncated": ["inputs"]}), *((ruler, NEAR, {}) for ruler in silent)]
+    for ruler, inputs, extras in records:
+        encoder = encoder_of(compiled, ruler)
+        for _ in range(2):
+            assert b"fingerprint" not in encoder.line(record_of(inputs, 0.5, extras))
+    long = NEAR | {f"more{k}": "x" * 8_000 for k in range(150)}
+    event = orjson.loads(encoder_of(compiled, RULER).line(record_of(long, 0.5, {})))
+    assert "inputs" in event["ml"]["truncated"]
+    assert "fingerprint" not in event["ml"]
+
+
+@needs_compiler
+def test_the_crc_is_zlibs() -> None:
+    """Of any number of bytes."""
+    data = bytes(range(256)) * 20
+    for size in [*range(300), 4_095, 5_120]:
+        assert compiled.crc32(data[-size:]) == zlib.crc32(data[-size:])
