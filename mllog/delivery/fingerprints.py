@@ -2,9 +2,9 @@
 
 It is the CRC-32, as :func:`zlib.crc32` has it, of ``ml.inputs`` as it stands in the line, and of what stands behind it
 where something is missing: ``,"missing":`` and ``ml.missing``. Both are written in one order, whoever writes them: maps
-and kinds of missing in that of :data:`MAPS` and :data:`mllog.ruler.MISSING_KINDS`, names in that in which the caller gave
-them. So the same code that sends the same inputs gives the same number, in every process and on every host. Inputs that
-were given in another order, or ``5.0`` for ``5``, are equal too, and may have another number.
+and kinds of missing in that of :data:`MAPS` and :data:`mllog.ruler.MISSING_KINDS`, names in the caller's. So the same
+code that sends the same inputs gives the same number, in every process and on every host. Inputs in another order, or
+``5.0`` for ``5``, are equal too, and may have another number.
 
 Different inputs have the same number by chance: of *n* events of an hour about n^2 / 2^33 pairs, 1 in 100,000 events of
 100,000, and 1 in 10,000 of a million. The check that counts repeats sees 5 in 100.
@@ -55,7 +55,7 @@ def kinds_in_order(missing: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def written(ml: dict[str, Any]) -> tuple[tuple[bytes, ...], dict[str, Any]]:
-    """The first members of a prediction's ``ml`` as parts of its line, up to its fingerprint and a comma; and the others.
+    """What ``ml`` of a prediction begins with, in parts: inputs, missing, fingerprint and a comma; and the rest of it.
 
     An event without any input has no fingerprint, nor has one whose inputs weren't kept.
 

@@ -38,8 +38,11 @@ _NUMBER: Final = 2**62 + 1
 _ROW: Final = "mllog:row"
 _TIME: Final = 0
 _OURS: Final = frozenset(
-    {"inputs", "card", "fingerprint", "missing", "violations", "text", "unseen_tokens", "bins", "outputs", "truncated", "replaced"}
-)
+    {
+        "bins", "card", "fingerprint", "inputs", "missing", "outputs", "replaced", "text", "truncated", "unseen_tokens",
+        "violations",
+    }
+)  # fmt: skip
 
 Found = list[tuple[str, str, list[int]]]
 """Kind, name, rows."""
@@ -171,7 +174,7 @@ def _weave_members(
         measured = {f.name: by_name[f.name] for f in ruler.inputs if f.name in by_name}
     else:
         measured = by_name
-    missing = [
+    missing: Found = [
         (kind, name, share.missing[kind].tolist())
         for kind in MISSING_KINDS
         for name, share in by_name.items()

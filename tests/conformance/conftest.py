@@ -37,9 +37,11 @@ class Stand(Protocol):
 
     Attributes:
         longest_name: Characters of the longest name that it tells.
+        spells: Whether inputs that are equal and written otherwise (5 and 5.0, another order) are others to it.
     """
 
     longest_name: float
+    spells: bool
 
     def place(self) -> str:
         """A sink for the logger, empty so far."""
@@ -61,6 +63,7 @@ class FilesStand:
     """The embedded store: the logger writes into its folder."""
 
     longest_name = math.inf
+    spells = False
 
     def __init__(self, folder: Path) -> None:
         self._folders = (folder / f"store{k}" for k in itertools.count())
@@ -92,6 +95,7 @@ class ElasticsearchStand:
     """A real node: the logger writes into a folder, which is shipped there into a namespace of its own."""
 
     longest_name = KEYWORD_LENGTH
+    spells = True
 
     def __init__(self, folder: Path, node: Node) -> None:
         self._node = node
@@ -123,9 +127,10 @@ class ElasticsearchStand:
 
 
     def blind(self, ruler: Ruler, measured_by: str) -> Collection[CellKey]:
-        """Repeats; of what another ruler measured words, of what none did also margins and what is of no type."""
-        cells = {COMPARED, REPEATED}
+        """Of what another ruler measured repeats and words, of what none did also margins and what is of no type."""
+        cells: set[CellKey] = set()
         if measured_by != "the same card":
+            cells |= {COMPARED, REPEATED}
             cells |= {key for key in ruler.cells if key[1] in {"tokens", "unseen_tokens"}}
         if measured_by == "no card":
             derived = [feature for feature in ruler.features if feature.name.startswith(("@margin", "@unusable", "@length", "@script", "@marks"))]

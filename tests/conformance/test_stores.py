@@ -10,12 +10,14 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support import streams
 
 from mllog.card import ModelCard
 from mllog.confidence import MARGIN, MARGIN_EDGES, UNUSABLE
@@ -41,11 +43,12 @@ from mllog.shapes import LENGTH_EDGES, MARK_EDGES, SCRIPT_EDGES
 from watchers.finding import Window
 from watchers.incidents import IncidentEvent
 from watchers.profile import ALL, WindowProfile, merge
+from watchers.schedule import run
 from watchers.stores._leases import RecordLeases
 from watchers.stores.base import DocumentQuery, StaleStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 START = dt.datetime(2026, 3, 6, 22, tzinfo=dt.UTC)
 """Friday evening: in Berlin, where the ruler lives, the weekend begins an hour later."""
@@ -180,8 +183,10 @@ def expected(ruler: Ruler, given: Sequence[Prediction]) -> dict[tuple[dt.datetim
     return counts
 
 
-def add_repeated(ruler: Ruler, store: Any, ids: Sequence[str], counts: dict[tuple[dt.datetime, tuple[str, str]], Any]) -> None:
-    """Add what repeats to ``counts``: by the events as they were written, one after the other."""
+def add_repeated(
+    ruler: Ruler, store: Any, ids: Sequence[str], counts: dict[tuple[dt.datetime, tuple[str, str]], Any], *, spelling: bool
+) -> None:
+    """Add what repeats to ``counts``: by the events as they were written, one after the other; perhaps to the letter."""
     seen: set[tuple[Any, ...]] = set()
     for event in store.events(ids).values():
         ml = event["ml"]
@@ -191,7 +196,7 @@ def add_repeated(ruler: Ruler, store: Any, ids: Sequence[str], counts: dict[tupl
         if not parts:
             continue
         hour = dt.datetime.fromisoformat(event["@timestamp"]).replace(minute=0, second=0, microsecond=0)
-        key = (hour, *sorted(parts))
+        key = (hour, json.dumps([ml.get("inputs"), ml.get("missing")])) if spelling else (hour, *sorted(parts))
         counts[hour, ALL][ruler.index[COMPARED]] += 1
         counts[hour, ALL][ruler.index[REPEATED]] += key in seen
         seen.add(key)
@@ -263,7 +268,7 @@ def check_counts(stand: Any, measured_by: str, given_: list[Prediction]) -> None
     flat = iter([cell[0] for cell in typed.values()])
     as_typed = [Prediction({k: next(flat) for k in p.inputs or {}}, p.output, p.time, p.latency, p.failed) for p in given_]
     counts = expected(ruler, as_typed)
-    add_repeated(ruler, store, ids, counts)
+    add_repeated(ruler, store, ids, counts, spelling=stand.spells)
     check_equal(ruler, profiles, counts, blind)
     names: dict[str, Counter[str]] = {}
     for p in as_typed:
@@ -305,7 +310,7 @@ def test_the_store_counts_what_frames_count(stand: Any, rows: list[tuple[Any, ..
     stored = merge(stand.open(place).profiles("model", ruler, START, START + 5 * HOUR))
     counted = count_columns(ruler, columns(table), times=times, outputs={SCORE: [0.5] * len(rows)})
     assert stored.cells.keys() == counted.cells.keys()
-    blind = stand.blind(ruler, "the same card")
+    blind = {*stand.blind(ruler, "the same card"), *((COMPARED, REPEATED) if stand.spells else ())}
     differ = {
         (key, ruler.cells[i]): (stored.cells[key][i], c[i])
         for key, c in counted.cells.items() for i in np.flatnonzero(stored.cells[key] != c) if ruler.cells[i] not in blind
@@ -714,22 +719,81 @@ def test_what_is_withheld_is_not_compared(stand: Any, ruler: Ruler, card: ModelC
     place = stand.place()
     write(place, [plain(0), plain(1), plain(2), Prediction(None, 0.5, START), plain(61), plain(62)], card)
     write(place, [plain(63)], ModelCard("model", "0", hostile_ruler((0.0,)), policy={"texts": "drop"}))
-    if COMPARED in stand.blind(ruler, "the same card"):
-        pytest.skip("it doesn't count repeats (docs/decisions/0021)")
     found = [p.total()[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() for p in stand.open(place).profiles("model", ruler, START, START + 2 * HOUR)]
     assert found == [[3, 2], [0, 0]]
 
 
 def test_inputs_in_another_order_repeat(stand: Any, ruler: Ruler, card: ModelCard) -> None:
-    """The order of the inputs, or of their kinds of missing, makes no other request."""
+    """The order of the inputs, or of their kinds of missing, makes no other request, but where spelling counts."""
     place = stand.place()
     row = {"n": None, "m": None, "c": "UA", "id:'": "x", "a:b.'\"\nü": 0.5, "z": 1, "y": [2]}
     other = {**row, "c": "x", "id:'": "UA"}  # what changed places is another
     write(place, [Prediction(row, 0.5), Prediction(dict(reversed(row.items())), 0.5), Prediction(other, 0.5)], card)
-    if COMPARED in stand.blind(ruler, "the same card"):
-        pytest.skip("it doesn't count repeats (docs/decisions/0021)")
     total = merge(stand.open(place).profiles("model", ruler, START, START + HOUR)).total()
-    assert total[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() == [3, 1]
+    assert total[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() == [3, 0 if stand.spells else 1]
+
+
+def repeats(profiles: Iterable[WindowProfile], ruler: Ruler) -> list[list[int]]:
+    """Events that were compared and events that repeat, of each hour."""
+    return [p.total()[[ruler.index[COMPARED], ruler.index[REPEATED]]].tolist() for p in profiles]
+
+
+def test_exact_repeats_are_counted(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """Of requests that are sent again as they were, in any process, one by one or as a batch; of all events alone."""
+    rows = [dict(plain(n=k / 100, c=carrier).inputs or {}) for carrier in ("UA", "5") for k in range(40)]
+    odd = [{"n": 99.0, "c": "ZZ"}, {"n": None, "m": math.nan, "t": "late\n"}, {"c": 5, "b": 1, "new": "x", "t": "late"}]
+    sent = [Prediction(row, 0.5, START + dt.timedelta(minutes=k % 50)) for k, row in enumerate([*rows, *odd])]
+    later = [Prediction(p.inputs, 0.5, p.time + HOUR) for p in sent]
+    place = stand.place()
+    write(place, [*sent, *later, *later[::4]], card)
+    write(place, [*sent[::2], *sent[:10], Prediction(None, 0.5), Prediction({}, 0.5)], card)
+    store = stand.open(place)
+    profiles = list(store.profiles("model", ruler, START, START + 2 * HOUR))
+    assert repeats(profiles, ruler) == [[83 + 42 + 10, 42 + 10], [83 + 21, 21]]
+    for profile in profiles:
+        held = {segment: int(counts[ruler.index[COMPARED]]) for (_, segment), counts in profile.cells.items()}
+        assert held.pop(ALL) > 0
+        assert set(held.values()) == {0}
+
+
+def test_a_batch_repeats_as_its_rows_do(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """A file that was sent twice, and rows of it that were sent before one by one."""
+    rows = [dict(plain(n=k / 10, c="UA").inputs or {}) | {"m": None if k % 3 else 0.25} for k in range(30)]
+    frame = {name: [row[name] for row in rows] for name in rows[0]}
+    place = stand.place()
+    write(place, [Prediction(row, 0.5) for row in rows[:5]], card)
+    clock = int(START.timestamp()) * 10**9
+    with ModelLogger("model", version="1", card=card, sink=place, clock=lambda: clock) as log:
+        log.batch(frame, [0.5] * 30)
+        log.batch(frame, [0.25] * 30)
+    assert repeats(stand.open(place).profiles("model", ruler, START, START + HOUR), ruler) == [[65, 35]]
+
+
+def test_a_storm_of_retries_is_found(stand: Any) -> None:
+    """Requests that are sent three times from some hour on, beside others that are sent once."""
+    card = streams.card_of("model")
+    place = stand.place()
+    streams.serve(Path(place), "model", hours=40, card=card)
+    streams.serve(Path(place), "model", hours=8, first=40, card=card)
+    for _ in range(2):
+        streams.serve(Path(place), "model", hours=8, first=40, each=30, card=card, seed=7)
+    store = stand.open(place)
+    report = run(store, streams.START + 50 * streams.HOUR, cards=[card])
+    found = [finding for finding in report.findings if finding.check == "repeated"]
+    assert found
+    assert all(finding.window.start >= streams.START + 38 * streams.HOUR for finding in found)
+    # 30 of 120 an hour.
+    assert found[-1].observed == pytest.approx(0.25)
+
+
+def test_many_repeats_of_many(stand: Any, ruler: Ruler, card: ModelCard) -> None:
+    """Busy hours, each asked for among others that are thin."""
+    rows = [Prediction({"n": k / 7, "c": "UA"}, 0.5, START) for k in range(3_000)]
+    place = stand.place()
+    thin = [plain(60), plain(61), plain(62, n=0.25), plain(130)]
+    write(place, [*rows, *rows[:600], *thin], card, overflow="block")
+    found = repeats(stand.open(place).profiles("model", ruler, START, START + 3 * HOUR), ruler)
+    assert found == [[3_600, 600], [3, 1], [1, 0]]
 
 
 def test_a_ruler_without_pairs_counts_none(stand: Any, card: ModelCard) -> None:

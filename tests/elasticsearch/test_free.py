@@ -40,7 +40,7 @@ ENDPOINTS = {
     # lifecycles, where the server has them
     "GET /_ilm/policy/{name}", "PUT /_ilm/policy/{name}", "GET /_data_stream/{name}", "PUT /_data_stream/{name}/_lifecycle",
 }  # fmt: skip
-AGGREGATIONS = {"terms", "date_histogram", "filter", "filters", "range", "value_count", "sum"}
+AGGREGATIONS = {"terms", "date_histogram", "filter", "filters", "range", "value_count", "sum", "cardinality"}
 QUERIES = {"bool", "term", "terms", "range", "exists", "match_all", "ids", "function_score"}
 
 PAID = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gc
 import math
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeVar
-from zlib import crc32 as crc32
 
 import orjson
 
@@ -53,6 +53,7 @@ _PLAIN: Final = (
 )
 """With these orjson takes nothing but the types of JSON themselves, enumerations and UUIDs; integers up to 53 bits."""
 
+crc32: Final = zlib.crc32
 _dumps: Final = orjson.dumps
 _is_tracked: Final = gc.is_tracked
 _CONTAINERS: Final = frozenset({dict, list, tuple})

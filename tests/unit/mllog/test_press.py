@@ -141,7 +141,7 @@ def said(line: bytes) -> Any:
 @example(False, {"b": True, "c": False, "a": math.inf, "d": math.nan}, 0.25, {"duration": 5})
 @example(False, {}, None, {})
 @example(True, {}, None, {"message": "\ud800"})
-@example(True, {"q\"u": "late", "t": "late\ngate\x1f", "n": math.nan, "m": None, "f": 2}, 0.5, {})
+@example(True, {'q"u': "late", "t": "late\ngate\x1f", "n": math.nan, "m": None, "f": 2}, 0.5, {})
 @example(True, {"n": 0.5}, None, {"truncated": ["inputs"]})
 @example(True, {"n": 0.5}, {"label": "UA", "score": -1e-17}, {})
 @example(True, {"n": 0.5}, {"label": "UA", "score": 0.9999}, {})

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mllog.ruler import MISSING_KINDS, Ruler, category_key
+from mllog.ruler import COMPARED, MISSING_KINDS, REPEATED, Ruler, category_key
 from watchers.finding import Window
 from watchers.profile import ALL, NAMES_KEPT, WindowProfile
 from watchers.stores.elastic import others, pairs
 from watchers.stores.elastic.plan import (
     BOOLEAN,
+    FINGERPRINT,
     KEYWORD,
     NEEDED,
     NUMBER,
@@ -22,6 +23,7 @@ from watchers.stores.elastic.plan import (
     Plan,
     buckets,
     by_hour,
+    exists,
     hours_of,
     predictions,
     within,
@@ -52,10 +54,12 @@ class HourCounts:
     Attributes:
         n: Events.
         measured: Events that the ruler measured.
+        withheld: Events of which a policy kept back something: nobody can say which are equal.
     """
 
     n: int
     measured: int
+    withheld: int = 0
 
 
 @dataclass
@@ -104,10 +108,13 @@ class Profiler:
 
     def _count(self, begin: dt.datetime, end: dt.datetime) -> tuple[dict[dt.datetime, HourCounts], str]:
         """How many events each hour has, and why that can't be known."""
-        measured = {"measured": {"filter": {"term": {"ml.card": self.ruler.hash}}}}
-        (answer,) = self.searcher.searches([(self.index, self._body(begin, end, by_hour(measured)))], partial=True)
+        asked: Body = {"measured": {"filter": {"term": {"ml.card": self.ruler.hash}}}}
+        if self.ruler.repeated:
+            asked["withheld"] = {"filter": exists("ml.withheld")}
+        (answer,) = self.searcher.searches([(self.index, self._body(begin, end, by_hour(asked)))], partial=True)
         held = {
-            hour: HourCounts(bucket["doc_count"], bucket["measured"]["doc_count"]) for hour, bucket in hours_of(answer)
+            hour: HourCounts(bucket["doc_count"], *(bucket[name]["doc_count"] for name in asked))
+            for hour, bucket in hours_of(answer)
         }
         return held, problem(answer)
 
@@ -142,11 +149,13 @@ class Profiler:
         """The aggregations of measured events: of one search, or of several that have some values of segments each."""
         cells = plan.cells()
         values = plan.segment_values
+        most = max(held.measured for held in counted.values())
+        of_all = {**cells, **plan.repeats(most), **plan.lost(), **plan.names()}
         if sum(self._buckets(held.n) for held in counted.values()) <= BUCKETS:
-            return [_by_hour({**cells, **plan.lost(), **plan.names(), **plan.segments(cells, values)}, counted)]
+            return [_by_hour({**of_all, **plan.segments(cells, values)}, counted)]
         size = max(1, BUCKETS // (len(self.ruler.cells) + 10) // len(counted))
         some = (plan.segments(cells, values[begin : begin + size]) for begin in range(0, len(values), size))
-        return [_by_hour({**cells, **plan.lost(), **plan.names()}, counted), *(by_hour(part) for part in some if part)]
+        return [_by_hour(of_all, counted), *(by_hour(part) for part in some if part)]
 
     def _fill(
         self, plan: Plan, hours: dict[dt.datetime, WindowProfile], counted: Mapping[dt.datetime, HourCounts]
@@ -169,6 +178,8 @@ class Profiler:
             for hour, bucket in hours_of(answer):
                 apart = answer["aggregations"].get(_apart(hour), {})
                 self._take(plan, hours[hour], {**bucket, "bins": apart["bins"]} if apart else bucket)
+                if "compared" in bucket and not counted[hour].withheld:
+                    self._add_repeated(hours[hour], bucket)
         if paired:
             pairs.read(self.ruler, answers[-1], lambda hour, cell, count: self.add(hours[hour], cell, count))
         if measured:
@@ -191,6 +202,12 @@ class Profiler:
                 "in mllog@custom, and roll the data stream over"
             )
         _take_names(profile, bucket)
+
+    def _add_repeated(self, profile: WindowProfile, bucket: Mapping[str, Any]) -> None:
+        """Count events that say the same as an earlier one of the hour; how many are different is told roughly."""
+        compared = bucket["compared"]["value"]
+        self.add(profile, COMPARED, compared)
+        self.add(profile, REPEATED, max(compared - bucket["different"]["value"], 0))
 
     def _unseen(self, plan: Plan, hours: dict[dt.datetime, WindowProfile]) -> None:
         """Names of values that training never had, of the features that had some."""
@@ -242,7 +259,7 @@ class Profiler:
 
     def _fields(self) -> list[str]:
         """Every field that a plan may ask for."""
-        names = [*NEEDED, *(f"ml.missing.{kind}" for kind in MISSING_KINDS)]
+        names = [*NEEDED, FINGERPRINT, *(f"ml.missing.{kind}" for kind in MISSING_KINDS)]
         for feature in self.ruler.inputs:
             names += [prefix + feature.name for prefix in (KEYWORD, BOOLEAN, NUMBER, TEXT)]
             if feature.kind == "text":

@@ -33,6 +33,13 @@ NEEDED: Final = ("event.action", "ml.card", "ml.bins", "ml.missing.absent", "ml.
 MODELS: Final = 10_000
 """Of one store at most."""
 
+FINGERPRINT: Final = "ml.fingerprint"
+
+EXACT_UP_TO: Final = 40_000
+"""The most that ``precision_threshold`` can be: up to so many different values an hour are counted as good as exactly,
+a million to 0.2 %. https://www.elastic.co/docs/reference/aggregations/search-aggregations-metrics-cardinality-aggregation
+"""
+
 _SHARD_SIZE: Final = 4 * NAMES_KEPT
 """Of names only the most frequent are kept; each shard offers so many, so that the order is right over several."""
 
@@ -188,6 +195,17 @@ class Plan:
     def values(feature: Feature) -> list[str]:
         """The values of a category that have a cell of their own."""
         return sorted(feature.listed) if feature.name == LABEL else list(feature.categories)
+
+    def repeats(self, most: int) -> Body:
+        """Aggregations of the events that can be compared, and of the different ones among them.
+
+        Args:
+            most: Events of an hour. What is counted exactly costs memory, in each hour of a search.
+        """
+        if not self.ruler.repeated or FINGERPRINT not in self.mapped:
+            return {}
+        different = {"field": FINGERPRINT, "precision_threshold": min(most, EXACT_UP_TO)}
+        return {"compared": {"value_count": {"field": FINGERPRINT}}, "different": {"cardinality": different}}
 
     def lost(self) -> Body:
         """How many events have a value that no field has, since the index had no room for one more.
