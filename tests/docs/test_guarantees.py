@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("docs/reference/guarantees.md", "docs/reference/shipping.md")
+PAGES = ("docs/reference/guarantees.md", "docs/reference/shipping.md", "docs/reference/stores.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
