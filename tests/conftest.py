@@ -10,7 +10,7 @@ pytest.register_assert_rewrite("support")
 
 from support import faults  # noqa: E402 - after the line above
 from support.conformance import Conformance  # noqa: E402
-from support.elasticsearch import DEFAULT_VERSION, Node, open_node  # noqa: E402
+from support.elasticsearch import DEFAULT_VERSION, QUICK, Node, open_node  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def elasticsearch_nodes() -> Iterator[Callable[[str], Node]]:
 
     def of(version: str = DEFAULT_VERSION) -> Node:
         if version not in started:
-            started[version] = open_node(version)
+            started[version] = open_node(version, java=QUICK)
         return started[version]
 
     yield of

@@ -29,6 +29,9 @@ OLDER_VERSION = "8.19.8"
 """The last line of the major version before."""
 START_SECONDS = 240
 HEAP = "512m"
+QUICK = "-XX:TieredStopAtLevel=1"
+"""For tests: a node that compiles little starts with half the CPU, and is slower only when it is busy for long."""
+
 
 SETTINGS = {
     "cluster.name": "mllog-tests",
@@ -122,7 +125,10 @@ class GivenNode(Node):
 class LocalNode(Node):
     """The distribution from Maven Central as a process of an ordinary user, data in a temporary folder."""
 
-    def __init__(self, version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None, java: str = ""
+    ) -> None:
+        self._java_options = _java_options(java)
         self._port = free_port()
         super().__init__(version, f"http://127.0.0.1:{self._port}")
         self._home = distribution(version)
@@ -147,7 +153,7 @@ class LocalNode(Node):
                     "PATH": os.environ.get("PATH", os.defpath),
                     "HOME": str(self._folder),
                     "ES_JAVA_HOME": str(self._java),
-                    "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP}",
+                    "ES_JAVA_OPTS": self._java_options,
                     "ES_PATH_CONF": str(self._folder / "config"),
                     "ES_TMPDIR": str(self._folder / "tmp"),
                 },
@@ -191,14 +197,16 @@ class LocalNode(Node):
 class DockerNode(Node):
     """A container of the image that Elastic publishes."""
 
-    def __init__(self, version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None, java: str = ""
+    ) -> None:
         from testcontainers.core.container import DockerContainer
 
         port = free_port()
         super().__init__(version, f"http://127.0.0.1:{port}")
         image = f"docker.elastic.co/elasticsearch/elasticsearch:{version}"
         container = DockerContainer(image).with_bind_ports(9200, port)
-        given = {**SETTINGS, "network.host": "0.0.0.0", "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP}", **(settings or {})}
+        given = {**SETTINGS, "network.host": "0.0.0.0", "ES_JAVA_OPTS": _java_options(java), **(settings or {})}
         for name, value in given.items():
             container.with_env(name, value)
         self._container = container
@@ -222,12 +230,17 @@ class DockerNode(Node):
         self._container.stop()
 
 
-def open_node(version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None) -> Node:
+def _java_options(java: str) -> str:
+    return f"-Xms{HEAP} -Xmx{HEAP} {java}".strip()
+
+
+def open_node(version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None, java: str = "") -> Node:
     """A started node of ``version``, or the one that was given.
 
     Args:
         version: Of Elasticsearch; a given node has its own.
         settings: Further lines of elasticsearch.yml.
+        java: Further options of its Java.
 
     Raises:
         NoNodeError: Where none can be had; says what to install.
@@ -237,9 +250,9 @@ def open_node(version: str = DEFAULT_VERSION, settings: dict[str, str] | None = 
     if given:
         node = GivenNode("given", given.rstrip("/"))
     elif _docker_answers():
-        node = DockerNode(version, settings)
+        node = DockerNode(version, settings, java)
     else:
-        node = LocalNode(version, settings)
+        node = LocalNode(version, settings, java)
     try:
         node.start()
     except BaseException:
