@@ -10,6 +10,7 @@ from mllog import environment as environments
 from mllog.delivery import settings
 from mllog.delivery.encoder import Constants, Encoder
 from mllog.errors import CardError, MllogError, SettingError
+from mllog.fields import KEYWORD_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,14 @@ def check(*, model: Any, version: Any, artifact: Any, card: Any, environment: An
     """
     if not isinstance(model, str) or not model.strip():
         raise SettingError(f"model {model!r}: write the model's name", field="model", value=model)
+    characters = len(model.encode("utf-16-le", "surrogatepass")) // 2  # as a server counts them
+    if characters > KEYWORD_LENGTH:
+        raise SettingError(
+            f"model {model[:40]!r}…: {characters} characters are more than {KEYWORD_LENGTH}, and no index would hold "
+            "the name: shorten it",
+            field="model",
+            value=model,
+        )
     if version is None or not str(version).strip():
         raise SettingError(f"version {version!r}: write the model's version", field="version", value=version)
     settings.check_kind("artifact", artifact, (str, os.PathLike), "give the path of the model's file or folder")

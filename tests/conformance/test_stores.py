@@ -337,6 +337,18 @@ def card(ruler: Ruler) -> ModelCard:
     return ModelCard("model", "1", ruler, task="classification")
 
 
+@MEASURED_BY
+def test_long_answers_are_counted(stand: Any, measured_by: str) -> None:
+    """A label that no index holds, as of a model that writes texts, is an unseen one, in segments too, and is an answer."""
+    answers: list[Any] = ["late", "5", 5, "L" * 300, "L" * 256, "M" * 400, "", None, True]
+    check_counts(stand, measured_by, [Prediction({"c": "UA", "n": 1.0}, {"label": a}, START + k * HOUR) for k in range(3) for a in answers])
+    place = stand.place()
+    _, unanswered = write(place, [Prediction({"n": 1.0}, {"label": "L" * 300}), Prediction({"n": 2.0}, None)])
+    store = stand.open(place)
+    list(store.profiles("model", hostile_ruler(), START, START + HOUR))
+    assert store.documents("model", Window(START, START + HOUR), DocumentQuery("unanswered", LABEL), None, 5) == [unanswered]
+
+
 def test_an_hour_begins_on_the_hour(stand: Any, ruler: Ruler, card: ModelCard) -> None:
     """The last microsecond of an hour belongs to it, the first of the next one to that."""
     place = stand.place()

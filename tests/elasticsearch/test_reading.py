@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support import streams
 
 from watchers.finding import Window
 from watchers.incidents import IncidentEvent
 from watchers.profile import ALL, WindowProfile
-from watchers.stores.elastic import ElasticsearchStore, plan
+from watchers.stores.base import StaleStateError
+from watchers.stores.elastic import ElasticsearchStore, counting, keeping, plan, searching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +54,94 @@ def test_four_weeks_are_few_documents(newest: Any) -> None:
     held = store.stored_profiles("m", ruler, streams.START, streams.START + (24 * DAYS + 5) * streams.HOUR)
     assert [profile.n for profile in held] == list(range(24 * DAYS + 5))
     assert there[0] == DAYS + 5
+
+
+def test_a_large_day_is_read_by_hours(newest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that grows over the bound has no document of its own any more; answers are of bounded size."""
+    store = ElasticsearchStore(newest.name, namespace=newest.namespace)
+    ruler = streams.card_of("m").ruler
+    made = profiles("m", 48)
+    end = streams.START + 48 * streams.HOUR
+    store.keep_profiles(made, ruler)
+    monkeypatch.setattr(keeping, "DAY_BYTES", 10)
+    made[3].count("version", "late")
+    store.keep_profiles(made[3:4], ruler)
+    asked: list[int] = []
+    mget = store.searcher.client.mget
+
+    def counted(**options: Any) -> Any:
+        asked.append(len(options["docs"]))
+        return mget(**options)
+
+    store.searcher.client.mget = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(searching, "FIRST", 2)
+    monkeypatch.setattr(searching, "ANSWER_BYTES", 3_000)
+    held = store.stored_profiles("m", ruler, streams.START, end)
+    assert [profile.n for profile in held] == list(range(48))
+    assert held[3].names["version"] == {"late": 1}
+    assert len(asked) > 3
+    assert max(asked) < 24
+
+
+def test_results_are_read_page_by_page(newest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, and in order."""
+    store = ElasticsearchStore(newest.name, namespace=newest.namespace)
+    ends = [(streams.START + k * streams.HOUR).isoformat() for k in range(10)]
+    findings = [{"id": f"f{k}", "check": "missing", "window": {"start": end, "end": end}} for k, end in enumerate(ends)]
+    store.write_findings("m", findings)
+    monkeypatch.setattr(searching, "PAGE", 3)
+    assert [finding["id"] for finding in store.findings("m")] == [finding["id"] for finding in findings]
+
+
+def test_a_state_whose_answer_was_lost_is_written(newest: Any) -> None:
+    """Sent again by the client it meets itself, and that is no conflict; another's is one."""
+    store = ElasticsearchStore(newest.name, namespace=newest.namespace)
+    index = store.searcher.client.index
+
+    def twice(**options: Any) -> Any:
+        index(**options)
+        return index(**options)
+
+    store.searcher.client.index = twice  # type: ignore[method-assign]
+    store.write_state("m", {"number": 1}, after=0)
+    assert store.state("m")["number"] == 1
+
+    def overtaken(**options: Any) -> Any:
+        index(**{**options, "document": store.results.state("m", {"number": 2, "other": True})[2]})
+        return index(**options)
+
+    store.searcher.client.index = overtaken  # type: ignore[method-assign]
+    with pytest.raises(StaleStateError):
+        store.write_state("m", {"number": 2}, after=1)
+
+
+def test_what_comes_while_it_counts_is_late(newest: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour that had nothing when it was looked at has nothing in this answer, instead of events without bins."""
+    card = streams.card_of("m")
+    streams.serve(tmp_path, "m", hours=3, card=card, namespace=newest.namespace)
+    newest.ship(tmp_path)
+    store = ElasticsearchStore(newest.name, namespace=newest.namespace)
+    store.refresh()
+
+    def counts() -> list[dict[str, Any]]:
+        found = store.profiles("m", card.ruler, streams.START, streams.START + 3 * streams.HOUR)
+        return [profile.to_dict(card.ruler) for profile in found]
+
+    for dense in (1, 1_000_000):
+        monkeypatch.setattr(counting, "DENSE", dense)
+        whole = counts()
+        with monkeypatch.context() as patch:
+            count = counting.Profiler._count
+
+            def earlier(*args: Any, count: Any = count) -> Any:
+                held, told = count(*args)
+                return {hour: one for hour, one in held.items() if hour != streams.START + streams.HOUR}, told
+
+            patch.setattr(counting.Profiler, "_count", earlier)
+            some = counts()
+        assert whole[1]["n"] > 0
+        assert (some[1]["n"], some[1]["cells"], some[1]["names"]) == (0, [], {})
+        assert [some[0], some[2]] == [whole[0], whole[2]]
 
 
 def test_changes_of_others_are_not_read(newest: Any) -> None:

@@ -372,6 +372,7 @@ def test_a_wrong_time_is_marked(captured: Captured) -> None:
         ({"service": {"nam": "x"}}, mllog.SettingError, "nam"),
         ({"artifact": "/no/such/file"}, mllog.SettingError, "artifact"),
         ({"model": " "}, mllog.SettingError, "model"),
+        ({"model": "😀" * 129}, mllog.SettingError, "258 characters"),
     ],
 )
 def test_bad_arguments_say_what_to_write(options: dict[str, Any], error: type[Exception], words: str) -> None:

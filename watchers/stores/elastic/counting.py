@@ -176,12 +176,19 @@ class Profiler:
             return
         for answer in answers[: len(asked)]:
             for hour, bucket in hours_of(answer):
+                if hour not in counted:
+                    continue  # what came meanwhile is late, and has no bins in this answer
                 apart = answer["aggregations"].get(_apart(hour), {})
                 self._take(plan, hours[hour], {**bucket, "bins": apart["bins"]} if apart else bucket)
                 if "compared" in bucket and not counted[hour].withheld:
                     self._add_repeated(hours[hour], bucket)
         if paired:
-            pairs.read(self.ruler, answers[-1], lambda hour, cell, count: self.add(hours[hour], cell, count))
+            known = {hour: hours[hour] for hour in counted}
+            pairs.read(
+                self.ruler,
+                answers[-1],
+                lambda hour, cell, count: self.add(known[hour], cell, count) if hour in known else None,
+            )
         if measured:
             self._unseen(plan, hours)
         for hour, held in counted.items():
@@ -229,6 +236,8 @@ class Profiler:
         answers = self._asked([(self.index, self._body(*span, by_hour(part), card=True)) for part in parts], hours)
         for k, answer in enumerate(answers):
             for hour, bucket in hours_of(answer):
+                if not hours[hour].n:
+                    continue  # late, as above
                 for number, feature in enumerate(concerned[k * size : (k + 1) * size]):
                     held = bucket.get(f"u{number}", {})
                     for letter in "kbn":

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
 from mllog.card import ModelCard
 from mllog.elastic import indices
 from mllog.elastic.cards import CARDS
@@ -26,6 +28,9 @@ from watchers.stores.elastic.searching import PAGE, Searcher
 
 HOUR: Final = dt.timedelta(hours=1)
 DAY: Final = dt.timedelta(days=1)
+
+DAY_BYTES: Final = 2**20
+"""Of a larger day the hours suffice: of one document of it a node's memory would hold several copies at once."""
 
 _ADDED: Final = frozenset({"@timestamp", "data_stream"})
 """Keys of a finding's document that aren't the finding's."""
@@ -75,17 +80,26 @@ class Keeping:
         return self.searcher.get(list(places))
 
     def keep_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
-        """Keep profiles; a day whose last hour is there also as one document.
+        """Keep profiles; a day whose last hour is there also as one document, unless it would be large.
 
         Four weeks of hours are read by every run, and a node takes ten times as long for 672 documents as for 28.
         """
         self.searcher.write([self.results.profile(profile, ruler) for profile in profiles])
+        whole: list[results.Document] = []
+        large: list[tuple[str, str]] = []
         touched = {
             (profile.model, profile.window.start.astimezone(dt.UTC).replace(hour=0))
             for profile in profiles
             if profile.window.start is not None
         }
-        self.searcher.write([self._day(model, ruler, day) for model, day in self._over(touched, ruler)])
+        for model, day in self._over(touched, ruler):
+            document = self._day(model, ruler, day)
+            if len(orjson.dumps(document[2])) <= DAY_BYTES:
+                whole.append(document)
+            else:  # smaller before a late event came, perhaps
+                large.append(document[:2])
+        self.searcher.write(whole)
+        self.searcher.delete(large)
 
     def _over(self, days: Collection[tuple[str, dt.datetime]], ruler: Ruler) -> list[tuple[str, dt.datetime]]:
         """Those days of models whose last hour is kept."""

@@ -32,6 +32,7 @@ from watchers.stores.elastic import pairs
 from watchers.stores.elastic.plan import (
     BOOLEAN,
     KEYWORD,
+    LONG_LABEL,
     NUMBER,
     TEXT,
     Body,
@@ -171,7 +172,7 @@ def _where(some: list[Body], none: list[Body]) -> Body:
 
 def _outputs(plan: Plan, feature: Feature) -> Body:
     if feature.name == LABEL:
-        return {"l": terms("ml.outputs.label", VALUES)}
+        return {"l": terms("ml.outputs.label", VALUES), "long": {"filter": LONG_LABEL}}
     if feature.name == SCORE:
         # The field is a float: an edge is as exact as what it is compared with.
         return {"r": _range_of("ml.outputs.score", tuple(float(np.float32(value)) for value in feature.edges))}
@@ -322,6 +323,8 @@ class _Reader:
             counts[position] += count
             if position == index[LABEL, "violation", "category"]:
                 names.setdefault(f"unseen:{LABEL}", Counter())[value] += count
+        if "long" in held:
+            counts[index[LABEL, "violation", "category"]] += held["long"]["doc_count"]
         for letter in "rv":
             for inner in held.get(letter, {}).get("r", {}).get("buckets", ()):
                 counts[index[name, "bin", inner["key"]]] += inner["doc_count"]

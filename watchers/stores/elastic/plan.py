@@ -35,6 +35,9 @@ MODELS: Final = 10_000
 
 FINGERPRINT: Final = "ml.fingerprint"
 
+LONG_LABEL: Final[Body] = {"term": {"_ignored": "ml.outputs.label"}}
+"""The query of events whose answer is a longer label than an index has: a text that was generated, say."""
+
 EXACT_UP_TO: Final = 40_000
 """The most that ``precision_threshold`` can be: up to so many different values an hour are counted as good as exactly,
 a million to 0.2 %. https://www.elastic.co/docs/reference/aggregations/search-aggregations-metrics-cardinality-aggregation
@@ -184,6 +187,7 @@ class Plan:
                         aggs[f"{letter}{number}"] = terms(field, len(values), values)
                     if letter == "l":
                         aggs["labels"] = {"value_count": {"field": field}}
+                        aggs["long labels"] = {"filter": LONG_LABEL}
             elif feature.kind == "text" and f"ml.text.{feature.name}.tokens" in self.mapped:
                 tokens = f"ml.text.{feature.name}.tokens"
                 aggs[f"texts{number}"] = {"value_count": {"field": tokens}}
@@ -294,7 +298,8 @@ class Plan:
                 for what in ("texts", "tokens", "unseen_tokens"):
                     counts[index[feature.name, what, ""]] = round(bucket[f"{what}{number}"]["value"] or 0)
         if LABEL in ruler.by_name:
-            counts[index[LABEL, "violation", "category"]] = bucket["labels"]["value"] - listed
+            labels = bucket["labels"]["value"] + bucket["long labels"]["doc_count"]
+            counts[index[LABEL, "violation", "category"]] = labels - listed
         derive(ruler, counts)
         return counts
 

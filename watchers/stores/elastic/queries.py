@@ -7,7 +7,7 @@ from typing import Final
 
 from mllog.ruler import LABEL, MISSING_KINDS
 from watchers.stores.base import DocumentQuery
-from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, NUMBER, Body, as_numbers, exists
+from watchers.stores.elastic.plan import BOOLEAN, KEYWORD, LONG_LABEL, NUMBER, Body, as_numbers, exists
 
 _FIRST: Final[Body] = {"@timestamp": {"order": "asc", "format": "strict_date_optional_time_nanos"}}
 ID: Final[Body] = {"event.id": {"order": "asc", "unmapped_type": "keyword"}}
@@ -50,7 +50,8 @@ def _unseen(query: DocumentQuery) -> Body:
 
 
 def _unanswered(query: DocumentQuery) -> Body:
-    answered = {"terms": {"ml.bins": list(query.values)}} if query.values else {"exists": {"field": "ml.outputs.label"}}
+    labelled = any_of({"exists": {"field": "ml.outputs.label"}}, LONG_LABEL)
+    answered = {"terms": {"ml.bins": list(query.values)}} if query.values else labelled
     return {"bool": {"must_not": [{"term": {"event.outcome": "failure"}}, answered]}}
 
 

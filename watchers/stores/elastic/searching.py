@@ -23,6 +23,12 @@ PAGE: Final = 1000
 
 BULK_BYTES: Final = 5 * 2**20
 
+FIRST: Final = 32
+"""So many documents are got by id before it is known how large they are,"""
+
+ANSWER_BYTES: Final = 16 * 2**20
+"""and about so much of them at once from then on."""
+
 Body = dict[str, Any]
 
 
@@ -111,15 +117,20 @@ class Searcher:
     def get(self, documents: Sequence[tuple[str, str]], source: Sequence[str] | bool = True) -> list[Body | None]:
         """Documents by (index, id), as they are now; None where there is none."""
         found: list[Body | None] = []
-        for begin in range(0, len(documents), PAGE):
-            some = [{"_index": index, "_id": name} for index, name in documents[begin : begin + PAGE]]
+        size = FIRST
+        while len(found) < len(documents):
+            some = documents[len(found) : len(found) + size]
+            asked = [{"_index": index, "_id": name} for index, name in some]
             with explained(self.place):
-                answer = self.client.mget(docs=some, source=source)
+                answer = self.client.mget(docs=asked, source=source)
             for held in answer["docs"]:
                 error = held.get("error")
                 if error and error["type"] != "index_not_found_exception":
                     raise StoreError(f"{self.place}: {reason(error)}", field="place", value=self.place)
                 found.append(held.get("_source", {}) if held.get("found") else None)
+            if len(found) < len(documents):
+                told = len(orjson.dumps(found[-len(some) :], option=orjson.OPT_NON_STR_KEYS))
+                size = max(1, min(PAGE, ANSWER_BYTES * len(some) // told))
         return found
 
     def versioned(self, index: str, name: str) -> tuple[Body | None, Body]:

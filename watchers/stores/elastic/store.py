@@ -25,7 +25,7 @@ from watchers.stores.base import DocumentQuery, Rejected
 from watchers.stores.elastic import queries
 from watchers.stores.elastic.counting import Profiler
 from watchers.stores.elastic.keeping import Keeping
-from watchers.stores.elastic.plan import Body, by_hour, hours_of, named_models, predictions, served
+from watchers.stores.elastic.plan import MODELS, Body, by_hour, hours_of, named_models, predictions, served
 from watchers.stores.elastic.searching import PAGE, Searcher, problem
 
 _SLOTS: Final = 200
@@ -70,8 +70,11 @@ class ElasticsearchStore(Keeping):
         """
         body: Body = {"size": 0, "track_total_hits": False, "aggs": named_models()}
         (answer,) = self.searcher.searches([(self._streams("prediction.*"), body)], partial=True)
+        found = answer.get("aggregations", {}).get("models", {})
         told = [problem(answer)]
-        names = [bucket["key"] for bucket in answer.get("aggregations", {}).get("models", {}).get("buckets", ())]
+        if found.get("sum_other_doc_count"):
+            told.append(f"there are more than {MODELS:,}")
+        names = [bucket["key"] for bucket in found.get("buckets", ())]
         one = {"size": 0, "terminate_after": 1, "track_total_hits": True}
         asked = [(self._predictions(name), {**one, "query": served(name)}) for name in names]
         answers = self.searcher.searches(asked, partial=True) if asked else []
