@@ -230,8 +230,8 @@ def problem(answer: Mapping[str, Any]) -> str:
     if shards.get("failed"):
         first: Mapping[str, Any] = next(iter(shards.get("failures") or ()), {})
         return (
-            f"{shards['failed']} of {shards['total']} shards failed; counts are partial"
-            f" ({reason(first.get('reason') or {})}){_remedy(first)}"
+            f"{shards['failed']} of {shards['total']} shards failed, the first in {first.get('index', 'no index')}; "
+            f"counts are partial ({reason(first.get('reason') or {})}){_remedy(first)}"
         )
     return ""
 
@@ -252,7 +252,10 @@ def _remedy(error: Any) -> str:
     """What to do about a field that was mapped by guess."""
     if _GUESSED not in str(error):
         return ""
-    return "; events came before the templates: run `mllog setup --elasticsearch URL`, and roll the data stream over"
+    return (
+        "; events came before the templates: run `mllog setup --elasticsearch URL`, and roll the data stream over; "
+        "what isn't one yet, copy into one by _reindex and delete"
+    )
 
 
 def reason(error: Any) -> str:
