@@ -252,7 +252,12 @@ def _incidents(args: argparse.Namespace) -> int:
         else:
             print_list(ordered)
         return FINDINGS if any(incident.state != "recovered" for incident in incidents.values()) else FINE
-    matching = [incident for name, incident in incidents.items() if args.id and name.startswith(args.id)]
+    if not args.id:
+        raise ValueError(
+            f"the incident's id is missing; `watchers incidents --store {args.store} list` names those that there are, "
+            f"and `watchers incidents --store {args.store} {args.action} ID` takes its first letters too"
+        )
+    matching = [incident for name, incident in incidents.items() if name.startswith(args.id)]
     if len(matching) != 1:
         raise ValueError(
             f"incident {args.id!r}: {'several' if matching else 'none'} of {len(incidents)} incidents match; "

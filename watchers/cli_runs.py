@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -61,9 +62,12 @@ def declare(add: Add, place: Callable[[argparse.ArgumentParser], None]) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text} isn't between 0 and a day of 86400 seconds")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 86_400:  # which NaN isn't either
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to a day (86400); write it as 60")
     return seconds
 
 

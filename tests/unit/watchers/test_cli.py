@@ -57,6 +57,25 @@ def test_the_whole_has_help_with_an_example(capsys):
     assert "example: watchers run --once" in out
 
 
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "86401"])
+def test_an_interval_is_a_number_of_seconds(capsys, value):
+    """Whatever else is named, with its argument and what would do."""
+    with pytest.raises(SystemExit) as stop:
+        main(["schedule", "--store", "x", f"--every={value}"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert f"--every: {value!r} is no number of seconds up to a day (86400); write it as 60" in said
+
+
+@pytest.mark.parametrize("action", ["show", "ack"])
+def test_an_incident_without_an_id(capsys, tmp_path, action):
+    """The id is missing, and the command that lists them is named."""
+    assert main(["incidents", "--store", str(tmp_path), action]) == 2
+    said = capsys.readouterr().err
+    assert "the incident's id is missing" in said
+    assert f"watchers incidents --store {tmp_path} list" in said
+
+
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["run", "--once"], ["run", "--store", "x"], ["card", "f.csv"]])
 def test_wrong_words_are_a_usage_error(words, capsys):
     """A command line that can't be read ends with 2 and says what is missing."""
