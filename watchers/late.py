@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from watchers.incidents import Incident, IncidentEvent, acknowledged, fold
+from watchers.times import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +74,7 @@ def find(state: Mapping[str, Any], counts: Mapping[dt.datetime, int], bound: dt.
         before = seen["n"][place]
         if count <= before:
             continue
-        if hour >= max(oldest, judged - bound):
+        if hour >= max(oldest, shifted(judged, -bound)):
             grown.append(hour)
         else:
             beyond += count - before
@@ -85,7 +86,7 @@ def find(state: Mapping[str, Any], counts: Mapping[dt.datetime, int], bound: dt.
 
 def reach(judged: dt.datetime, bound: dt.timedelta) -> dt.datetime:
     """The first hour whose count is kept."""
-    return judged - bound - SEEN
+    return shifted(judged, -(bound + SEEN))
 
 
 def counted(counts: Mapping[dt.datetime, int], judged: dt.datetime, bound: dt.timedelta) -> dict[str, Any]:
@@ -124,15 +125,12 @@ def kept(snapshots: Iterable[Snapshot], judged: dt.datetime, bound: dt.timedelta
     """The snapshots that a state still needs: those wanted within the bound, and the newest one before it."""
     ordered = sorted((dt.datetime.fromisoformat(s[0]), s) for s in snapshots)
     ordered = [(moment, s) for moment, s in ordered if moment <= judged]
-    old = [s for moment, s in ordered if moment <= judged - bound]
+    oldest = shifted(judged, -bound)
+    old = [s for moment, s in ordered if moment <= oldest]
     first = ordered[0][0] if ordered else judged
     return [
         *old[-1:],
-        *(
-            s
-            for moment, s in ordered
-            if moment > judged - bound and (moment == first or wanted(moment, judged, bound))
-        ),
+        *(s for moment, s in ordered if moment > oldest and (moment == first or wanted(moment, judged, bound))),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mllog.card import ModelCard
 from mllog.errors import CardError
 from mllog.ruler import LABEL, SCORE, VALUE
+from watchers.times import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,12 +32,11 @@ def card_of(model: str, known: Sequence[ModelCard], store: Store) -> ModelCard:
     span = store.span(model)
     assert span is not None, "a model of the store has predictions"
     start = span[0]
-    end = start + BOOTSTRAP_HOURS * HOUR
-    if span[1] < end:
+    if span[1] - start < BOOTSTRAP_HOURS * HOUR:
         raise CardError(
             f"no card, and no {BOOTSTRAP_HOURS} hours of events yet to make one from; give one with --card FILE"
         )
-    card = _card_of_events(model, store.sample(model, start, end, BOOTSTRAP_ROWS))
+    card = _card_of_events(model, store.sample(model, start, shifted(start, BOOTSTRAP_HOURS * HOUR), BOOTSTRAP_ROWS))
     store.save_card(card)
     return card
 

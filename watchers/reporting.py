@@ -12,6 +12,7 @@ from watchers.finding import Finding
 from watchers.report import ReportData, build
 from watchers.schedule import incidents_of
 from watchers.stores.base import Store
+from watchers.times import shifted
 
 HOUR: Final = dt.timedelta(hours=1)
 
@@ -45,7 +46,12 @@ def write_report(
         raise ValueError(f"no card of model {model!r} lies beside the events; run `watchers run` first")
     card = card or cards[-1]
     span = store.span(model)
-    profiles = store.stored_profiles(model, card.ruler, span[0] - HOUR, span[1] + HOUR) if span else []
+    judged = store.state(model).get("judged")
+    profiles = []
+    if span and judged:
+        # One event of a clock that is years ahead must not make years to look through.
+        end = min(shifted(span[1], HOUR), dt.datetime.fromisoformat(judged))
+        profiles = store.stored_profiles(model, card.ruler, shifted(span[0], -HOUR), end)
     if not profiles:
         raise ValueError(f"no hour of model {model!r} was judged yet; run `watchers run --once` first")
     incidents = [incident for incident in incidents_of(store).values() if incident.model == model]

@@ -32,6 +32,7 @@ from watchers.stores._results import (
 )
 from watchers.stores._segments import RESULTS, Segments
 from watchers.stores.base import DocumentQuery, Leases, Rejected, StaleStateError
+from watchers.times import shifted
 
 _CARDS: Final = "_cards"
 _RUNS: Final = 3000
@@ -116,7 +117,7 @@ class FilesStore:
     def profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> Iterator[WindowProfile]:
         """Count predictions hour by hour: one profile for each hour of the span, empty ones too, in order."""
         # A day before is loaded too: findings of long windows want documents from it.
-        early = start - 24 * HOUR
+        early = shifted(start, -24 * HOUR)
         self._table = PredictionTable(
             self._segments.paths(model, early, end), model, ruler, start, end, load_from=early
         )
@@ -139,7 +140,7 @@ class FilesStore:
     def counts(self, model: str, start: dt.datetime, end: dt.datetime) -> dict[dt.datetime, int]:
         """Predictions by hour, copies too: as the files were read, so nothing is read for it."""
         found: dict[dt.datetime, int] = {}
-        low, high = (f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H}" for moment in (start, end))
+        low, high = (moment.astimezone(dt.UTC).isoformat()[:13] for moment in (start, end))
         for entry in self._segments.files.values():
             for text, count in entry.hours.get(model, {}).items():
                 if low <= text < high:
@@ -153,15 +154,14 @@ class FilesStore:
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
         """Profiles written before, in order; those of another ruler are left aside."""
         found = []
-        day = start.astimezone(dt.UTC).date()
-        while day <= end.astimezone(dt.UTC).date():
+        first, last = start.astimezone(dt.UTC).date(), end.astimezone(dt.UTC).date()
+        for day in map(dt.date.fromordinal, range(first.toordinal(), last.toordinal() + 1)):
             found += [
                 WindowProfile.from_dict(document, ruler)
                 for document in read_lines(self._profile_file(model, day))
                 if document["ruler"] == ruler.hash
                 and start <= dt.datetime.fromisoformat(document["window"]["start"]) < end
             ]
-            day += dt.timedelta(days=1)
         return sorted(found, key=lambda profile: profile.window.start or start)
 
     def write_profiles(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> None:
