@@ -321,6 +321,8 @@ RUN: Final[tuple[Field, ...]] = (
     Field("run.held", "keyword", "models at which another scheduler was"),
     Field("run.findings", "long", "findings that it made"),
     Field("run.problems", "keyword", "what went wrong"),
+    Field("run.found", "long", "models that had predictions"),
+    Field("run.unjudged", "keyword", "those problems for which hours, or models, weren't judged"),
 )
 
 TOLD: Final[tuple[Field, ...]] = (

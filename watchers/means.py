@@ -27,9 +27,11 @@ class RunReport:
         reopened: Hours that late events came to and that were judged again, by model.
         judged: Until when each model is judged; those are in it that have been judged at all.
         ends: Until when each can be, by its newest event: a stream that has ended is due no more.
+        found: How many models have predictions.
         held: Models that another scheduler is at.
         rejected: Lines that are no events, in the whole store.
         problems: What could not be done (a model without a card, a notification that failed).
+        unjudged: Those of them for which hours of a model, or models, aren't judged.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -38,9 +40,16 @@ class RunReport:
     reopened: dict[str, list[dt.datetime]] = field(default_factory=dict)
     judged: dict[str, dt.datetime] = field(default_factory=dict)
     ends: dict[str, dt.datetime] = field(default_factory=dict)
+    found: int = 0
     held: list[str] = field(default_factory=list)
     rejected: int = 0
     problems: list[str] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
+
+    def fail(self, *problems: str) -> None:
+        """Note problems for which something isn't judged."""
+        self.problems += problems
+        self.unjudged += problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mllog.errors import StoreError, UnreachableError
 from watchers.config import Config
 from watchers.finding import Finding, Window
 from watchers.means import RunReport
 from watchers.stores.base import Store
+from watchers.times import shifted
 
 HOUR: Final = dt.timedelta(hours=1)
 MODEL: Final = "@watchers"
@@ -110,11 +112,19 @@ def watched(
             "held": report.held,
             "findings": len(report.findings),
             "problems": report.problems[:PROBLEMS],
+            "found": report.found,
+            "unjudged": report.unjudged[:PROBLEMS],
         },
     }
-    if said:
-        store.write_findings(MODEL, [{"id": _id(finding), "length": 0, **finding.to_dict()} for finding in said])
-    store.write_run(document)
+    try:
+        if said:
+            store.write_findings(MODEL, [{"id": _id(finding), "length": 0, **finding.to_dict()} for finding in said])
+        store.write_run(document)
+    except UnreachableError:
+        raise
+    except (StoreError, OSError) as error:
+        # What the run did and found is to be told all the same.
+        report.problems.append(f"watchers: this run leaves no sign of life here: {error}")
     return report
 
 
@@ -126,7 +136,7 @@ def behind(report: RunReport, now: dt.datetime, config: Config) -> dt.timedelta:
         now: The moment after it.
         config: After what time an hour is due.
     """
-    closed = now - config.lateness
+    closed = shifted(now, -config.lateness)
     found = dt.timedelta(0)
     for model, judged in report.judged.items():
         if judged < report.ends.get(model, closed):
@@ -149,15 +159,24 @@ def health(runs: Sequence[dict[str, Any]], now: dt.datetime) -> Health:
     # It may still be at work for as long as it took.
     silence = (now - at).total_seconds() - float(run["seconds"])
     lag = float(run["lag_seconds"])
+    # Runs of older versions don't say it.
+    blind = run.get("unjudged") or []
     state, message = "fine", f"the last run began {_span(now - at)} ago and left nothing that was due"
     if silence > MISSED * interval:
         state = "silent"
         message = f"no run for {_span(now - at)}, where one every {_span(dt.timedelta(seconds=interval))} is due"
     elif lag > interval:
         state = "lagging"
-        message = f"the last run left an hour that had been due for {_span(dt.timedelta(seconds=lag))}"
+        message = f"the last run left an hour that had been due for {_span(dt.timedelta(seconds=lag))}{_first(blind)}"
+    elif blind:
+        state, message = "unknown", f"the last run began {_span(now - at)} ago and couldn't judge all{_first(blind)}"
+    elif run.get("found") == 0:
+        state = "unknown"
+        message = "the last run found no model that has predictions here; is it the right place and MLLOG_NAMESPACE?"
     elif run["overrun"]:
         message += f", but took {_span(dt.timedelta(seconds=float(run['seconds'])))}, longer than its interval"
+    elif run.get("problems"):
+        message += f"; it said{_first(run['problems'])}"
     return Health(state, message, at, float(run["seconds"]), lag, bool(run["overrun"]), interval)
 
 
@@ -198,6 +217,13 @@ def _findings(
 
 def _id(finding: Finding) -> str:
     return f"watchers-{finding.check}-{finding.window.end}"
+
+
+def _first(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f": {problems[0]}{more}"
 
 
 def _span(span: dt.timedelta) -> str:

@@ -20,6 +20,7 @@ from watchers.keeper import Keeper
 from watchers.means import Means
 from watchers.profile import WindowProfile
 from watchers.stores.base import DocumentQuery
+from watchers.times import shifted
 from watchers.view import View
 
 HOUR: Final = dt.timedelta(hours=1)
@@ -34,6 +35,7 @@ OLDEST: Final = dt.timedelta(days=400)
 
 BY_PEOPLE: Final = frozenset({"acknowledged", "snoozed"})
 """Changes of incidents that no run makes."""
+
 
 @dataclass(slots=True)
 class _Slice:
@@ -58,6 +60,7 @@ class ModelRun:
         self.means, self.card, self.others, self.keeper = means, card, others, keeper
         self.store, self.config, self.report = means.store, means.config, means.report
         self.state = self.store.state(card.model)
+        self._note_judged()  # what comes may fail, and then it is how far the model is behind
         self.written = True
         self._settle()
         self._restore(self._log(), self.state.get("engine"))
@@ -72,8 +75,8 @@ class ModelRun:
         if span is None:
             return
         self.report.ends[model] = last_due(span, self.config)
-        self.end = min(floor(self.means.now - self.config.lateness), self.report.ends[model])
-        first = max(floor(span[0]), floor(min(span[1], self.means.now)) - OLDEST)
+        self.end = min(floor(shifted(self.means.now, -self.config.lateness)), self.report.ends[model])
+        first = max(floor(span[0]), shifted(floor(min(span[1], self.means.now)), -OLDEST))
         if floor(span[0]) < first and "judged" not in self.state:
             self.report.problems.append(
                 f"model {model!r}: events from {span[0].isoformat()} on are more than {OLDEST.days} days older "
@@ -89,8 +92,6 @@ class ModelRun:
             self._reopen(judged)
         if start < self.end:
             self._catch_up(start)
-        if self.state.get("judged"):
-            self.report.judged[model] = dt.datetime.fromisoformat(self.state["judged"])
         if not self.means.stop():
             self._tell()
         if not self.written:
@@ -155,7 +156,7 @@ class ModelRun:
     def _remember(self, start: dt.datetime) -> None:
         """The history that windows from ``start`` on are compared with."""
         longest = max(length for length, _ in self.config.lengths)
-        back = start - self.config.history - longest * HOUR
+        back = shifted(start, -(self.config.history + longest * HOUR))
         stored = self.store.stored_profiles(self.card.model, self.card.ruler, back, start)
         self.history = History(self.card, _gapless(stored, self.card, start))
         self.quiet = next((k for k, held in enumerate(reversed(self.history.profiles)) if held.n), len(self.history))
@@ -167,7 +168,7 @@ class ModelRun:
         assert moment is not None
         if not profile.complete and profile.reason not in self.unknown:
             self.unknown.add(profile.reason)
-            self.report.problems.append(
+            self.report.fail(
                 f"model {self.card.model!r}: hours from {profile.window.start} on can't be counted and are unknown: "
                 f"{profile.reason}"
             )
@@ -201,9 +202,14 @@ class ModelRun:
             "events": [event.to_dict() for event in done.events],
         }
         self._write({name: content for name, content in pending.items() if content})
+        self._note_judged()
         self.report.findings += done.findings
         self.report.events += done.events
         self._settle()
+
+    def _note_judged(self) -> None:
+        if self.state.get("judged"):
+            self.report.judged[self.card.model] = dt.datetime.fromisoformat(self.state["judged"])
 
     def _write(self, pending: dict[str, Any]) -> None:
         self.keeper.check()
@@ -311,7 +317,8 @@ class ModelRun:
         )
         assert finding.window.end is not None
         # Of a week the last day: whatever a run is asked to judge, it has a day of events before it.
-        start = max(t for t in (finding.window.start, finding.onset, finding.window.end - DAY) if t is not None)
+        day = shifted(finding.window.end, -DAY)
+        start = max(t for t in (finding.window.start, finding.onset, day) if t is not None)
         window = Window(start, finding.window.end)
         return self.store.documents(self.card.model, window, query, finding.segment, DOCUMENTS)
 
@@ -323,7 +330,7 @@ def last_due(span: tuple[dt.datetime, dt.datetime], config: Config) -> dt.dateti
     is years ahead call hours judged whose events are still to come.
     """
     longest = max(length for length, _ in config.lengths)
-    return floor(span[1]) + HOUR + config.history + longest * HOUR
+    return shifted(floor(span[1]), HOUR + config.history + longest * HOUR)
 
 
 def _gapless(profiles: Sequence[WindowProfile], card: ModelCard, end: dt.datetime) -> list[WindowProfile]:

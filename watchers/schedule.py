@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from mllog.card import ModelCard
 from mllog.errors import CardError, StoreError, UnreachableError
@@ -13,10 +15,13 @@ from watchers.keeper import Keeper, LostLeaseError
 from watchers.means import Means, Progress, RunReport
 from watchers.notify import Notifier
 from watchers.observed import card_of
-from watchers.running import ModelRun
+from watchers.running import ModelRun, floor, last_due
 from watchers.stores.base import Leases, StaleStateError, Store
+from watchers.times import shifted
 
 __all__ = ["Progress", "RunReport", "incidents_of", "run"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def run(
@@ -58,45 +63,66 @@ def run(
     means = Means(store, config, now, report, stop, notifier, progress, place)
     leases = leases or store.leases()
     known = [*store.cards(), *cards]
-    for model in store.models():
+    models = store.models()
+    report.found = len(models)
+    for model in models:
         if stop():
             break
         waits = config.lease if patience is None else patience
-        # A look more than the lease is long, for the time that looking takes.
-        lease = leases.acquire(model, config.lease.total_seconds(), patience=1.25 * waits.total_seconds())
-        if lease is None:
-            _note_judged(store, model, report)
-            report.held.append(model)
-            continue
         try:
+            # A look more than the lease is long, for the time that looking takes.
+            lease = leases.acquire(model, config.lease.total_seconds(), patience=1.25 * waits.total_seconds())
+            if lease is None:
+                _note_judged(model, means)
+                report.held.append(model)
+                continue
             with Keeper(leases, lease) as keeper:
                 if all(card.model != model for card in known):
                     known = [*store.cards(), *cards]  # somebody may have made one since
                 card = card_of(model, known, store)
                 others = [other for other in _newest(known) if other.model != model]
                 ModelRun(means, card, others, keeper).run()
-        except CardError as error:
-            report.problems.append(f"model {model!r}: {error}")
         except UnreachableError:
             raise
-        except StoreError as error:
-            # It says which model's hours can't be counted or kept; the next run tries again, and others go on.
-            report.problems.append(f"model {model!r}: {error}")
         except (LostLeaseError, StaleStateError):
             # It was paused for so long that somebody else went on: what it had not written is theirs to do.
             report.held.append(model)
-    report.problems += store.problems()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one model's: the others are judged
+            # It says which model's hours can't be counted or kept; the next run tries again.
+            _fail(model, error, means)
+    report.fail(*store.problems())
     return report
+
+
+def _fail(model: str, error: Exception, means: Means) -> None:
+    """Say why a model couldn't be judged, and until when it is."""
+    if isinstance(error, CardError | StoreError):
+        said = str(error)
+    else:
+        said = f"{type(error).__name__}: {error}"
+        if not isinstance(error, OSError):
+            _LOG.error("model %r can't be judged", model, exc_info=error)
+    means.report.fail(f"model {model!r}: {said}")
+    try:
+        if model not in means.report.judged:
+            _note_judged(model, means)
+    except Exception as again:  # noqa: BLE001 - the same trouble, most likely, and that is said
+        _LOG.debug("it isn't known until when model %r is judged: %s", model, again)
 
 
 def _newest(cards: Sequence[ModelCard]) -> list[ModelCard]:
     return list({card.model: card for card in cards}.values())
 
 
-def _note_judged(store: Store, model: str, report: RunReport) -> None:
-    judged = store.state(model).get("judged")
-    if judged:
-        report.judged[model] = dt.datetime.fromisoformat(judged)
+def _note_judged(model: str, means: Means) -> None:
+    """Note until when a model that this run doesn't judge is judged, and could be."""
+    text = means.store.state(model).get("judged")
+    if not text:
+        return
+    judged = means.report.judged[model] = dt.datetime.fromisoformat(text)
+    # Of a stream that has ended nothing is due; where no hour is, it needn't be asked.
+    if judged < floor(shifted(means.now, -means.config.lateness)) and (span := means.store.span(model)):
+        means.report.ends[model] = last_due(span, means.config)
 
 
 def incidents_of(store: Store) -> dict[str, Incident]:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mllog.errors import StoreError
+from mllog.errors import StoreError, UnreachableError
 from watchers import pulse
 from watchers.cli import main
 from watchers.config import Config
@@ -118,8 +118,8 @@ def test_lag_is_how_long_the_oldest_unjudged_hour_has_been_due(judged, end, lag)
     assert behind(report, NOW, CONFIG) == lag * MINUTE
 
 
-def document(at, *, seconds=1.0, lag=0.0, overrun=False, interval=60.0):
-    run = {"seconds": seconds, "lag_seconds": lag, "overrun": overrun, "interval_seconds": interval}
+def document(at, *, seconds=1.0, lag=0.0, overrun=False, interval=60.0, **more):
+    run = {"seconds": seconds, "lag_seconds": lag, "overrun": overrun, "interval_seconds": interval, **more}
     return {"id": at.isoformat(), "@timestamp": at.isoformat(), "run": run}
 
 
@@ -136,6 +136,12 @@ def document(at, *, seconds=1.0, lag=0.0, overrun=False, interval=60.0):
         ([document(NOW - MINUTE, lag=7200.0)], "lagging", 1, "due for 2 hours"),
         ([document(NOW - MINUTE, lag=30.0)], "fine", 0, "began"),
         ([document(NOW - MINUTE, seconds=90.0, overrun=True)], "fine", 0, "but took 90 seconds"),
+        ([document(NOW - MINUTE, found=2, unjudged=["model 'a': no"])], "unknown", 3, "couldn't judge all: model 'a': no"),
+        ([document(NOW - MINUTE, unjudged=["model 'a': no", "model 'b': no"])], "unknown", 3, "'a': no (and 1 more)"),
+        ([document(NOW - MINUTE, lag=7200.0, unjudged=["model 'a': no"])], "lagging", 1, "for 2 hours: model 'a': no"),
+        ([document(NOW - MINUTE, unjudged=["model 'a': no"]), document(NOW, found=1)], "fine", 0, "began"),
+        ([document(NOW - MINUTE, found=0)], "unknown", 3, "no model that has predictions here"),
+        ([document(NOW - MINUTE, found=1, problems=["x: notification failed"])], "fine", 0, "said: x: notification failed"),
     ],
 )
 def test_health(store, capsys, runs, state, code, says):
@@ -154,10 +160,27 @@ def test_health(store, capsys, runs, state, code, says):
 
 
 def test_a_run_for_cron_leaves_a_sign_of_life(tmp_path, capsys):
-    """Each ``watchers run --once`` does, without events too."""
+    """Each ``watchers run --once`` does, without events too; but nothing is watched then."""
     assert main(["run", "--once", "--store", str(tmp_path)]) == 0
-    assert main(["health", "--store", str(tmp_path)]) == 0
-    assert "fine: the last run began" in capsys.readouterr().out
+    capsys.readouterr()
+    assert main(["health", "--store", str(tmp_path)]) == 3
+    assert capsys.readouterr().out.startswith("unknown: the last run found no model that has predictions here")
+
+
+def test_a_sign_of_life_that_cannot_be_left_is_a_problem(store, monkeypatch):
+    """What the run found is told all the same; a node that can't be reached ends it."""
+
+    def refuse(*_):
+        raise refused
+
+    monkeypatch.setattr(FilesStore, "write_run", refuse)
+    refused = StoreError("403: the index is read-only")
+    report = a_run(store, Clock(), monkeypatch)
+    assert report.hours == {"shop": 2}
+    assert report.problems == ["watchers: this run leaves no sign of life here: 403: the index is read-only"]
+    refused = UnreachableError("gone")
+    with pytest.raises(UnreachableError):
+        a_run(store, Clock(), monkeypatch)
 
 
 def test_runs_are_kept_within_bounds(store, monkeypatch):

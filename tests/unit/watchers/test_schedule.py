@@ -15,12 +15,15 @@ import pytest
 import mllog
 from mllog.card import ModelCard
 from mllog.environment import Manifest
-from watchers import running
+from mllog.errors import StoreError
+from watchers import running, schedule
 from watchers.cli import main
 from watchers.config import Config
+from watchers.exit_codes import FAILED, FINDINGS, FINE
 from watchers.notify import Route
 from watchers.schedule import incidents_of, run
 from watchers.stores import FilesStore
+from watchers.stores._leases import RecordLeases
 
 # Apprise imports a module that Python 3.13 dropped, and copes.
 pytestmark = pytest.mark.filterwarnings("ignore:.imghdr. is deprecated:DeprecationWarning")
@@ -208,8 +211,7 @@ def test_a_run_that_dies_is_done_again_to_the_same_end(kept, tmp_path, monkeypat
 
     with monkeypatch.context() as broken:
         broken.setattr(FilesStore, dies, fail)
-        with pytest.raises(OSError, match="disk full"):
-            run(FilesStore(folder), at(HOURS) + LATE)
+        assert run(FilesStore(folder), at(HOURS) + LATE).problems == ["model 'shop': OSError: disk full"]
     # The state is written day by day and before what follows from it: the day with the fault is judged by then.
     first = HOURS if (dies, before) == ("write_incident_events", 42) else 48
     judged_by_then = before if dies in {"write_profiles", "write_state"} else first
@@ -282,6 +284,123 @@ def test_one_event_of_a_wrong_clock_makes_no_years_of_empty_hours(tmp_path):
     assert "did a clock jump back?" in report.problems[0]
     assert len(FilesStore(folder).stored_profiles("shop", CARD.ruler, at(-9999), at(30))) == 30
     assert run(FilesStore(folder), at(30) + LATE).problems == []
+
+
+@pytest.fixture
+def two(events, tmp_path):
+    """A store with a second model, which is judged before the other; 30 hours."""
+    folder = Path(shutil.copytree(events, tmp_path / "two"))
+    return write(folder, range(30), model="a", card=make_card("a", 4), faulty=())
+
+
+def add_far_event(folder, time, model="a"):
+    """One event of a clock that is wrong by ages."""
+    path = next(path for path in sorted(folder.rglob("*.ndjson")) if f'"name":"{model}"' in path.read_text())
+    lines = path.read_text().splitlines()
+    stray = next(e for e in map(json.loads, lines) if e["event"]["action"] == "predict" and e["ml"]["model"]["name"] == model)
+    stray["@timestamp"], stray["event"]["id"] = time, "stray"
+    path.write_text("\n".join([*lines, json.dumps(stray)]) + "\n")
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z"])
+def test_an_event_at_an_end_of_the_calendar_ends_nothing(two, time):
+    """Its model's other hours are judged, the other models too, and the report is written; late events find their way."""
+    add_far_event(two, time)
+    report = run(FilesStore(two), at(29) + LATE)
+    assert report.hours["shop"] == 29
+    assert judged(two, "a") == dict.fromkeys(range(29), PER_HOUR)
+    assert [problem for problem in report.problems if "did a clock jump back?" not in problem] == []
+    assert run(FilesStore(two), at(30) + LATE).hours == {"a": 1, "shop": 1}
+    assert judged(two, "a") == dict.fromkeys(range(30), PER_HOUR)
+    assert main(["report", "--store", str(two), "--model", "a", "--out", str(two / "report.html")]) == 0
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("with_card", [True, False])
+def test_a_stream_at_an_end_of_the_calendar_ends_nothing(folder, year, with_card):
+    """A model all of whose events are of the year 1 or 9999 leaves the others alone, with a card or without one."""
+    (path,) = folder.rglob("*.ndjson")
+    lines = [line for line in path.read_text().splitlines() if '"predict"' in line]
+    far = {1: "0001-01-01T{:02}:00:00Z", 9999: "9999-12-31T{:02}:59:59.999999Z"}[year]
+    made = []
+    for hour in range(24):
+        stray = json.loads(lines[hour])
+        stray["@timestamp"], stray["event"]["id"], stray["ml"]["model"]["name"] = far.format(hour), f"far-{hour}", "a"
+        made.append(json.dumps(stray))
+    path.write_text("\n".join([*lines, *made]) + "\n")
+    report = run(FilesStore(folder), at(30) + LATE, cards=[make_card("a", 4)] if with_card else [])
+    assert report.hours["shop"] == 30
+    assert report.hours.get("a", 0) == (24 * 30 if (year, with_card) == (1, True) else 0)
+    assert [problem for problem in report.problems if "Error" in problem] == []
+    run(FilesStore(folder), at(31) + LATE)
+
+
+def test_what_a_model_does_wrong_is_a_problem_of_its_own(two, monkeypatch, caplog, capsys):
+    """An error of any kind names its model and is logged; others are judged, and the run leaves its sign of life."""
+    run(FilesStore(two), at(20) + LATE)
+    profiles = FilesStore.profiles
+
+    def fail(store, model, *more):
+        if model == "a":
+            raise ZeroDivisionError("of a kind unheard of")
+        return profiles(store, model, *more)
+
+    monkeypatch.setattr(FilesStore, "profiles", fail)
+    words = ["--store", str(two), "--now", at(25).isoformat()]
+    assert main(["run", "--once", *words]) == FAILED
+    assert "problem: model 'a': ZeroDivisionError: of a kind unheard of" in capsys.readouterr().err
+    (logged,) = caplog.records
+    assert "'a'" in logged.message
+    assert logged.exc_info
+    said = FilesStore(two).runs()[-1]["run"]
+    assert (said["models"], said["hours"], said["found"]) == (["a", "shop"], 4, 2)
+    assert said["lag_seconds"] == 3 * 3600 + 3000  # the hour until 21:00 has been due since 21:10
+    assert said["unjudged"] == ["model 'a': ZeroDivisionError: of a kind unheard of"]
+    assert main(["health", *words]) == FINDINGS
+    assert "lagging: the last run left an hour that had been due for 4 hours: model 'a'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("where", ["state", "leases", "card", "profiles"])
+def test_health_says_that_models_are_not_judged(two, monkeypatch, capsys, where):
+    """Wherever each model fails: nothing is due for long yet, and it isn't fine; later it lags by what the state says."""
+    run(FilesStore(two), at(29) + LATE)
+    assert health_of(two, at(29) + LATE, capsys) == (FINE, "fine")
+
+    def refuse(*_, **__):
+        raise StoreError("403: the index is read-only")
+
+    if where == "leases":
+        monkeypatch.setattr(RecordLeases, "acquire", refuse)
+    elif where == "card":
+        monkeypatch.setattr(schedule, "card_of", refuse)
+    else:
+        monkeypatch.setattr(FilesStore, where, refuse)
+    assert health_of(two, at(30) + LATE, capsys) == (FAILED, "unknown")
+    lagging = (FAILED, "unknown") if where == "state" else (FINDINGS, "lagging")
+    assert health_of(two, at(33) + LATE, capsys) == lagging
+    assert "model 'a': 403: the index is read-only" in FilesStore(two).runs()[-1]["run"]["unjudged"]
+
+
+def test_models_that_a_store_cannot_name_are_not_watched(two, monkeypatch, capsys):
+    """What a store can't read makes health unknown."""
+    monkeypatch.setattr(FilesStore, "problems", lambda _: ["not every model is watched: a shard is gone"])
+    assert health_of(two, at(29) + LATE, capsys) == (FAILED, "unknown")
+
+
+def test_a_failing_model_whose_stream_ended_does_not_lag(folder, monkeypatch, capsys):
+    """A month after its last event nothing of it is due, whoever is at it."""
+    run(FilesStore(folder), START + dt.timedelta(days=60))
+    monkeypatch.setattr(RecordLeases, "acquire", lambda *_, **__: None)
+    assert health_of(folder, START + dt.timedelta(days=61), capsys) == (FINE, "fine")
+
+
+def health_of(folder, now, capsys):
+    """A run as of a moment, and what ``watchers health`` says then."""
+    words = ["--store", str(folder), "--now", now.isoformat()]
+    main(["run", "--once", *words])
+    capsys.readouterr()
+    code = main(["health", *words, "--json"])
+    return code, json.loads(capsys.readouterr().out)["state"]
 
 
 # Who is told ----------------------------------------------------------------------------------------------------------
