@@ -36,7 +36,6 @@ OLDEST: Final = dt.timedelta(days=400)
 BY_PEOPLE: Final = frozenset({"acknowledged", "snoozed"})
 """Changes of incidents that no run makes."""
 
-
 @dataclass(slots=True)
 class _Slice:
     """What was judged since the state was written last."""
