@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARDS: Final = "mllog-cards"
-"""Index of all cards; of one model and ruler it holds one."""
+"""Index of all cards; of one model and ruler it holds one, the one that was saved last."""
+
+VERSIONED: Final = "external_gte"
+"""Kind of the versions of its documents (:func:`card_version`): one that was saved later stays, whoever comes late."""
 
 
-def card_document(path: Path) -> tuple[str, bytes]:
-    """Id and body of the card in a file that is called as :attr:`mllog.ModelCard.file_name` says.
+def card_document(path: Path) -> tuple[str, int, bytes]:
+    """Id, version and body of the card in a file that is called as :attr:`mllog.ModelCard.file_name` says.
 
     Raises:
         OSError: It can't be read, or holds no card.
@@ -26,7 +29,17 @@ def card_document(path: Path) -> tuple[str, bytes]:
         name, version = card["model"], card["version"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise OSError(f"{path} holds no card; save it anew") from None
-    return path.stem, card_body(name, version, path.stem.rpartition("-")[2], orjson.Fragment(content), saved)
+    body = card_body(name, version, path.stem.rpartition("-")[2], orjson.Fragment(content), saved)
+    return path.stem, card_version(saved), body
+
+
+def card_version(saved: float) -> int:
+    """Version of a card's document: a folder, too, keeps the card that was saved last.
+
+    Args:
+        saved: Seconds since 1970.
+    """
+    return max(0, int(saved * 1000))
 
 
 def card_body(model: str, version: str, ruler: str, card: Any, saved: float) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mllog.elastic.cards import CARDS
 from mllog.elastic.indices import INDICES
 
 STREAMS: Final = ("logs-mllog.*",)
@@ -55,9 +56,12 @@ ROLES: Final[tuple[Role, ...]] = (
     ),
     Role(
         "mllog_ship",
-        "loggers and `mllog ship`; it can add events and change none",
+        "loggers and `mllog ship`; it can add events and change none, and keeps the newest cards",
         (),
-        ((STREAMS, ("create_doc", "auto_configure", "read", "maintenance")),),
+        (
+            (STREAMS, ("create_doc", "auto_configure", "read", "maintenance")),
+            ((CARDS,), ("index", "create_index", "view_index_metadata")),
+        ),
     ),
     Role(
         "mllog_watch",

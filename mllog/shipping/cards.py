@@ -24,7 +24,7 @@ class TakesCards(Protocol):
     """A destination that has a place for cards."""
 
     def take_card(self, path: Path) -> None:
-        """Keep a card; one that is there stays as it is.
+        """Keep a card; one of the same ruler that was saved later stays.
 
         Raises:
             UnavailableError: Where it isn't kept.

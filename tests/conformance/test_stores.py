@@ -566,6 +566,27 @@ def test_cards_are_found(stand: Any, card: ModelCard) -> None:
     assert {c.ruler.hash for c in stand.open(place).cards()} == {card.ruler.hash, made.ruler.hash}
 
 
+def test_the_last_card_of_a_ruler_counts(stand: Any) -> None:
+    """A model that was trained again may keep its ruler: its training and version are those of the card saved last."""
+    place = stand.place()
+    first = ModelCard.from_frame({"n": [1.0, 2.0, 3.0]}, "model", "1")
+    second, third = (ModelCard.from_frame({"n": [1.0, 2.0, 3.0] * k}, "model", str(k), previous=first) for k in (2, 3))
+    assert first.ruler.hash == second.ruler.hash == third.ruler.hash
+
+    def held(store: Any) -> list[tuple[str, int]]:
+        return [(card.version, sum(card.totals.values())) for card in store.cards()]
+
+    wanted = [(card.version, sum(card.totals.values())) for card in (first, second, third)]
+    for k, card in enumerate((first, second)):
+        write(place, [plain(k)], card, version=card.version)
+        store = stand.open(place)
+        assert held(store) == wanted[k : k + 1]
+    store.save_card(third)
+    assert held(store) == wanted[2:]
+    # Where events are shipped again, so are their cards: an older one must not come back.
+    assert held(stand.open(place)) == wanted[2:]
+
+
 @pytest.mark.parametrize(("limit", "n"), [(1, 1), (3, 3), (6, 6), (10, 10), (11, 10)])
 def test_a_sample_is_spread_over_the_span(stand: Any, card: ModelCard, limit: int, n: int) -> None:
     """A sample is no larger than asked, full where there is enough, and not of the first hours alone."""

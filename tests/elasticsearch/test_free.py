@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = {
     # documents
-    "POST /_bulk", "PUT /_bulk", "POST /_mget", "PUT /{index}/_create/{id}", "GET /{index}/_doc/{id}", "PUT /{index}/_doc/{id}",
+    "POST /_bulk", "PUT /_bulk", "POST /_mget", "GET /{index}/_doc/{id}", "PUT /{index}/_doc/{id}",
     "DELETE /{index}/_doc/{id}", "POST /{index}/_refresh",
     # searches
     "POST /_msearch", "POST /_search", "POST /{index}/_search", "POST /{index}/_field_caps", "POST /{index}/_pit", "DELETE /_pit",

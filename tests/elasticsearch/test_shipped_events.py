@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -63,6 +64,28 @@ def test_many_models(place: Place, tmp_path: pathlib.Path) -> None:
     stream = place.stream(f"mllog.prediction.m{last}")
     assert place.count(stream, {"range": {f"ml.inputs.number.n{last}_39": {"gte": 39.5, "lt": 40}}}) == 1
     assert place.count(stream, {"term": {f"ml.inputs.keyword.k{last}_9": "v9"}}) == 1
+
+
+@pytest.mark.parametrize("first", ["older", "newer"])
+def test_the_card_that_was_saved_last_is_kept(place: Place, tmp_path: pathlib.Path, first: str) -> None:
+    """A model that was trained again may keep its ruler; a spool that is shipped late must not bring the old card back."""
+    name = f"again_{place.namespace}"
+    older = mllog.ModelCard.from_frame({"n": [1.0, 2.0, 3.0]}, name, "1")
+    newer = mllog.ModelCard.from_frame({"n": [1.0, 2.0, 3.0] * 2}, name, "2", previous=older)
+    assert newer.file_name == older.file_name
+    spools = {"older": older, "newer": newer}
+    for spool, card in spools.items():
+        options: dict[str, Any] = {"card": card, "sink": tmp_path / spool, "namespace": place.namespace, **QUIET}
+        with mllog.ModelLogger(name, version=card.version, **options) as log:
+            log.prediction({"n": 2.0}, 0.5)
+    # A minute apart, whatever a file system's clock can tell.
+    (path,) = (tmp_path / "older" / "_cards").glob("*.json")
+    os.utime(path, (path.stat().st_mtime - 60,) * 2)
+    for spool in sorted(spools, key=lambda spool: spool != first):
+        place.ship(tmp_path / spool)
+    document = place.ask("GET", f"/mllog-cards/_doc/{newer.file_name.removesuffix('.json')}")
+    assert document["_source"]["ml"]["model"]["version"] == document["_source"]["card"]["version"] == "2"
+    assert mllog.ModelCard.from_dict(document["_source"]["card"]).totals == newer.totals
 
 
 HOSTILE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -59,4 +60,6 @@ def moved(folder: pathlib.Path, namespace: str) -> pathlib.Path:
             target = copy / path.relative_to(folder)
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(path.read_bytes().replace(b'"namespace":"default"', f'"namespace":"{namespace}"'.encode()))
+            # Of two cards of one ruler the one that was saved later counts.
+            os.utime(target, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     return copy

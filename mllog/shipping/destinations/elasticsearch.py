@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mllog.elastic.cards import CARDS, card_document
+from mllog.elastic.cards import CARDS, VERSIONED, card_document
 from mllog.elastic.mappings import mapping
 from mllog.fields import TABLES
 from mllog.shipping.destinations import streams
@@ -186,20 +186,21 @@ class ElasticsearchDestination:
         return Check(True, f"{self.name} answers: {health}", answer.date)
 
     def take_card(self, path: Path) -> None:
-        """Keep a card in the index of cards; one that is there stays as it is.
+        """Keep a card in the index of cards; one of the same ruler that was saved later stays there.
 
         Raises:
             UnavailableError: Where it isn't kept.
             OSError: Where the file can't be read.
         """
-        name, body = card_document(path)
+        name, version, body = card_document(path)
         there = self._client.request("HEAD", f"/{CARDS}")
         if there.status == 404:
             # Where nobody has set templates up, each name in a card would become a field.
             made = self._client.request("PUT", f"/{CARDS}", orjson.dumps({"mappings": mapping(TABLES["card"])}))
             if made.status not in {200, 400}:  # 400: somebody was faster
                 raise self._client.refused(made, hint=" (made the index of cards)")
-        answer = self._client.request("PUT", f"/{CARDS}/_create/{urllib.parse.quote(name)}", body)
+        versioned = f"version={version}&version_type={VERSIONED}"
+        answer = self._client.request("PUT", f"/{CARDS}/_doc/{urllib.parse.quote(name)}?{versioned}", body)
         if answer.status not in {200, 201, 409}:
             raise self._client.refused(answer, hint=" (kept a card)")
 

@@ -130,11 +130,12 @@ class Keeping:
 
     def _training(self, ruler: Ruler) -> Counter[CellKey]:
         """Counts of training by cell; none where nobody kept the card."""
-        if ruler.hash not in self._trainings:
+        found = self._trainings.get(ruler.hash)
+        if found is None:
             # Of this ruler alone: in a fleet each model has its own, and would read the cards of all others.
             held = self._cards({"term": {"ml.card": ruler.hash}})
-            self._trainings[ruler.hash] = held[-1].totals if held else Counter()
-        return self._trainings[ruler.hash]
+            found = self._trainings[ruler.hash] = held[-1].totals if held else Counter()
+        return found
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep findings (documents with an ``id``); writing one again replaces it."""

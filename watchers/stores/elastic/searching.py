@@ -7,7 +7,7 @@ that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -15,6 +15,7 @@ import elasticsearch
 import orjson
 from elasticsearch import Elasticsearch
 
+from mllog.elastic.cards import VERSIONED
 from mllog.elastic.client import explained
 from mllog.errors import StoreError
 
@@ -162,32 +163,38 @@ class Searcher:
             self._bulk(lines)
 
     def write(
-        self, documents: Sequence[tuple[str, str, Mapping[str, Any] | orjson.Fragment]], *, create: bool = False
+        self,
+        documents: Sequence[tuple[str, str, Mapping[str, Any] | orjson.Fragment]],
+        *,
+        create: bool = False,
+        version: int | None = None,
     ) -> int:
         """Write documents (index, id, body); how many were new.
 
         Args:
             documents: One that is there is replaced.
             create: One that is there stays as it is.
+            version: One that is there with a greater version stays as it is.
 
         Raises:
             StoreError: one was refused; which, and why.
         """
         new = 0
         action = "create" if create else "index"
+        versioned = {} if version is None else {"version": version, "version_type": VERSIONED}
         lines: list[bytes] = []
         size = 0
         for number, (index, name, body) in enumerate(documents, 1):
-            head = orjson.dumps({action: {"_index": index, "_id": name}})
+            head = orjson.dumps({action: {"_index": index, "_id": name, **versioned}})
             line = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
             lines += [head, line]
             size += len(line)
             if size >= BULK_BYTES or number == len(documents):
-                new += self._bulk(lines)
+                new += self._bulk(lines, [(action, 409)] if create or version is not None else ())
                 lines, size = [], 0
         return new
 
-    def _bulk(self, lines: list[bytes]) -> int:
+    def _bulk(self, lines: list[bytes], fine: Collection[tuple[str, int]] = (("create", 409), ("delete", 404))) -> int:
         """Send a bulk request; how many documents are new. What is there already, or gone already, is fine."""
         with explained(self.place):
             answer = self.client.bulk(operations=cast("Any", lines))
@@ -196,7 +203,7 @@ class Searcher:
             ((action, done),) = item.items()
             if done["status"] in {200, 201}:
                 new += done["status"] == 201
-            elif (action, done["status"]) not in {("create", 409), ("delete", 404)}:
+            elif (action, done["status"]) not in fine:
                 raise StoreError(
                     f"{self.place} refused {done['_index']}/{done['_id']} ({done['status']}): "
                     f"{reason(done.get('error') or done.get('result'))}",
@@ -253,8 +260,8 @@ def _remedy(error: Any) -> str:
     if _GUESSED not in str(error):
         return ""
     return (
-        "; events came before the templates: run `mllog setup --elasticsearch URL`, and roll the data stream over; "
-        "what isn't one yet, copy into one by _reindex and delete"
+        "; events came before the templates: run `mllog setup --elasticsearch URL`, and roll the data stream over "
+        "(where it is an index, the setup says so, and what to do)"
     )
 
 

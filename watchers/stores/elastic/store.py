@@ -14,7 +14,7 @@ import orjson
 from elasticsearch import Elasticsearch
 
 from mllog.card import ModelCard
-from mllog.elastic.cards import CARDS, card_body
+from mllog.elastic.cards import CARDS, card_body, card_version
 from mllog.elastic.client import connect
 from mllog.events import dataset
 from mllog.places import checked_namespace, parse
@@ -92,12 +92,16 @@ class ElasticsearchStore(Keeping):
 
     def cards(self) -> list[ModelCard]:
         """Cards that loggers left and watchers made, oldest first; the same in every namespace."""
+        self._trainings.clear()  # a model may have been trained again since
         return self._cards({"match_all": {}})
 
     def save_card(self, card: ModelCard) -> None:
-        """Keep a card; one that is kept already stays as old as it is."""
-        body = card_body(card.model, card.version, card.ruler.hash, card.to_dict(), time.time())
-        self.searcher.write([(CARDS, card.file_name.removesuffix(".json"), orjson.Fragment(body))], create=True)
+        """Keep a card in place of an older one of its ruler."""
+        saved = time.time()
+        body = card_body(card.model, card.version, card.ruler.hash, card.to_dict(), saved)
+        document = (CARDS, card.file_name.removesuffix(".json"), orjson.Fragment(body))
+        self.searcher.write([document], version=card_version(saved))
+        self._trainings.pop(card.ruler.hash, None)
 
     def span(self, model: str) -> tuple[dt.datetime, dt.datetime] | None:
         """Least and greatest event time of a model's predictions."""
