@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import elasticsearch
 from elasticsearch import Elasticsearch
 
+from mllog.elastic.blocks import block_remedy
 from mllog.errors import PlaceError, StoreError, UnreachableError
 from mllog.places import parse
 from mllog.shipping.destinations.credentials import Credentials, credentials
@@ -95,8 +96,10 @@ def explained(place: str | Place) -> Iterator[None]:
         raise UnreachableError(f"{name} can't be reached: {why}; {remedy}", field="place", value=name) from error
     except elasticsearch.ApiError as error:
         status = error.meta.status
-        remedy = ""
-        if status in {401, 403}:
+        remedy = block_remedy(_reason(error))
+        if remedy:
+            remedy = f"; {remedy}"
+        elif status in {401, 403}:
             remedy = "; set MLLOG_API_KEY, or MLLOG_USERNAME and MLLOG_PASSWORD, of a user that has these rights"
         elif "media_type_header" in str(error) or "Accept version must be" in str(error):
             remedy = (
@@ -115,4 +118,4 @@ def _reason(error: elasticsearch.ApiError) -> str:
         reasons = [c.get("reason") if isinstance(c.get("reason"), str) else None for c in causes if isinstance(c, dict)]
         told = next((reason for reason in reasons if reason), told.get("type"))
     # Something else may answer there, with a page.
-    return " ".join(str(told or error.message).split())[:_DETAIL]
+    return " ".join(str(told or error.message).split()).rstrip(";")[:_DETAIL]

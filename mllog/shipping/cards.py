@@ -62,4 +62,8 @@ class Cards:
             self._next = time.monotonic() + PATIENCE
             if not self._warned:
                 self._warned = True
-                _log.warning("mllog: a card isn't shipped yet (its events are): %s", problem)
+                _log.warning(
+                    "mllog: a card isn't shipped yet, and stays in %s; no event waits for it: %s",
+                    self._folder,
+                    problem,
+                )

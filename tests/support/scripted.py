@@ -139,10 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def do_GET(self) -> None:
         self.do_POST()
+
+    do_PUT = do_HEAD = do_GET  # noqa: N815
 
     def finish(self) -> None:
         with suppress(OSError, ValueError):

@@ -28,6 +28,7 @@ from urllib3.exceptions import (
 )
 
 from mllog import __version__
+from mllog.elastic.blocks import block_remedy
 from mllog.errors import SettingError
 from mllog.shipping.destinations import connections
 from mllog.shipping.destinations.base import UnavailableError
@@ -175,6 +176,8 @@ class Client:
             403: "the user or key has no right to write there",
             404: "nothing answers at this path",
         }.get(answer.status, "it can't take events now" if answer.status >= 429 else "unexpected")
+        blocked = block_remedy(detail)
+        words = f"it is blocked; {blocked}" if blocked else words
         reason = f"{self._name} answered {answer.status}: {words}{hint}" + (f" ({detail})" if detail else "")
         return UnavailableError(
             reason,
