@@ -98,12 +98,16 @@ def parse(text: str) -> Place:
 def checked_namespace(namespace: str) -> str:
     """A data stream's namespace as loggers write it and watchers read it: no pattern, which would mix several.
 
+    The bound is Elasticsearch's, in bytes: https://www.elastic.co/docs/reference/ecs/ecs-data_stream.
+
     Raises:
-        SettingError: It has other letters than it may have, or more than 100.
+        SettingError: It has other letters than it may have, is longer than 100 bytes, or is ``.`` or ``..``.
     """
-    if len(namespace) > 100 or not all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace):
+    allowed = all(letter.islower() or letter.isdigit() or letter in "_." for letter in namespace)
+    if not allowed or namespace in {"", ".", ".."} or len(namespace.encode()) > 100:
         raise SettingError(
-            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.'",
+            f"namespace {namespace!r}: a data stream's namespace has lower-case letters, digits, '_' and '.', at most "
+            "100 bytes, and isn't '.' or '..'",
             field="namespace",
             value=namespace,
         )

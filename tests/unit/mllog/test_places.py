@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mllog.errors import PlaceError
-from mllog.places import Place, parse
+from mllog.errors import PlaceError, SettingError
+from mllog.places import Place, checked_namespace, parse
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,17 @@ def test_others_are_refused_with_the_remedy(text: str) -> None:
         parse(text)
     assert repr(text) in str(caught.value)
     assert caught.value.field == "place"
+
+
+@pytest.mark.parametrize("namespace", ["default", "prod_1", "eu.west", "ß", "é" * 50, "..a"])
+def test_namespaces_are_as_elasticsearch_takes_them(namespace: str) -> None:
+    """Lower case, up to 100 bytes."""
+    assert checked_namespace(namespace) == namespace
+
+
+@pytest.mark.parametrize("namespace", ["", ".", "..", "A", "a-b", "a b", "a*", "a,b", "a/b", "a:b", "x" * 101, "é" * 51, "\ud800"])
+def test_other_namespaces_are_refused(namespace: str) -> None:
+    """With the rule; a name that is too long in bytes would make a dead letter of each event."""
+    with pytest.raises(SettingError, match=r"lower-case letters.*at most 100 bytes.*isn't '.' or '..'") as caught:
+        checked_namespace(namespace)
+    assert (caught.value.field, caught.value.value) == ("namespace", namespace)
