@@ -32,6 +32,12 @@ _CHANGEABLE: Final = (
     "lifecycle.name",
 )
 
+_MISPLACED: Final = (
+    "it is an index where a data stream should be, since events came before the templates, and it keeps new ones out: "
+    "copy its documents into an index of another name (_reindex), delete it, and copy them back with op_type create; "
+    "or just delete it"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Existing:
@@ -50,7 +56,12 @@ class Existing:
     @property
     def kind(self) -> str:
         """How a report calls it."""
-        return "data stream" if self.row.kind == "stream" else "index"
+        return "index" if self.name == self.write else "data stream"
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether it is an index where a data stream should be."""
+        return self.row.kind == "stream" and self.name == self.write
 
 
 def existing(server: Server) -> list[Existing]:
@@ -66,7 +77,7 @@ def existing(server: Server) -> list[Existing]:
             found.append(Existing(stream["name"], stream["backing_indices"][-1], row))
     for index in answer["indices"]:
         row = row_of(index["name"])
-        if row is not None and row.kind != "stream" and "data_stream" not in index:
+        if row is not None and "data_stream" not in index:
             found.append(Existing(index["name"], index["name"], row))
     return sorted(found, key=lambda one: one.name)
 
@@ -89,12 +100,14 @@ class Updating:
     def items(self) -> Iterator[Item]:
         """What was found, and done, for each."""
         found = existing(self._server)
-        by_write = {one.write: one for one in found}
+        by_write = {one.write: one for one in found if not one.is_misplaced}
         states: dict[str, Any] = {}
         for chunk in chunks(by_write):
             states |= self._server.ask("GET", f"/{quoted(*chunk)}?expand_wildcards=all") or {}
         for one in found:
-            if one.write in states:
+            if one.is_misplaced:
+                yield Item(one.kind, one.name, "left" if self._change else "different", _MISPLACED)
+            elif one.write in states:
                 yield self._item(one, states[one.write])
 
     def _item(self, one: Existing, state: Any) -> Item:

@@ -306,11 +306,40 @@ def test_a_stream_that_may_not_be_written_to_waits(tmp_path: pathlib.Path, strea
     blocked = quick(tmp_path, place, give_up=0.3)
     blocked.run()
     assert "403" in str(blocked.problem)
+    assert "; remove index.blocks.write from .ds-logs-" in str(blocked.problem)
     (status,) = inspect(tmp_path)
     assert (status.delivered, status.dead, status.pending_lines) == (10, 0, 10)
     streams.node.request("PUT", f"/{name}/_settings", {"index.blocks.write": None})
     quick(tmp_path, place).run()
     check(streams, tmp_path, events)
+
+
+def test_events_wait_for_the_templates(tmp_path: pathlib.Path, streams: Streams) -> None:
+    """Where nothing makes a data stream none of them makes an index by chance; after `mllog setup` they arrive."""
+    # A template of higher priority than any that would make a data stream of it, and one that makes it.
+    mine = {**TEMPLATE, "index_patterns": [f"logs-mllog.*-{streams.namespace}"], "priority": 901}
+    plain = {key: value for key, value in mine.items() if key != "data_stream"}
+    streams.node.request("PUT", f"/_index_template/{streams.namespace}", plain)
+    events = streams.lines("a", 20)
+    spools.spool(tmp_path, "a", events)
+    place = streams.node.url.replace("http", "elasticsearch+http", 1)
+    early = quick(tmp_path, place, give_up=0.3)
+    early.run()
+    assert "mllog setup --elasticsearch URL" in str(early.problem)
+    (status,) = inspect(tmp_path)
+    assert (status.delivered, status.dead, status.pending_lines) == (0, 0, 20)
+    name = f"logs-{DATASET}-{streams.namespace}"
+    assert not streams.node.request("GET", f"/_resolve/index/{name}*")["indices"]
+    # Somebody else's shipper makes an index: they wait for that to go, too.
+    streams.node.request("PUT", f"/{name}")
+    early = quick(tmp_path, place, give_up=0.3)
+    early.run()
+    assert "mllog setup --check" in str(early.problem)
+    streams.node.request("DELETE", f"/{name}")
+    streams.node.request("PUT", f"/_index_template/{streams.namespace}", mine)
+    quick(tmp_path, place).run()
+    check(streams, tmp_path, events)
+    assert [one["name"] for one in streams.node.request("GET", f"/_resolve/index/{name}")["data_streams"]] == [name]
 
 
 def test_an_answer_that_is_none(tmp_path: pathlib.Path, streams: Streams) -> None:

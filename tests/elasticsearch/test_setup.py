@@ -13,10 +13,12 @@ from support import processes
 from support.elasticsearch import DEFAULT_VERSION
 
 from mllog.elastic import templates
+from mllog.elastic.client import connect, explained
 from mllog.elastic.command import command
 from mllog.elastic.expiry import expire
 from mllog.elastic.indices import INDICES, monthly
 from mllog.elastic.setup import check, ensure
+from mllog.errors import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -170,6 +172,66 @@ def test_a_changed_type_makes_a_new_backing_index(bare: Place) -> None:
     again = bare.ours(ensure(bare.client))
     assert (again[stream], again[month]) == ("same", "left")
     assert bare.ask("GET", f"/{month}/_count")["count"] == 1
+
+
+def test_an_index_where_a_data_stream_should_be(bare: Place) -> None:
+    """Made by events from before the templates, of another shipper: it is named with what to do, and that helps."""
+    name = bare.stream("mllog.prediction.plain")
+    other = f"moved-{bare.namespace}"
+    # As on a node that has no template for it at all.
+    bare.ask("PUT", "/_index_template/mllog-test-plain", {"index_patterns": [name], "priority": 950})
+    try:
+        bare.ask("PUT", f"/{name}/_create/a", {"@timestamp": "2026-11-05T00:00:00Z", "event": {"id": "a"}})
+        bare.ask("DELETE", "/_index_template/mllog-test-plain")
+        ensure(bare.client)
+        code, document = run("--elasticsearch", bare.node.url)
+        items = {item["name"]: item for item in document["items"]}
+        assert (code, items[name]["kind"], items[name]["state"]) == (1, "index", "left")
+        assert "an index where a data stream should be" in items[name]["detail"]
+        code, document = run("--elasticsearch", bare.node.url, "--check")
+        items = {item["name"]: item for item in document["items"]}
+        assert (code, items[name]["state"], document["changed"]) == (1, "different", False)
+        assert "_reindex" in items[name]["detail"]
+        for source, target in ((name, other), (other, name)):
+            bare.refresh(source)
+            # As _reindex does, which these nodes don't have.
+            (hit,) = bare.ask("POST", f"/{source}/_search", {})["hits"]["hits"]
+            bare.ask("PUT", f"/{target}/_create/{hit['_id']}", hit["_source"])
+            bare.ask("DELETE", f"/{source}")
+        assert bare.write_index(name).startswith(".ds-")
+        bare.refresh(name)
+        assert bare.count(name, {"term": {"event.id": "a"}}) == 1
+        assert bare.ours(check(bare.client))[name] == "same"
+    finally:
+        found = [one["name"] for one in bare.ask("GET", f"/_resolve/index/{name}*")["indices"]]
+        if found:
+            bare.ask("DELETE", f"/{name}")
+
+
+@newest
+def test_a_block_is_no_matter_of_credentials(bare: Place) -> None:
+    """Who set it has to take it back; or somebody has to free the disk."""
+    ensure(bare.client)
+    bare.ask("PUT", "/mllog-cards")
+    for block in ("read_only", "metadata"):
+        bare.ask("PUT", "/mllog-cards/_settings", {f"index.blocks.{block}": True})
+        try:
+            with pytest.raises(StoreError) as caught, explained(bare.name):
+                bare.client.indices.put_mapping(index="mllog-cards", properties={"more": {"type": "keyword"}})
+        finally:
+            bare.ask("PUT", "/mllog-cards/_settings", {f"index.blocks.{block}": None})
+        said = str(caught.value)
+        assert said.endswith(f"; remove index.blocks.{block} from mllog-cards")
+        assert "403" in said
+        assert "MLLOG_API_KEY" not in said
+        assert ";;" not in said
+    bare.ask("PUT", "/mllog-cards/_settings", {"index.blocks.read_only_allow_delete": True})
+    client = connect(bare.name, retries=0)
+    with pytest.raises(StoreError) as caught, explained(bare.name):
+        client.index(index="mllog-cards", document={})
+    client.close()
+    bare.ask("PUT", "/mllog-cards/_settings", {"index.blocks.read_only_allow_delete": None})
+    assert "; free disk on the node" in str(caught.value)
 
 
 @newest

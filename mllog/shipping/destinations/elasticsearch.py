@@ -5,6 +5,9 @@ backing index: after a rollover the same id would be taken again (elastic/elasti
 arrived already is first looked up by its ids in the whole data stream (refresh and search), where the role allows that;
 where it doesn't (403), the batch is sent all the same and counted as ``unasked``.
 
+Only data streams are written to (``require_data_stream``, since 8.13): where no template makes one, events wait, and
+don't make an index whose fields have the types of chance and which no later setup can turn into a data stream.
+
 Item by item it is decided whether an event is there, never will be, or waits, since something is wrong with the
 cluster, the data stream or the role and not with the event (:mod:`mllog.shipping.destinations.verdicts`).
 
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from mllog.elastic.blocks import block_remedy
 from mllog.elastic.cards import CARDS, VERSIONED, card_document
 from mllog.elastic.mappings import mapping
 from mllog.fields import TABLES
@@ -51,10 +55,18 @@ ORIGINAL_BYTES: Final = 2**20
 """So much of a dead letter is sent to Elasticsearch; the spool's folder has all of it."""
 
 _BULK: Final = (
-    "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,"
+    "/_bulk?require_data_stream=true&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,"
     "items.*.error.caused_by.type,items.*.error.caused_by.reason"
 )
+_UNKNOWN: Final = "request [/_bulk] contains unrecognized parameter"
+"""How a server before 8.13 begins: nothing is wrong with the events."""
 _REMEMBERED: Final = 10_000
+
+_REMEDIES: Final = {
+    "requires a data stream": "run mllog setup --elasticsearch URL there: it makes their templates, and they arrive",
+    "is not a data stream": "events came before the templates; mllog setup --check says what to do with that index",
+}
+"""By what the server says where an event isn't taken by a data stream."""
 
 
 class ElasticsearchDestination:
@@ -223,7 +235,8 @@ class ElasticsearchDestination:
         document = _object(answer.data)
         if answer.status == 400 and isinstance(document.get("error"), dict):
             # Its own words, not a proxy's: something in the body makes it refuse all of it.
-            if CLUSTER.intersection(types(document["error"])):
+            error = document["error"]
+            if CLUSTER.intersection(types(error)) or str(error.get("reason")).startswith(_UNKNOWN):
                 raise UnavailableError(f"Elasticsearch refuses a request: {self._reason(document)}", doubtful=False)
             raise TooLargeError(f"Elasticsearch refuses a request: {self._reason(document)}", 400)
         if answer.status != 200:
@@ -292,7 +305,9 @@ class ElasticsearchDestination:
             return f"status {item.get('status')}"
         cause = error.get("caused_by")
         parts = [error.get("type"), error.get("reason"), cause.get("reason") if isinstance(cause, dict) else None]
-        return self._client.scrub(": ".join(str(part) for part in parts if part))
+        text = self._client.scrub(": ".join(str(part) for part in parts if part))
+        remedy = next((remedy for said, remedy in _REMEDIES.items() if said in text), "") or block_remedy(text)
+        return f"{text.rstrip(';')}; {remedy}" if remedy else text
 
 
 def stamped(line: Line, ingested: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import processes, spools
+from support.scripted import scripted
 
 from mllog.shipping import Shipper, inspect, open_destination
 from mllog.shipping.pace import Pace
@@ -97,6 +98,19 @@ def index(*lies: Callable[[int], Any]) -> Iterator[Index]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_server_before_8_13_makes_no_dead_letters(tmp_path: Path) -> None:
+    """It knows no require_data_stream, which is no event's fault."""
+    reason = "request [/_bulk] contains unrecognized parameter: [require_data_stream]"
+    spools.spool(tmp_path, "a", spools.lines("a", 3))
+    answer = {"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 400}
+    with scripted(lambda _: (400, answer)) as server:
+        shipper = Shipper(tmp_path, open_destination(server.place("elasticsearch+http")), give_up=0.0)
+        shipper.run()
+    assert "unrecognized parameter" in str(shipper.problem)
+    (status,) = inspect(tmp_path)
+    assert (status.dead, status.pending_lines) == (0, 3)
 
 
 def items(count: int, status: int = 201) -> list[Any]:
