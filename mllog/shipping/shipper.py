@@ -244,6 +244,7 @@ class Shipper:
         if self.own is None:
             return processes(self.folder)
         mine = [self.own] if (self.folder / self.own).is_dir() else []
+        self._let_go()
         if time.monotonic() < self._others_at:
             return mine
         self._others_at = time.monotonic() + OTHERS_SECONDS
@@ -251,6 +252,13 @@ class Shipper:
         return mine + [
             name for name in everybody if name != self.own and not is_locked(self.folder / name / WRITER_LOCK)
         ]
+
+    def _let_go(self) -> None:
+        """Close what was taken of a process that had only begun, and has its writer's lock now: it ships by itself."""
+        for process in list(self._couriers.checkpoints):
+            courier = self._couriers.get(process)
+            if courier is not None and process != self.own and is_locked(self.folder / process / WRITER_LOCK):
+                self._couriers.close(courier)
 
     def _turn_or_trouble(self, process: str) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -16,12 +17,16 @@ from support import processes, receivers, spools
 from support.receivers import logstash
 
 from mllog.delivery import sinks
+from mllog.delivery.locks import WRITER_LOCK
 from mllog.delivery.room import needed_bytes
 from mllog.delivery.sinks import SpoolSink
 from mllog.environment import Manifest
 from mllog.logger import ModelLogger
 from mllog.places import parse
-from mllog.shipping import inspect, ownership
+from mllog.shipping import inspect, ownership, shipper
+from mllog.shipping.destinations import open_destination
+from mllog.shipping.limits import Limits
+from mllog.shipping.shipper import Shipper
 
 if TYPE_CHECKING:
     import pathlib
@@ -321,3 +326,24 @@ def test_a_removed_spool_that_can_not_be_made_again(
     assert re.search(r"can't be written again: .*(directory|exists)", caplog.text)
     assert log.close(timeout=2)
     assert log.status() == counts
+
+
+def test_a_folder_that_had_only_begun_is_let_go(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sibling that looked before a new logger had its lock took its folder; the logger's own thread must get it."""
+    spools.spool(tmp_path / "elsewhere", "new", spools.lines("new", 5), closed=False)
+    spool = tmp_path / "spool"
+    shutil.copytree(tmp_path / "elsewhere", spool)  # nobody holds the lock here
+    with logstash() as receiver:
+        sibling = Shipper(spool, open_destination(receiver.place()), delete=True, own="old", limits=Limits(lines=1))
+        monkeypatch.setattr(shipper, "TURN", 2)
+        sibling.round()
+        assert len(receiver.lines) == 2
+        with (spool / "new" / WRITER_LOCK).open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            monkeypatch.setattr(shipper, "OTHERS_SECONDS", 3600.0)
+            sibling.round()
+            own = Shipper(spool, open_destination(receiver.place()), delete=True, own="new")
+            own.round()
+            assert len(set(receiver.ids())) == 5
+            own.close()
+        sibling.close()
