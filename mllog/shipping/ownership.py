@@ -44,6 +44,12 @@ def check(spool: Path, destination: str | None) -> None:
     known = owner(spool)
     if known == destination:
         return
+    begun = known is None and any(numbers(spool / process) for process in processes(spool))
+    if begun:
+        # A sibling that began meanwhile said whose the spool is before it wrote its first segment.
+        known = owner(spool)
+        if known == destination:
+            return
     if known is not None:
         purpose = "keep its events there" if destination is None else f"ship to {destination}"
         raise PlaceError(
@@ -52,7 +58,7 @@ def check(spool: Path, destination: str | None) -> None:
             field="spool",
             value=str(spool),
         )
-    if any(numbers(spool / process) for process in processes(spool)):
+    if begun:
         raise PlaceError(
             f"{spool} holds events that nobody ships, and what goes to {destination} is deleted when it has "
             "arrived: give the spool a folder of its own (spool=...), and forward this one with mllog ship",

@@ -21,6 +21,7 @@ from mllog.delivery.locks import WRITER_LOCK
 from mllog.delivery.room import needed_bytes
 from mllog.delivery.sinks import SpoolSink
 from mllog.environment import Manifest
+from mllog.errors import PlaceError
 from mllog.logger import ModelLogger
 from mllog.places import parse
 from mllog.shipping import inspect, ownership, shipper
@@ -347,3 +348,19 @@ def test_a_folder_that_had_only_begun_is_let_go(tmp_path: pathlib.Path, monkeypa
             assert len(set(receiver.ids())) == 5
             own.close()
         sibling.close()
+
+
+def test_siblings_may_begin_at_the_same_moment(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that begins while another looks whose the spool is keeps nobody out; events that nobody ships do."""
+    spools.spool(tmp_path, "other", spools.lines("other", 1))
+    place = "logstash+http://127.0.0.1:9"
+    with pytest.raises(PlaceError, match="nobody ships"):
+        ownership.check(tmp_path, place)
+    look = ownership.processes
+
+    def meanwhile(spool: pathlib.Path) -> list[str]:
+        ownership.note(spool, place, None)
+        return look(spool)
+
+    monkeypatch.setattr(ownership, "processes", meanwhile)
+    ownership.check(tmp_path, place)
