@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from support.predictions import hostile_ruler
 from support.spools import moved
 
+from mllog.card import ModelCard
 from mllog.elastic.client import connect
 from mllog.elastic.setup import ensure
 from mllog.fields import KEYWORD_LENGTH
@@ -185,3 +187,15 @@ STANDS: dict[str, Callable[[Any, Path], Stand]] = {
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
     """Each store in turn."""
     return STANDS[request.param](request, tmp_path)
+
+
+@pytest.fixture
+def ruler() -> Ruler:
+    """The hostile one."""
+    return hostile_ruler()
+
+
+@pytest.fixture
+def card(ruler: Ruler) -> ModelCard:
+    """A card around it."""
+    return ModelCard("model", "1", ruler, task="classification")

@@ -35,7 +35,7 @@ def profiles(model: str, hours: int) -> list[WindowProfile]:
     return found
 
 
-def test_four_weeks_are_few_documents(newest: Any) -> None:
+def test_four_weeks_are_few_documents(newest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document a day, and one an hour of the day that isn't over."""
     store = ElasticsearchStore(newest.name, namespace=newest.namespace)
     ruler = streams.card_of("m").ruler
@@ -50,7 +50,7 @@ def test_four_weeks_are_few_documents(newest: Any) -> None:
         there[0] += sum(body is not None for body in found)
         return found
 
-    store.searcher.get = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(store.searcher, "get", counted)
     held = store.stored_profiles("m", ruler, streams.START, streams.START + (24 * DAYS + 5) * streams.HOUR)
     assert [profile.n for profile in held] == list(range(24 * DAYS + 5))
     assert there[0] == DAYS + 5
@@ -73,7 +73,7 @@ def test_a_large_day_is_read_by_hours(newest: Any, monkeypatch: pytest.MonkeyPat
         asked.append(len(options["docs"]))
         return mget(**options)
 
-    store.searcher.client.mget = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(store.searcher.client, "mget", counted)
     monkeypatch.setattr(searching, "FIRST", 2)
     monkeypatch.setattr(searching, "ANSWER_BYTES", 3_000)
     held = store.stored_profiles("m", ruler, streams.START, end)
@@ -93,7 +93,7 @@ def test_results_are_read_page_by_page(newest: Any, monkeypatch: pytest.MonkeyPa
     assert [finding["id"] for finding in store.findings("m")] == [finding["id"] for finding in findings]
 
 
-def test_a_state_whose_answer_was_lost_is_written(newest: Any) -> None:
+def test_a_state_whose_answer_was_lost_is_written(newest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sent again by the client it meets itself, and that is no conflict; another's is one."""
     store = ElasticsearchStore(newest.name, namespace=newest.namespace)
     index = store.searcher.client.index
@@ -102,7 +102,7 @@ def test_a_state_whose_answer_was_lost_is_written(newest: Any) -> None:
         index(**options)
         return index(**options)
 
-    store.searcher.client.index = twice  # type: ignore[method-assign]
+    monkeypatch.setattr(store.searcher.client, "index", twice)
     store.write_state("m", {"number": 1}, after=0)
     assert store.state("m")["number"] == 1
 
@@ -110,7 +110,7 @@ def test_a_state_whose_answer_was_lost_is_written(newest: Any) -> None:
         index(**{**options, "document": store.results.state("m", {"number": 2, "other": True})[2]})
         return index(**options)
 
-    store.searcher.client.index = overtaken  # type: ignore[method-assign]
+    monkeypatch.setattr(store.searcher.client, "index", overtaken)
     with pytest.raises(StaleStateError):
         store.write_state("m", {"number": 2}, after=1)
 

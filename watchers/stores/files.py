@@ -39,7 +39,17 @@ _RUNS: Final = 3000
 """Runs kept: two days of one a minute."""
 
 _TOLD: Final = 20_000
-_KEY: Final = "if($feature = '@label', label, coalesce(keyword[$feature], CAST(boolean[$feature] AS VARCHAR)))"
+
+
+def _category(name: str) -> str:
+    """SQL for an input as :func:`mllog.ruler.category_key` writes it; ``name`` is the parameter that holds its name."""
+    number = f"number[{name}]"
+    whole = f"{number} = trunc({number}) AND abs({number}) < 1e38"
+    text = f"CASE WHEN {whole} THEN CAST(CAST({number} AS HUGEINT) AS VARCHAR) ELSE CAST({number} AS VARCHAR) END"
+    return f"coalesce(keyword[{name}], CAST(boolean[{name}] AS VARCHAR), {text})"
+
+
+_KEY: Final = f"if($feature = '@label', label, {_category('$feature')})"
 
 
 class FilesStore:
@@ -187,9 +197,7 @@ class FilesStore:
         clauses = ["ts >= $start", "ts < $end", where]
         values: dict[str, Any] = {"start": naive(window.start), "end": naive(window.end)}
         for number, (field, value) in enumerate((segment or {}).items()):
-            clauses.append(
-                f"coalesce(keyword[$field{number}], CAST(boolean[$field{number}] AS VARCHAR)) = $value{number}"
-            )
+            clauses.append(f"{_category(f'$field{number}')} = $value{number}")
             values |= {f"field{number}": field, f"value{number}": value}
         if query.kind == "unseen" and query.values:
             clauses.append(f"list_contains($values, {_KEY})")
