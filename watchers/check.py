@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from watchers.finding import Finding
-from watchers.statistics.contrast import Array
+from watchers.statistics.rows import Array
 
 if TYPE_CHECKING:
     from watchers.view import View

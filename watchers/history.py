@@ -16,7 +16,7 @@ from scipy import sparse
 
 from mllog.card import ModelCard
 from watchers.profile import ALL, Segment, WindowProfile
-from watchers.statistics.contrast import Array, Index, Rows
+from watchers.statistics.rows import Array, Index, Rows
 
 Quarantine = Sequence[tuple[frozenset[str], dt.datetime, dt.datetime | None]]
 """Spans whose rows must not teach what is normal of some features: (features, from, until)."""

@@ -26,7 +26,8 @@ from watchers.history import Builder, Contrasts, History, Quarantine
 from watchers.judge import judge
 from watchers.profile import WindowProfile
 from watchers.statistics import MIN_EVENTS, Contrasted
-from watchers.statistics.contrast import Array, Index, residuals, strata_totals
+from watchers.statistics.contrast import residuals
+from watchers.statistics.rows import Array, Index, strata_totals
 from watchers.view import View
 
 NAME: Final = "training_skew"

@@ -28,7 +28,8 @@ from watchers.statistics import (
     spread_out,
     take,
 )
-from watchers.statistics.contrast import KNOWN_HOURS, Index, changed, joined, suspects
+from watchers.statistics.contrast import KNOWN_HOURS, suspects
+from watchers.statistics.rows import Index, changed, joined
 
 Watched = tuple[str, str | None, Segment | None]
 """A check, a feature, and the segment where it is only in one."""

@@ -14,8 +14,8 @@ from watchers.check import Tests
 from watchers.finding import Effect, Finding, Severity
 from watchers.history import Builder, Contrasts
 from watchers.statistics import MIN_EVENTS, Contrasted, rare_events, rate_low
-from watchers.statistics.contrast import Array
 from watchers.statistics.onset import RARE
+from watchers.statistics.rows import Array
 from watchers.view import View
 
 SEGMENT_KAPPA: Final = 1.5

@@ -3,10 +3,11 @@
 from watchers.statistics._table import Measure
 from watchers.statistics.classical import MEASURES, measure
 from watchers.statistics.concentration import concentrated
-from watchers.statistics.contrast import MIN_EVENTS, Contrasted, Rows, comparable, contrast, spread_out, take
+from watchers.statistics.contrast import MIN_EVENTS, Contrasted, comparable, contrast, spread_out
 from watchers.statistics.omnibus import omnibus
 from watchers.statistics.onset import onset
 from watchers.statistics.rare import rare_events, rate_low
+from watchers.statistics.rows import Rows, take
 
 __all__ = [
     "MEASURES",

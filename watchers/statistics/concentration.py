@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from watchers.statistics.contrast import Array, Index
+from watchers.statistics.rows import Array, Index
 
 MOST: Final = 0.75
 """A segment is named where it holds this share of all excess ..."""

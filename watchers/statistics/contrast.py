@@ -17,7 +17,6 @@ two halves of history is allowed to move once more.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -28,9 +27,7 @@ from scipy import sparse, special
 
 from watchers.statistics.envelope import envelope, margin, skewed_tail
 from watchers.statistics.natural import natural_variance
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.intp]
+from watchers.statistics.rows import Array, Index, Rows, strata_totals
 
 PRIOR: Final = 50.0
 """Weight, in events, of the pooled share in the expectation of a stratum."""
@@ -57,23 +54,6 @@ SUSPICIOUS: Final = 2.0
 
 COMMON: Final = 5
 """Events a window that make a contrast's variance comparable with others'."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Contrast sums by row; a row is one (window, stratum) cell, for hourly profiles one hour.
-
-    Attributes:
-        x: Weighted counts ``sum_k a_k x_k``, shape (rows, contrasts).
-        x2: ``sum_k a_k^2 x_k``, same shape; for indicators ``x`` itself, which saves a third of the work.
-        n: Denominators, same shape. A row with ``n == 0`` says nothing.
-        stratum: Stratum of each row, shape (rows,), small non-negative integers.
-    """
-
-    x: Array
-    x2: Array
-    n: Array
-    stratum: Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,22 +134,6 @@ def comparable(n: Array, past_n: Array) -> npt.NDArray[np.bool_]:
     usual = past_n.sum(axis=0) / max(len(past_n), 1)
     result: npt.NDArray[np.bool_] = past_n >= np.maximum(MIN_EVENTS / 2, THIN * np.minimum(n, usual))
     return result
-
-
-def strata_totals(rows: Rows, size: int) -> tuple[Array, Array, Array]:
-    """``x``, ``x2`` and ``n`` summed by stratum, each of shape (size, contrasts)."""
-    member = _members(rows.stratum.tobytes(), size)
-    x = member @ rows.x
-    return x, x if rows.x2 is rows.x else member @ rows.x2, member @ rows.n
-
-
-@functools.lru_cache(maxsize=16)
-def _members(stratum: bytes, size: int) -> sparse.csr_array:
-    """Which rows are of each stratum, shape (size, rows): the same for all contrasts of a window."""
-    strata = np.frombuffer(stratum, dtype=np.intp)
-    # Made in the format that it is used in: converting it would take longer than all else.
-    ends = np.concatenate([[0], np.cumsum(np.bincount(strata, minlength=size))])
-    return sparse.csr_array((np.ones(len(strata)), np.argsort(strata, kind="stable"), ends), shape=(size, len(strata)))
 
 
 def residuals(rows: Rows, totals: tuple[Array, Array, Array], *, leave_out: bool, inflation: float = 1.0) -> Residuals:
@@ -361,27 +325,6 @@ def _overdispersion(counts: Array, usable: npt.NDArray[np.bool_]) -> Array:
     spread = (usable * (counts - mean) ** 2).sum(axis=0) / np.maximum(many - 1, 1)
     result: Array = np.maximum(spread / np.maximum(mean, 1e-12), 1.0)
     return result
-
-
-def take(rows: Rows, columns: Index) -> Rows:
-    """The same rows with some of their contrasts."""
-    if len(columns) == rows.n.shape[1]:
-        return rows  # columns are in order, and none stands twice
-    return changed(rows, lambda part: part[:, columns])
-
-
-def changed(rows: Rows, change: Callable[[Array], Array]) -> Rows:
-    """The same rows, their tables changed; of indicators ``x2`` stays ``x``."""
-    x = change(rows.x)
-    return Rows(x, x if rows.x2 is rows.x else change(rows.x2), change(rows.n), rows.stratum)
-
-
-def joined(first: Rows, second: Rows) -> Rows:
-    """Rows below each other."""
-    x, n = np.concatenate([first.x, second.x]), np.concatenate([first.n, second.n])
-    indicators = first.x2 is first.x and second.x2 is second.x
-    x2 = x if indicators else np.concatenate([first.x2, second.x2])
-    return Rows(x, x2, n, np.concatenate([first.stratum, second.stratum]))
 
 
 def spread_out(part: Contrasted, columns: Index, width: int, n: Array) -> Contrasted:

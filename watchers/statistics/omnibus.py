@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from watchers.statistics.contrast import CONFIDENCE, Array, Contrasted, Index
+from watchers.statistics.contrast import CONFIDENCE, Contrasted
 from watchers.statistics.envelope import envelope
+from watchers.statistics.rows import Array, Index
 
 LEAST: Final = 1e-12
 

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from watchers.statistics.contrast import Array, Rows, residuals, strata_totals
+from watchers.statistics.contrast import residuals
+from watchers.statistics.rows import Array, Rows, strata_totals
 
 RARE: Final = 0.005
 """Below this expected rate the t approximation fails, and counts are judged as rare events."""
