@@ -17,6 +17,7 @@ from watchers import cli_runs, policy_arguments
 from watchers.exit_codes import FAILED, FINDINGS, FINE, USAGE
 from watchers.finding import Finding
 from watchers.times import moment_of as _time
+from watchers.times import shifted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -215,7 +216,7 @@ def _profile(args: argparse.Namespace) -> int:
     assert span is not None
     start = _time(args.start) if args.start is not None else span[0].replace(minute=0, second=0, microsecond=0)
     last = span[1].replace(minute=0, second=0, microsecond=0)
-    end = _time(args.end) if args.end is not None else last + dt.timedelta(hours=1)
+    end = _time(args.end) if args.end is not None else shifted(last, dt.timedelta(hours=1))
     if start >= end:
         raise ValueError(f"--from {start.isoformat()} isn't before --to {end.isoformat()}")
     ruler = cards[-1].ruler

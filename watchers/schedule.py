@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from mllog.card import ModelCard
@@ -81,7 +82,8 @@ def run(
                     known = [*store.cards(), *cards]  # somebody may have made one since
                 card = card_of(model, known, store)
                 others = [other for other in _newest(known) if other.model != model]
-                ModelRun(means, card, others, keeper).run()
+                # A copy, since what checks build of a card stays for as long as the card: not for the whole fleet's.
+                ModelRun(means, replace(card), others, keeper).run()
         except UnreachableError:
             raise
         except (LostLeaseError, StaleStateError):

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -32,6 +33,9 @@ DAY: Final = dt.timedelta(days=1)
 DAY_BYTES: Final = 2**20
 """Of a larger day the hours suffice: of one document of it a node's memory would hold several copies at once."""
 
+CARDS_PAGE: Final = 50
+"""So many cards are read at once: parsed they are ten times what they are as text."""
+
 _ADDED: Final = frozenset({"@timestamp", "data_stream"})
 """Keys of a finding's document that aren't the finding's."""
 
@@ -54,8 +58,11 @@ class Keeping:
     def _cards(self, query: Body) -> list[ModelCard]:
         self.searcher.refresh(CARDS)
         sort = [{"saved": {"order": "asc", "unmapped_type": "date"}}]
-        hits = self.searcher.pages(CARDS, query, sort, ["card"])
-        return [ModelCard.from_dict(hit["_source"]["card"]) for hit in hits]
+        hits = self.searcher.pages(CARDS, query, sort, ["card"], CARDS_PAGE)
+        rulers: dict[str, Ruler] = {}
+        cards = (ModelCard.from_dict(hit["_source"]["card"]) for hit in hits)
+        # Models that are alike, or were trained again, share one: its layout is most of a card's memory.
+        return [replace(card, ruler=rulers.setdefault(card.ruler.hash, card.ruler)) for card in cards]
 
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
         """Profiles written before, in order; those of another ruler are left aside."""
@@ -134,9 +141,18 @@ class Keeping:
         found = self._trainings.get(ruler.hash)
         if found is None:
             # Of this ruler alone: in a fleet each model has its own, and would read the cards of all others.
-            held = self._cards({"term": {"ml.card": ruler.hash}})
-            found = self._trainings[ruler.hash] = held[-1].totals if held else Counter()
+            found = self._newest_training(ruler.hash)
+            # One at a time, as models take turns: a fleet's would be kept to the end of the run.
+            self._trainings = {ruler.hash: found}
         return found
+
+    def _newest_training(self, ruler: str) -> Counter[CellKey]:
+        """Of the card of a ruler that was saved last; models that are alike share a ruler, and may be hundreds."""
+        self.searcher.refresh(CARDS)
+        sort = [{"saved": {"order": "desc", "unmapped_type": "date"}}]
+        body = {"query": {"term": {"ml.card": ruler}}, "sort": sort, "size": 1, "_source": ["card"]}
+        hits = self.searcher.search(CARDS, body)["hits"]["hits"]
+        return ModelCard.from_dict(hits[0]["_source"]["card"]).totals if hits else Counter()
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep findings (documents with an ``id``); writing one again replaces it."""

@@ -77,7 +77,7 @@ class Searcher:
         return list(answers)
 
     def pages(
-        self, index: str, query: Body, sort: Sequence[Body], source: Sequence[str] | bool = True
+        self, index: str, query: Body, sort: Sequence[Body], source: Sequence[str] | bool = True, size: int = PAGE
     ) -> Iterator[Body]:
         """Every document of a query, page by page, as they were at the first; for results, never for statistics.
 
@@ -86,6 +86,7 @@ class Searcher:
             query: What.
             sort: In which order.
             source: Which fields.
+            size: How many a page has; they are in memory at once.
 
         Raises:
             StoreError: a shard failed, or time ran out.
@@ -96,7 +97,7 @@ class Searcher:
         after: list[Any] | None = None
         try:
             while True:
-                body: Body = {"query": query, "sort": list(sort), "size": PAGE, "_source": source}
+                body: Body = {"query": query, "sort": list(sort), "size": size, "_source": source}
                 body |= {"pit": {"id": point, "keep_alive": "2m"}, "track_total_hits": False}
                 if after is not None:
                     body["search_after"] = after
@@ -108,7 +109,7 @@ class Searcher:
                 point = answer.get("pit_id", point)
                 hits = answer["hits"]["hits"]
                 yield from hits
-                if len(hits) < PAGE:
+                if len(hits) < size:
                     return
                 after = hits[-1]["sort"]
         finally:
