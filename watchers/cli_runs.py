@@ -8,7 +8,8 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from mllog.card import ModelCard
@@ -44,11 +45,23 @@ def declare(add: Add, place: Callable[[argparse.ArgumentParser], None]) -> None:
         _schedule,
     )
     place(schedule)
+    run.add_argument(
+        "--metrics", metavar="FILE", help="write figures for node_exporter's textfile collector there (name.prom)"
+    )
+    schedule.add_argument(
+        "--metrics", metavar="HOST:PORT", help="answer GET /metrics there, for Prometheus: 127.0.0.1:9464"
+    )
     schedule.add_argument(
         "--every", type=_seconds, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
     )
     for command in (run, schedule):
-        command.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+        command.add_argument(
+            "--card",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="a model's card, or a folder with cards in *.json (repeatable)",
+        )
         command.add_argument(
             "--notify",
             action="append",
@@ -80,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
 
     store = open_store(args.store)
     now = moment_of(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
-    cards = [ModelCard.load(path) for path in args.card]
+    cards = _cards(args.card)
     config = Config(notify=tuple(routes(args.notify)))
     # Told as of when to judge it says nothing of how late it is.
     clock = (lambda: now) if args.now is not None else (lambda: dt.datetime.now(dt.UTC))
@@ -92,6 +105,8 @@ def _run(args: argparse.Namespace) -> int:
             interval=None,
             config=config,
         )
+    if args.metrics:
+        _write_metrics(Path(args.metrics), store, report, config)
     if args.json:
         print(json.dumps(_document(report)))
     else:
@@ -99,6 +114,29 @@ def _run(args: argparse.Namespace) -> int:
     if report.problems:
         return FAILED
     return FINDINGS if report.findings else FINE
+
+
+def _cards(paths: Sequence[str]) -> list[ModelCard]:
+    """The cards in files, and in all ``*.json`` of folders."""
+    files = [file for path in map(Path, paths) for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    return [ModelCard.load(file) for file in files]
+
+
+def _write_metrics(file: Path, store: Any, report: Any, config: Config) -> None:
+    from watchers.metrics import Metrics  # noqa: PLC0415
+
+    metrics = Metrics(config)
+    metrics.resume(file)
+    metrics.ran(store, report)
+    metrics.write(file)
+
+
+def _serve_metrics(address: str, config: Config) -> Any:
+    from watchers.metrics import Metrics  # noqa: PLC0415
+
+    metrics = Metrics(config)
+    metrics.serve(address)
+    return metrics
 
 
 def _document(report: Any) -> dict[str, Any]:
@@ -142,6 +180,8 @@ def _schedule(args: argparse.Namespace) -> int:
     from watchers.stores import open_store  # noqa: PLC0415
 
     def done(store: Any, report: Any) -> None:
+        if metrics is not None:
+            metrics.ran(store, report)
         if args.json and (report.hours or report.reopened or report.problems):
             print(json.dumps(_document(report)), flush=True)
         elif report.hours or report.reopened:
@@ -152,16 +192,20 @@ def _schedule(args: argparse.Namespace) -> int:
                 print(f"problem: {problem}", file=sys.stderr, flush=True)
 
     def failed(why: str) -> None:
+        if metrics is not None:
+            metrics.failed()
         print(f"watchers schedule: {why}; tried again in {args.every:g} s", file=sys.stderr, flush=True)
 
+    config = Config(notify=tuple(routes(args.notify)))
+    metrics = _serve_metrics(args.metrics, config) if args.metrics else None
     open_store(args.store)  # a place that is none is a usage error, and not one to try again
     scheduler = Scheduler(
         lambda: open_store(args.store),
         every=dt.timedelta(seconds=args.every),
         done=done,
         failed=failed,
-        cards=[ModelCard.load(path) for path in args.card],
-        config=Config(notify=tuple(routes(args.notify))),
+        cards=_cards(args.card),
+        config=config,
         place=args.store,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -32,6 +32,7 @@ class RunReport:
         rejected: Lines that are no events, in the whole store.
         problems: What could not be done (a model without a card, a notification that failed).
         unjudged: Those of them for which hours of a model, or models, aren't judged.
+        seconds: How long it took, where it was watched.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -45,6 +46,7 @@ class RunReport:
     rejected: int = 0
     problems: list[str] = field(default_factory=list)
     unjudged: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     def fail(self, *problems: str) -> None:
         """Note problems for which something isn't judged."""

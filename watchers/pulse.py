@@ -88,7 +88,7 @@ def watched(
     at = clock()
     started = time.monotonic()
     report = run()
-    seconds = time.monotonic() - started
+    seconds = report.seconds = time.monotonic() - started
     expected = interval or HOUR
     lag = behind(report, clock(), config)
     overrun = seconds > expected.total_seconds()
