@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.errors import MllogError, PlaceError, StoreError
+from mllog.errors import MllogError, PlaceError, SettingError, StoreError
 from mllog.places import parse
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FINE: Final = 0
 USAGE: Final = 2
 FAILED: Final = 3
+
+_MOST_DAYS: Final = 63
+"""Of history before live traffic: it ends within the ten weeks after which flights repeat."""
+_NAP: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class DemoCommand:
             "--seed", type=int, default=0, help="another seed plants other faults on other days (default: 0)"
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
+        parser.add_argument(
+            "--live",
+            metavar="PLACE",
+            help="instead: log some weeks of flights up to now there, then each flight at its time, until a signal; "
+            "logstash+https://HOST:PORT, elasticsearch+https://HOST:PORT or a folder",
+        )
+        parser.add_argument(
+            "--days", type=int, metavar="N", help="--live: so many days before now (default: 42; 0: no traffic at all)"
+        )
 
     def run(self, args: argparse.Namespace) -> int:
         """Run the demonstration.
@@ -53,6 +67,8 @@ class DemoCommand:
             0 when every planted fault was found and named, 2 on wrong usage, 3 otherwise.
         """
         started = time.perf_counter()
+        if args.live is not None or args.days is not None:
+            return _live(args)
         try:
             place = _elasticsearch(args)
             events = _events_folder(args, None if place else args.store)
@@ -87,6 +103,60 @@ class DemoCommand:
         else:
             _print(done, found, rest, seconds, report, ZONE)
         return FINE if all(verdict.named for verdict in found) else FAILED
+
+
+def _live(args: argparse.Namespace) -> int:
+    """Traffic until a signal; 0 then."""
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        days = _days(args)
+        if not days:
+            print("mllog demo: --days 0: no traffic", file=sys.stderr)
+            while not stopped:
+                time.sleep(_NAP)
+            return FINE
+        from watchers.demo.drive import ZONE  # noqa: PLC0415 - pandas and scikit-learn take seconds
+        from watchers.demo.live import Traffic  # noqa: PLC0415
+        from watchers.progress import Steps  # noqa: PLC0415
+
+        with Steps(quiet=args.json, lines=True) as steps:
+            traffic = Traffic(args.live, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)
+            for fault in traffic.faults:
+                if not args.json and fault.end > traffic.progress.start:
+                    where = _where(fault.feature, fault.segment)
+                    since = f"{fault.start.astimezone(ZONE):%d %b %H:%M} to {fault.end.astimezone(ZONE):%d %b %H:%M}"
+                    print(f"planted: {fault.name} on {where}, {since} in New York", file=sys.stderr)
+            served = traffic.run()
+    except MllogError as error:
+        print(f"mllog demo: {error}", file=sys.stderr)
+        return FAILED if isinstance(error, StoreError) else USAGE
+    print(json.dumps({"events": served}) if args.json else f"{served:,} predictions logged")
+    return FINE
+
+
+def _days(args: argparse.Namespace) -> int:
+    """How much of the past is logged first.
+
+    Raises:
+        SettingError: It is none that can be.
+    """
+    if args.live is None:
+        raise SettingError("--days goes with --live PLACE", field="days", value=args.days)
+    if args.store:
+        raise SettingError("--store doesn't go with --live, which judges nothing", field="store", value=args.store)
+    days = 42 if args.days is None else int(args.days)
+    if not 0 <= days <= _MOST_DAYS:
+        raise SettingError(
+            f"--days {days} isn't from 0 to {_MOST_DAYS}: that is what there is of flights", field="days", value=days
+        )
+    return days
 
 
 def _elasticsearch(args: argparse.Namespace) -> str | None:

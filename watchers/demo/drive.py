@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-import mllog
 from mllog.card import ModelCard
-from mllog.environment import Manifest, current
 from mllog.errors import StoreError
 from mllog.stamps import moment
 from watchers.demo import faults as planted
 from watchers.demo.faults import Fault
 from watchers.demo.flights import FEATURES, load
 from watchers.demo.model import Models, score, train
-from watchers.demo.replay import Request, requests
+from watchers.demo.replay import requests
+from watchers.demo.service import Service
 from watchers.schedule import RunReport, run
 from watchers.stores import FilesStore, Store
 
@@ -32,25 +30,10 @@ VERSION: Final = "2013.01.28"
 ZONE: Final = ZoneInfo("America/New_York")
 TRAINING: Final = (dt.datetime(2013, 1, 1, tzinfo=ZONE), dt.datetime(2013, 1, 29, tzinfo=ZONE))
 SERVING: Final = (dt.datetime(2013, 1, 29, tzinfo=ZONE), dt.datetime(2013, 4, 15, tzinfo=ZONE))
-CHANGED_PACKAGE: Final = ("scikit-learn", "1.3.9")
-COST: Final = 0.0004
-"""USD a prediction."""
-
 SHIPPING: Final = "ship the events to Elasticsearch"
 
 Progress = Callable[[str, int, int], None]
 """Told of (what is done, steps done, steps to do)."""
-
-
-@dataclass(slots=True)
-class Clock:
-    """The logger's clock, set to the flight's time."""
-
-    now: int = 0
-
-    def __call__(self) -> int:
-        """Nanoseconds since 1970."""
-        return self.now
 
 
 @dataclass(slots=True)
@@ -178,102 +161,14 @@ def make_cards(training: pd.DataFrame, models: Models) -> list[ModelCard]:
     ]
 
 
-def environments() -> tuple[Manifest, Manifest]:
-    """This process's manifest, and the same with one package at another version."""
-    usual = current()
-    return usual, usual.replace(packages={**usual.packages, CHANGED_PACKAGE[0]: CHANGED_PACKAGE[1]})
-
-
 def replay(stream: pd.DataFrame, card: ModelCard, folder: Path, seed: int, tell: Progress) -> int:
     """Log the stream through :class:`mllog.ModelLogger`, labels when they are known; returns how many predictions."""
-    clock = Clock()
-    manifests = environments()
-    service: _Service | None = None
-    environment = -1
-    waiting: list[_Label] = []
+    service = Service(card, folder)
     total = len(stream)
     done = 0
     for done, request in enumerate(requests(stream, seed), 1):
-        clock.now = moment(request.time)
-        if request.environment != environment or service is None:
-            # Another environment is another process: the service was deployed anew.
-            if service is not None:
-                service.close()
-            environment = request.environment
-            service = _Service(_logger(card, folder, clock, manifests[environment]), waiting)
-        service.serve(request, clock.now)
+        service.serve(request)
         if done % 1000 == 0 or done == total:
             tell("log the predictions", done, total)
-    if service is not None:
-        service.labels_until(moment(SERVING[1]))
-        service.close()
+    service.close(moment(SERVING[1]))
     return done
-
-
-def _logger(card: ModelCard, folder: Path, clock: Clock, manifest: Manifest) -> mllog.ModelLogger:
-    # A replay is faster than any service: it waits for the writer instead of dropping.
-    return mllog.ModelLogger(
-        MODEL,
-        version=VERSION,
-        card=card,
-        sink=str(folder),
-        clock=clock,
-        environment=manifest,
-        service="demo",
-        overflow="block",
-    )
-
-
-_Label = tuple[int, str, str]
-"""Nanoseconds when it is known, prediction id, true class."""
-
-
-@dataclass(slots=True)
-class _Service:
-    """The service around the model: predictions, and once an hour what isn't a prediction."""
-
-    log: mllog.ModelLogger
-    waiting: list[_Label]
-    hour: dt.datetime | None = None
-    served: int = 0
-
-    def serve(self, request: Request, now: int) -> None:
-        """Answer one request; its label comes when the flight has arrived."""
-        hour = request.time.replace(minute=0, second=0, microsecond=0)
-        if hour != self.hour:
-            self._close_hour(now)
-            self.hour = hour
-        self.served += 1
-        output: dict[str, Any] = {"label": request.label, "score": request.score}
-        self.log.prediction(request.inputs, output, request.prediction_id, latency=request.latency_seconds)
-        if request.late is not None and request.label_time is not None:
-            known = moment(request.label_time)
-            heapq.heappush(self.waiting, (known, request.prediction_id, "late" if request.late else "on time"))
-
-    def close(self) -> None:
-        """Wait until everything is written, however busy the machine is.
-
-        Raises:
-            RuntimeError: events were lost; the demonstration would be of nothing.
-        """
-        self.log.close(timeout=None)
-        status = self.log.status()
-        if status.dropped or status.rejected or status.queued:
-            raise RuntimeError(f"the replay lost events: {status}")
-
-    def labels_until(self, now: int) -> int:
-        """Log the labels that are known by now; how many of the flights were on time."""
-        on_time = 0
-        while self.waiting and self.waiting[0][0] <= now:
-            known, flight, value = heapq.heappop(self.waiting)
-            self.log.label(flight, value, at=known)
-            on_time += value == "on time"
-        return on_time
-
-    def _close_hour(self, now: int) -> None:
-        """Labels that came, the step of the pipeline that made the inputs, a KPI and a cost."""
-        on_time = self.labels_until(now)
-        self.log.step("join weather and aircraft", rows_in=self.served, rows_out=self.served, at=now)
-        self.log.kpi("on-time arrivals", on_time, unit="flights", at=now)
-        self.log.cost("serving", COST * self.served, unit="USD", at=now)
-        self.served = 0
