@@ -1,0 +1,486 @@
+"""A model of the part of Logstash that our pipelines use, by which tests drive events through their parsed trees.
+
+It is no Logstash. It does what the documentation and the sources of Logstash 9.5 say of codecs, conditions, field
+references, ``mutate`` (in its fixed order of operations), ``truncate``, ``fingerprint`` and what the elasticsearch output
+makes of an event; docs/how-to/logstash.md says which of it was measured on a real one. What it doesn't know it refuses:
+an option or an operator that isn't modelled is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from support.pipelines import VARIABLE, Branch, Condition, Pipelines, Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ORIGINAL: Final = (
+    "event.overwrite(LogStash::Event.new('event' => { 'original' => "
+    "event.get('[@metadata][original]') || event.to_json }))"
+)
+"""The only Ruby there is; tests/logstash/test_jruby.py runs it."""
+
+ENVIRONMENT: Final = {"MLLOG_LOGSTASH_USER": "user", "MLLOG_LOGSTASH_PASSWORD": "password",
+                      "MLLOG_WRITER_USER": "writer", "MLLOG_WRITER_PASSWORD": "password"}  # fmt: skip
+NOW: Final = "2026-11-30T12:00:00.000123Z"
+
+_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
+_ABSENT: Final = object()
+
+
+@dataclass
+class Event:
+    """Fields, and ``@metadata``, which is never written anywhere."""
+
+    data: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], now: str = NOW) -> Event:
+        """As Logstash makes one of what a codec has read.
+
+        Raises:
+            TypeError: Where ``@metadata`` is no object: the codec has failed then.
+        """
+        data = deepcopy(dict(document))
+        data.setdefault("@version", "1")
+        metadata = data.pop("@metadata", {})
+        if not isinstance(metadata, dict):
+            raise TypeError("@metadata")
+        event = cls(data, metadata)
+        tags = data.get("tags")
+        if not (tags is None or isinstance(tags, str) or _texts(tags)):
+            data["_tags"], data["tags"] = [tags], ["_tagsparsefailure"]
+        given = data.get("@timestamp")
+        data["@timestamp"] = now if given is None else _time(given)
+        if data["@timestamp"] is None:
+            data["@timestamp"], data["_@timestamp"] = now, given
+            event.tag("_timestampparsefailure")
+        return event
+
+    def get(self, reference: str) -> Any:
+        found = self._find(_path(reference))
+        return None if found is _ABSENT else found
+
+    def includes(self, reference: str) -> bool:
+        return self._find(_path(reference)) is not _ABSENT
+
+    def set(self, reference: str, value: Any) -> None:
+        """Set a field.
+
+        Raises:
+            TypeError: Where a part of the way there is neither an object nor a list.
+        """
+        place, path = self._root(_path(reference))
+        for name in path[:-1]:
+            if isinstance(place, dict) and place.get(name) is None:
+                place[name] = {}
+            place = _child(place, name)
+            if not isinstance(place, dict | list):
+                raise TypeError(reference)
+        if isinstance(place, dict):  # a list has nothing by a name, and no error either
+            place[path[-1]] = value
+
+    def remove(self, reference: str) -> None:
+        path = _path(reference)
+        if path == ["@metadata"]:
+            self.metadata = {}
+        elif isinstance(parent := self._find(path[:-1]), dict):
+            parent.pop(path[-1], None)
+
+    def tag(self, name: str) -> None:
+        tags = self.data.get("tags") or []
+        tags = [tags] if isinstance(tags, str) else tags
+        self.data["tags"] = tags if name in tags else [*tags, name]
+
+    def sprintf(self, template: str, now: str = NOW) -> str:
+        """``%{...}`` put in; what isn't there stays as it is written."""
+
+        def value(match: re.Match[str]) -> str:
+            if match["time"]:
+                assert match["time"] == "TIME_NOW", match["time"]
+                return now
+            found = self.get(match["field"])
+            if found is None:
+                return match.group()
+            if isinstance(found, list):
+                return ",".join(map(str, found))
+            return to_json(found) if isinstance(found, dict) else _text(found)
+
+        return re.sub(r"%\{\{(?P<time>[^}]*)\}\}|%\{(?P<field>[^}]+)\}", value, template)
+
+    def _root(self, path: list[str]) -> tuple[Any, list[str]]:
+        return (self.metadata, path[1:]) if path[:1] == ["@metadata"] else (self.data, path)
+
+    def _find(self, path: list[str]) -> Any:
+        place, rest = self._root(path)
+        for name in rest:
+            place = _child(place, name)
+        return place
+
+
+@dataclass(frozen=True)
+class Write:
+    """What the elasticsearch output asks for.
+
+    Attributes:
+        by: ``id`` of the output.
+        parameters: Of the action: ``_index``, ``_id``, perhaps ``pipeline``, ``routing``, ``version``.
+        event: As the output had it.
+    """
+
+    by: str
+    action: str
+    parameters: dict[str, Any]
+    document: dict[str, Any]
+    event: Event
+
+    @property
+    def index(self) -> str:
+        return self.parameters["_index"]
+
+    @property
+    def id(self) -> str | None:
+        return self.parameters.get("_id")
+
+    def lines(self) -> bytes:
+        """For ``_bulk``."""
+        return b"%b\n%b\n" % (_bytes(to_json({self.action: self.parameters})), _bytes(to_json(self.document)))
+
+
+class Logstash:
+    """The pipelines of a folder.
+
+    Args:
+        pipelines: Their trees.
+        environment: Variables beside those that have no default.
+    """
+
+    def __init__(self, pipelines: Pipelines, **environment: str) -> None:
+        self.pipelines = pipelines
+        self._environment = ENVIRONMENT | environment
+
+    def http(self, body: bytes, content_type: str = "application/x-ndjson") -> list[Write]:
+        """What becomes of one request."""
+        options = self._options(self.pipelines.plugin("mllog_http"))
+        codec = options.get("additional_codecs", {"application/json": "json"}).get(
+            content_type.partition(";")[0], options.get("codec", "plain")
+        )
+        found = []
+        for event in decode(body, codec):
+            if options.get("ecs_compatibility", self._mode()) != "disabled":
+                event.set("[http][method]", "POST")
+                event.set("[url][path]", "/")
+                event.set("[user_agent][original]", "mllog")
+                default = ("[host][ip]", "[@metadata][input][http][request][headers]")
+            else:
+                default = ("host", "headers")
+            event.set(options.get("request_headers_target_field", default[1]), {"content_type": content_type})
+            event.set(options.get("remote_host_target_field", default[0]), "127.0.0.1")
+            found += self.run("mllog-events", event)
+        return found
+
+    def tcp(self, body: bytes) -> list[Write]:
+        """What becomes of lines that came by the tcp input."""
+        options = self._options(self.pipelines.plugin("mllog_tcp"))
+        found = []
+        for event in decode(body, options.get("codec", "line")):
+            if options.get("ecs_compatibility", self._mode()) == "disabled":
+                for name, value in (("host", "127.0.0.1"), ("port", 1)):
+                    if event.get(name) is None:
+                        event.set(name, value)
+            found += self.run("mllog-events", event)
+        return found
+
+    def file(self, body: bytes) -> list[Write]:
+        """What becomes of lines that came by the file input."""
+        options = self._options(self.pipelines.plugin("mllog_file"))
+        disabled = options.get("ecs_compatibility", self._mode()) == "disabled"
+        found = []
+        for line in body.splitlines():
+            for event in decode(line, options.get("codec", "plain")):
+                fields = ("host", "path") if disabled else ("[host][name]", "[log][file][path]")
+                for name, value in zip(fields, ("logstash", "/events/a/00000001.ndjson"), strict=True):
+                    if not event.includes(name):
+                        event.set(name, value)
+                found += self.run("mllog-events", event)
+        return found
+
+    def dead(self, write: Write, status: int, answer: str) -> list[Write]:
+        """What becomes of an event that Elasticsearch refused, by the dead-letter queue of the events."""
+        action = [write.action, write.parameters, write.document]
+        event = Event(deepcopy(write.event.data), deepcopy(write.event.metadata))
+        event.set(
+            "[@metadata][dead_letter_queue][reason]",
+            f"Could not index event to Elasticsearch. status: {status}, action: {action}, response: {answer}",
+        )
+        return self.run("mllog-deadletters", event)
+
+    def run(self, pipeline: str, event: Event) -> list[Write]:
+        """Filters and outputs of a pipeline, and of those that it sends to."""
+        self._filter(self.pipelines.filters(pipeline), event)
+        found = []
+        for plugin in _reached(self.pipelines.outputs(pipeline), event):
+            options = self._options(plugin)
+            if plugin.name == "pipeline":
+                for address in options["send_to"]:
+                    copy = Event(deepcopy(event.data), deepcopy(event.metadata))
+                    found += self.run(self._listening(address), copy)
+            else:
+                assert plugin.name == "elasticsearch", plugin.name
+                found.append(_write(plugin.id, options, event))
+        return found
+
+    def _listening(self, address: str) -> str:
+        (found,) = [
+            row["pipeline.id"] for row in self.pipelines.list for section in self.pipelines.of(row["pipeline.id"])
+            for plugin in section.plugins() if plugin.options.get("address") == address
+        ]  # fmt: skip
+        return found
+
+    def _mode(self) -> str:
+        return self.pipelines.settings.get("pipeline.ecs_compatibility", "v8")
+
+    def _filter(self, body: tuple[Plugin | Branch, ...], event: Event) -> None:
+        for plugin in _reached(body, event):
+            options = {name: value for name, value in self._options(plugin).items() if name != "id"}
+            try:
+                _FILTERS[plugin.name](event, options)
+            except TypeError:
+                event.tag("_mutate_error")
+                continue
+            _matched(event, options)
+            assert not options, f"{plugin.id}: not modelled: {options}"
+
+    def _options(self, plugin: Plugin) -> dict[str, Any]:
+        """With variables put in.
+
+        Raises:
+            KeyError: Where one is neither set nor has a default: Logstash doesn't start then.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            default = match["default"]
+            return self._environment[match["name"]] if default is None else self._environment.get(match["name"], default)
+
+        def put(found: Any) -> Any:
+            if isinstance(found, str):
+                return VARIABLE.sub(value, found)
+            if isinstance(found, dict):
+                return {name: put(part) for name, part in found.items()}
+            return [put(part) for part in found] if isinstance(found, list) else found
+
+        return {name: put(found) for name, found in plugin.options.items()}
+
+
+def decode(body: bytes, codec: str | Plugin) -> Iterator[Event]:
+    """The events that a codec reads in a body."""
+    name = codec if isinstance(codec, str) else codec.name
+    mode = "disabled" if isinstance(codec, str) else codec.options.get("ecs_compatibility", "disabled")
+    text = body.decode("utf-8", "replace")
+    if name not in {"json", "json_lines"}:
+        if text:
+            yield Event.of({"message": text})
+        return
+    for line in filter(None, text.split("\n")) if name == "json_lines" else [text]:
+        try:
+            # The json codec reads one value, and doesn't look at what follows.
+            document, _ = _DECODER.raw_decode(line.lstrip())
+            many = document if isinstance(document, list) else [document]
+            events = [Event.of(part) if isinstance(part, dict) else _refuse(part) for part in many]
+        except (ValueError, TypeError):
+            events = [Event.of({"message": line, "tags": ["_jsonparsefailure"]})]
+        if name == "json" and mode != "disabled" and len(events) == 1 and not events[0].includes("[event][original]"):
+            events[0].set("[event][original]", line)
+        yield from events
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def fulfilled(condition: Condition, event: Event) -> bool:
+    """Whether a condition holds."""
+    return (all if condition.joined == "and" else any)(_holds(term, event) for term in condition.terms)
+
+
+def _holds(term: tuple[Any, ...], event: Event) -> bool:
+    if len(term) == 1:
+        return _truthy(_operand(term[0], event))
+    if term[0] == "!":
+        return not _truthy(_operand(term[1], event))
+    left, operator, right = term
+    if operator in {"=~", "!~"}:
+        found = _operand(left, event)
+        return (isinstance(found, str) and regexp(right).search(found) is not None) == (operator == "=~")
+    if operator in {"==", "!="}:
+        one, other = _operand(left, event), _operand(right, event)
+        return (type(one) is type(other) and one == other) == (operator == "==")
+    assert operator == "in", term
+    assert not left.startswith("["), term
+    found = _operand(right, event)
+    return left in found if isinstance(found, str | list) else False
+
+
+def regexp(pattern: str) -> re.Pattern[str]:
+    """A pattern of Ruby's, as far as ours go: the whole text's end, and a dot that takes line feeds."""
+    return re.compile(pattern.replace(r"\z", r"\Z").replace("(?m)", "(?s)"), re.ASCII)
+
+
+def _operand(text: str, event: Event) -> Any:
+    return event.get(text) if text.startswith("[") else text
+
+
+def _truthy(value: Any) -> bool:
+    return value is not None and value is not False and value not in ("", "false")
+
+
+def _reached(body: tuple[Plugin | Branch, ...], event: Event) -> Iterator[Plugin]:
+    """The plugins on an event's way, each asked for when those before it have worked."""
+    for part in body:
+        if isinstance(part, Plugin):
+            yield part
+            continue
+        for condition, inner in part.arms:
+            if condition is None or fulfilled(condition, event):
+                yield from _reached(inner, event)
+                break
+
+
+def _mutate(event: Event, options: dict[str, Any]) -> None:
+    """In the order that the plugin has, whatever the file's."""
+    for name, value in options.pop("replace", {}).items():
+        event.set(name, event.sprintf(value))
+    parts = options.pop("gsub", [])
+    for name, pattern, replacement in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        if isinstance(value := event.get(name), str):
+            assert "\\" not in replacement, "references to groups aren't modelled"
+            event.set(name, regexp(pattern).sub(event.sprintf(replacement), value))
+    for name in options.pop("lowercase", []):
+        if isinstance(value := event.get(name), str):
+            event.set(name, "".join(letter.lower() for letter in value))
+    for source, target in options.pop("copy", {}).items():
+        if event.includes(source):
+            event.set(target, deepcopy(event.get(source)))
+
+
+def _truncate(event: Event, options: dict[str, Any]) -> None:
+    length = options.pop("length_bytes")
+    for name in options.pop("fields"):
+        if isinstance(value := event.get(name), str):
+            event.set(name, _bytes(value)[:length].decode("utf-8", "ignore"))
+
+
+def _fingerprint(event: Event, options: dict[str, Any]) -> None:
+    method, target = options.pop("method"), options.pop("target")
+    assert method in {"SHA256", "SHA1", "SHA512"}, method
+    for name in options.pop("source"):
+        if event.includes(name):
+            event.set(target, hashlib.new(method, _bytes(_text(event.get(name)))).hexdigest())
+
+
+def _ruby(event: Event, options: dict[str, Any]) -> None:
+    assert options.pop("code") == ORIGINAL, "Ruby that isn't modelled"
+    original = event.get("[@metadata][original]") or to_json(event.data)
+    event.data = Event.of({"event": {"original": original}}).data
+
+
+def _matched(event: Event, options: dict[str, Any]) -> None:
+    """What every filter does once it has worked: fields are added before others are removed."""
+    for name, template in options.pop("add_field", {}).items():
+        value = event.sprintf(template)
+        there = event.get(name)
+        if event.includes(name):
+            value = [*there, value] if isinstance(there, list) else [there, value]
+        event.set(name, value)
+    for name in options.pop("remove_field", []):
+        event.remove(name)
+
+
+_FILTERS: Final = {"mutate": _mutate, "truncate": _truncate, "fingerprint": _fingerprint, "ruby": _ruby}
+
+
+def _write(by: str, options: dict[str, Any], event: Event) -> Write:
+    """As ``common_event_params`` of the elasticsearch output: what an option doesn't say, ``@metadata`` may."""
+    assert options.get("data_stream") == "false", "only data_stream => false is modelled"
+    control = event.get("[@metadata][_ingest_document]")
+    control = control if isinstance(control, dict) else {}
+    parameters: dict[str, Any] = {"_index": event.sprintf(options["index"])}
+    wanted = event.sprintf(options["document_id"]) if "document_id" in options else control.get("id")
+    pipeline = event.get("[@metadata][target_ingest_pipeline]")
+    others = {
+        "_id": wanted,
+        "routing": event.sprintf(options["routing"]) if "routing" in options else control.get("routing"),
+        "pipeline": event.sprintf(options["pipeline"]) if "pipeline" in options else control.get("pipeline") or pipeline,
+        "version": control.get("version"),
+        "version_type": control.get("version_type"),
+    }
+    parameters |= {name: value for name, value in others.items() if value is not None}
+    action = event.sprintf(options.get("action", "index"))
+    return Write(by, action, parameters, deepcopy(event.data), event)
+
+
+def _child(place: Any, name: str) -> Any:
+    if isinstance(place, list) and re.fullmatch(r"-?\d+", name) and -len(place) <= int(name) < len(place):
+        return place[int(name)]
+    return place.get(name, _ABSENT) if isinstance(place, dict) else _ABSENT
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _path(reference: str) -> list[str]:
+    parts = re.findall(r"\[([^\[\]]+)\]", reference) if reference.startswith("[") else [reference]
+    assert parts, reference
+    return parts
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _time(value: Any) -> str | None:
+    """An instant as Logstash writes it: UTC, with 3, 6 or 9 digits; ``None`` where it reads none."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, clock, fraction, zone = match.groups()
+    zone = "Z" if zone is None else zone
+    try:
+        moment = dt.datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}").astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
+    digits = (fraction or "").ljust(9, "0")
+    while len(digits) > 3 and digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{moment.replace(tzinfo=None).isoformat()}.{digits}Z"
+
+
+def _refuse(part: object) -> Event:
+    raise TypeError(part)
+
+
+def _constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _decimal(text: str) -> float | str:
+    value = float(text)
+    return value if abs(value) != float("inf") else "-Infinity" if value < 0 else "Infinity"
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_constant, parse_float=_decimal)
