@@ -162,7 +162,8 @@ class Encoder:
     def _new_frame(self, record: Record) -> Frame:
         """What all events of one kind have in common."""
         constants = self._constants
-        name = dataset(record.kind, constants.model)
+        # By the name as it is written, by which readers look for the stream.
+        name = dataset(record.kind, values.strict(constants.model))
         model = {"name": constants.model, "version": constants.version, "role": constants.role}
         if constants.artifact_hash:
             model["artifact_hash"] = constants.artifact_hash
