@@ -8,6 +8,7 @@ an option or an operator that isn't modelled is an error, never ignored.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -211,7 +212,8 @@ class Logstash:
                 fields = ("host", "path") if disabled else ("[host][name]", "[log][file][path]")
                 for name, value in zip(fields, ("logstash", "/events/a/00000001.ndjson"), strict=True):
                     if not event.includes(name):
-                        event.set(name, value)
+                        with contextlib.suppress(TypeError):
+                            event.set(name, value)
                 found += self.run("mllog-events", event)
         return found
 
