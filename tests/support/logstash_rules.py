@@ -217,6 +217,15 @@ def copies_are_guarded(pipelines: Pipelines) -> None:
             assert ours or (name, "=~") in terms, f"{plugin.id}: {source}"
 
 
+@rule("lower case is made of ASCII only: JRuby makes nothing of some longer texts")
+def lower_case_is_of_ascii(pipelines: Pipelines) -> None:
+    found = [plugin.options for plugin in pipelines.plugins() if "lowercase" in plugin.options]
+    assert len(found) == 1
+    for options in found:
+        assert set(options) == {"id", "gsub", "lowercase"}
+        assert options["gsub"][-3:] == [*options["lowercase"], "[^A-Za-z0-9_.]", "_"]
+
+
 @rule("secrets come from the keystore or the environment, and have no default")
 def secrets_are_outside(pipelines: Pipelines) -> None:
     for plugin in pipelines.plugins():
