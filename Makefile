@@ -42,7 +42,7 @@ demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, whi
 
 # Two halves side by side: what the logger's road needs waits a lot, what judges computes a lot. Whatever isn't named
 # here is in the second half.
-ROAD := tests/unit/mllog tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz
+ROAD := tests/unit/mllog tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz tests/logstash
 
 test: $(VENV)/.test chromium maven  ## the whole suite
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-road test-judging
@@ -66,7 +66,7 @@ chromium:  # the report is looked at in a real browser; installing it needs root
 	echo "no chromium found: the tests in tests/browser will fail until it is installed"
 
 .PHONY: maven
-maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTICSEARCH names one; needs a JDK 21+ beside it
+maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTICSEARCH names one, and JRuby; needs a JDK 21+ beside it
 	@[ -n "$$MLLOG_TEST_ELASTICSEARCH" ] || command -v mvn >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq maven >/dev/null && \
 	  { apt-get install -y -qq openjdk-21-jre-headless >/dev/null 2>&1 || apt-get install -y -qq openjdk-25-jre-headless >/dev/null 2>&1 || true; }; } || \

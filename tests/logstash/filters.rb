@@ -24,12 +24,11 @@ names = given["names"].map do |name|
   short == name ? short : "#{short}_#{cut(Digest::SHA256.hexdigest(name), given["hash"])}"
 end
 
-odd = {}
-(0..0x10ffff).each do |code|
-  next if code >= 0xd800 && code <= 0xdfff
-  made = written.([code].pack("U"))
-  odd[code] = made if made != "_"
-end
+# Every code point but a dot, which keeps them apart.
+codes = [*0..0x10ffff] - [*0xd800..0xdfff] - [0x2e]
+made = written.(codes.pack("U*").chars.join(".")).split(".", -1)
+raise "#{made.length} of #{codes.length}" if made.length != codes.length
+odd = codes.zip(made).reject { |_, text| text == "_" }.to_h
 
 module LogStash
   class Event
