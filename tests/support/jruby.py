@@ -34,7 +34,7 @@ def jar() -> pathlib.Path:
         if not path.exists() and maven is not None:
             subprocess.run(
                 [maven, "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={ARTEFACT}", f"-DoutputDirectory={cache}"],
-                check=False, cwd=cache, stdout=subprocess.DEVNULL,
+                check=False, cwd=cache, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
     if not path.exists():
         raise NoNodeError(f"no JRuby for tests: install Maven, which fetches {ARTEFACT} from Maven Central")
