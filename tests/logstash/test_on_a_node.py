@@ -67,17 +67,21 @@ def test_both_ways_lead_to_the_same_documents(place: Place, tmp_path: pathlib.Pa
 
 @NODES
 def test_hostile_events_reach_nothing_but_their_stream(place: Place) -> None:
-    """They ask for another index, id, pipeline, version and routing, and are documents like all others."""
+    """They ask for another index, id, pipeline, version and routing, and are documents like all others, or dead letters."""
     before = place.names()
     writes = []
     for k, document in enumerate(HOSTILE):
         own = {**document, "event": {**document["event"], "id": f"h-{k}"}}
         writes += place.pipelines.http(line(own))
-    assert [item["status"] for item in place.write(writes)] == [201] * len(HOSTILE)
-    stream = f"logs-mllog.prediction.m-{place.namespace}"
+    items = place.write(writes)
+    refused = {k for k, document in enumerate(HOSTILE) if "_id" in document or isinstance(document.get("message"), dict)}
+    assert [item["status"] for item in items] == [400 if k in refused else 201 for k in range(len(HOSTILE))]
+    letters = [letter for k in refused for letter in place.pipelines.dead(writes[k], 400, json.dumps(items[k]))]
+    assert [item["status"] for item in place.write(letters)] == [201] * len(refused)
     made = {name for name in place.names() - before if not name.startswith(".ds-logs-mllog.")}
-    assert made == {stream}
-    assert set(place.documents()) == {("mllog.prediction.m", f"h-{k}") for k in range(len(HOSTILE))}
+    assert made == {f"logs-mllog.{kind}-{place.namespace}" for kind in ("prediction.m", "deadletter")}
+    wanted = {("mllog.deadletter" if k in refused else "mllog.prediction.m", f"h-{k}") for k in range(len(HOSTILE))}
+    assert set(place.documents()) == wanted
 
 
 @NODES
