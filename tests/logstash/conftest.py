@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -67,7 +66,3 @@ def place(elasticsearch_nodes: Callable[[str], Node], request: pytest.FixtureReq
     found = Place(elasticsearch_nodes(getattr(request, "param", "9.5.2")))
     ensure(connect(found.name))
     return found
-
-
-def shown(document: Any) -> str:
-    return json.dumps(document, sort_keys=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from support import jruby, pipelines
-from support.logstash import ORIGINAL, regexp, to_json
+from support.logstash import ORIGINAL, regexp
+from support.logstash_events import to_json
 
 from mllog.events import dataset
 

@@ -6,7 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from support.logstash import NOW, Logstash, to_json
+from support.logstash import Logstash
+from support.logstash_events import NOW, to_json
 from support.logstash_rules import rule
 
 from mllog.events import dataset
