@@ -9,17 +9,18 @@ an option or an operator that isn't modelled is an error, never ignored.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import re
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from support.logstash_events import Event, decode, text_of, to_json, utf8
+from support.logstash_events import Event, decode, to_json, utf8
 from support.pipelines import VARIABLE, Branch, Condition, Pipelines, Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ORIGINAL: Final = (
     "event.overwrite(LogStash::Event.new('event' => { 'original' => "
@@ -159,10 +160,10 @@ class Logstash:
             options = {name: value for name, value in self._options(plugin).items() if name != "id"}
             try:
                 _FILTERS[plugin.name](event, options)
+                _matched(event, options)
             except TypeError:
                 event.tag("_mutate_error")
                 continue
-            _matched(event, options)
             assert not options, f"{plugin.id}: not modelled: {options}"
 
     def _options(self, plugin: Plugin) -> dict[str, Any]:
@@ -240,22 +241,28 @@ def _mutate(event: Event, options: dict[str, Any]) -> None:
         event.set(name, event.sprintf(value))
     parts = options.pop("gsub", [])
     for name, pattern, replacement in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        if isinstance(value := event.get(name), str):
-            assert "\\" not in replacement, "references to groups aren't modelled"
-            event.set(name, regexp(pattern).sub(event.sprintf(replacement), value))
+        assert "\\" not in replacement, "references to groups aren't modelled"
+        _change(event, name, functools.partial(regexp(pattern).sub, event.sprintf(replacement)))
     for name in options.pop("lowercase", []):
-        if isinstance(value := event.get(name), str):
-            event.set(name, "".join(letter.lower() for letter in value))
+        _change(event, name, lambda text: "".join(letter.lower() for letter in text))
     for source, target in options.pop("copy", {}).items():
-        if event.includes(source):
-            event.set(target, deepcopy(event.get(source)))
+        if (value := event.get(source)) is not None:
+            event.set(target, deepcopy(value))
 
 
 def _truncate(event: Event, options: dict[str, Any]) -> None:
     length = options.pop("length_bytes")
     for name in options.pop("fields"):
-        if isinstance(value := event.get(name), str):
-            event.set(name, utf8(value)[:length].decode("utf-8", "ignore"))
+        _change(event, name, lambda text: utf8(text)[:length].decode("utf-8", "ignore"))
+
+
+def _change(event: Event, name: str, change: Callable[[str], str]) -> None:
+    """Change a text, or each text of a list; anything else stays."""
+    value = event.get(name)
+    if isinstance(value, str):
+        event.set(name, change(value))
+    elif isinstance(value, list):
+        event.set(name, [change(part) if isinstance(part, str) else part for part in value])
 
 
 def _fingerprint(event: Event, options: dict[str, Any]) -> None:
@@ -263,7 +270,9 @@ def _fingerprint(event: Event, options: dict[str, Any]) -> None:
     assert method in {"SHA256", "SHA1", "SHA512"}, method
     for name in options.pop("source"):
         if event.includes(name):
-            event.set(target, hashlib.new(method, utf8(text_of(event.get(name)))).hexdigest())
+            value = event.get(name)
+            assert isinstance(value, str), "only a text's fingerprint is modelled"
+            event.set(target, hashlib.new(method, utf8(value)).hexdigest())
 
 
 def _ruby(event: Event, options: dict[str, Any]) -> None:

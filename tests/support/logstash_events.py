@@ -70,7 +70,10 @@ class Event:
         for name in path[:-1]:
             if isinstance(place, dict) and place.get(name) is None:
                 place[name] = {}
+            listed = isinstance(place, list)
             place = _child(place, name)
+            if listed and (place is _ABSENT or place is None):
+                return  # what isn't in a list is set beside it
             if not isinstance(place, dict | list):
                 raise TypeError(reference)
         if isinstance(place, dict):  # a list has nothing by a name, and no error either
