@@ -156,7 +156,7 @@ class ModelLogger(FactLogger):
         latency: float | None = None,
         time: Any = None,
         labels: Mapping[str, Any] | None = None,
-        outcome: Outcome = "success",
+        outcome: Outcome | None = None,
         error: BaseException | None = None,
         message: str | None = None,
         user: str | None = None,
@@ -173,7 +173,8 @@ class ModelLogger(FactLogger):
             latency: Seconds.
             time: When it happened, where that isn't now: nanoseconds, a ``datetime`` or ISO 8601 text.
             labels: The caller's own keys.
-            outcome: ``success``, ``failure`` or ``unknown``.
+            outcome: ``success``, ``failure`` or ``unknown``; by default ``failure`` where there is an error, else
+                ``success``.
             error: The exception that the model raised.
             message: Log message, where a logging framework is the front door.
             user: Who asked.
@@ -353,7 +354,7 @@ class ModelLogger(FactLogger):
         latency: Any = None,
         time: Any = None,
         labels: Mapping[str, Any] | None = None,
-        outcome: Any = "success",
+        outcome: Any = None,
         error: BaseException | None = None,
         message: str | None = None,
         user: Any = None,
@@ -371,7 +372,10 @@ class ModelLogger(FactLogger):
             record.duration = self._engine.nanoseconds(latency)
             if record.duration is None:
                 record.mark_replaced("@latency")
-        if type(outcome) is not str or outcome != "success":
+        if outcome is None:
+            if error is not None:
+                record.outcome = "failure"
+        elif type(outcome) is not str or outcome != "success":
             told.add_outcome(record, outcome)
         if id is not None:
             # Looked at right here: an ordinary id shouldn't cost two calls.

@@ -512,3 +512,16 @@ def test_an_integer_that_python_refuses_to_write(card: str | None) -> None:
     (event,) = captured.predictions()
     assert event["ml"]["replaced"] == ["z"]
     assert captured.log.status().rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({}, "success"), ({"error": KeyError("x")}, "failure"), ({"error": KeyError("x"), "outcome": "success"}, "success"),
+     ({"error": KeyError("x"), "outcome": "unknown"}, "unknown"), ({"outcome": "failure"}, "failure")],
+)  # fmt: skip
+def test_an_error_is_a_failure_where_nobody_says_otherwise(given, said):
+    """A prediction that failed counts among the failures without a word about the outcome."""
+    with capture_events("shop", version="1") as captured:
+        captured.log.prediction({"amount": 1}, None, **given)
+    (event,) = captured.predictions()
+    assert event["event"]["outcome"] == said
