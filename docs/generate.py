@@ -32,7 +32,8 @@ whole, when their last moment is older than the retention. Names and fields: [ev
 """
 
 ELASTIC_ROLES = """\
-No command makes roles. Each is the body of `PUT /_security/role/<name>`; privileges are those of a Basic licence.
+`mllog setup` makes these roles; each is the body of `PUT /_security/role/<name>`, and privileges are those of a Basic
+licence. [Who needs which](../how-to/security.md), and what each was let do on a real server.
 """
 
 CHECKS_INTRODUCTION = """\

@@ -35,8 +35,9 @@ _URLS: Final = tuple(f"{kind}{scheme}://" for kind in ("", "elasticsearch+") for
 _EPILOG: Final = """\
 example: mllog setup --elasticsearch https://elastic.example:9200 --raw 90d
 
-Puts templates, their lifecycle and new fields there; a second time it changes nothing, and it never deletes anything,
-but for --expire --delete. Your own settings belong into the component template mllog@custom, which it never writes.
+Puts templates, their lifecycle, new fields and roles there; a second time it changes nothing, and it never deletes
+anything, but for --expire --delete. Your own settings belong into the component template mllog@custom, which it never
+writes. --user mllog_writer makes that user, with the role of its name and the password in MLLOG_WRITER_PASSWORD.
 Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD,
 MLLOG_CA_CERTS, ...
 
@@ -48,7 +49,7 @@ class Setup:
     """The command, as ``mllog`` finds it by its entry point."""
 
     name = "setup"
-    help = "put templates, lifecycle and new fields into Elasticsearch; idempotent"
+    help = "put templates, lifecycle, new fields and roles into Elasticsearch; idempotent"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
@@ -64,6 +65,14 @@ class Setup:
             help="name the months that are older than their retention; for servers without lifecycle management",
         )
         parser.add_argument("--delete", action="store_true", help="with --expire: delete them")
+        parser.add_argument(
+            "--user",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="let there be a user of a role's name, its password in NAME_PASSWORD, in upper case (repeatable); of "
+            "the server's own users, such as kibana_system, only the password is set",
+        )
         for keep, (default, meaning) in CLASSES.items():
             parser.add_argument(
                 f"--{keep}",
@@ -81,10 +90,14 @@ class Setup:
         }
         if args.delete and not args.expire:
             raise SettingError("--delete goes with --expire: nothing else is ever deleted", field="delete", value=True)
-        from mllog.elastic.client import connect, explained  # noqa: PLC0415 - the extra, and a slow import
+        if args.user and args.expire:
+            raise SettingError("--user doesn't go with --expire, which makes no users", field="user", value=args.user)
+        from mllog.elastic.accounts import accounts, passwords  # noqa: PLC0415 - the extra, and a slow import
+        from mllog.elastic.client import connect, explained  # noqa: PLC0415 - the same
         from mllog.elastic.expiry import expire  # noqa: PLC0415 - the same
         from mllog.elastic.setup import check, ensure  # noqa: PLC0415 - the same
 
+        users = passwords(args.user)
         try:
             with explained(place):
                 client = connect(place)
@@ -92,6 +105,8 @@ class Setup:
                     kept, found = expire(client, keep, delete=args.delete)
                     return _print_expired(kept, found, delete=args.delete, as_json=args.json)
                 report = (check if args.check else ensure)(client, keep)
+                if not report.newer:
+                    report.items += accounts(place, users, change=not args.check)
         except StoreError as error:
             # Not wrong usage: the same command may succeed a minute later.
             print(f"mllog setup: {error}", file=sys.stderr)

@@ -22,7 +22,7 @@ STATES: Final[dict[State, str]] = {
     "changed": "was different, and is as it should be now",
     "rolled over": "what is written from now on goes into a new backing index; the old ones stay and are searched too",
     "left": "is not as it should be, and can't be changed as it is",
-    "skipped": "the server doesn't have it, or it isn't mllog's to change",
+    "skipped": "the server doesn't have it, or it isn't mllog's, or this user's, to change",
     "newer": "a newer mllog put it there",
 }
 DIFFERING: Final[frozenset[State]] = frozenset({"missing", "different", "left", "newer"})
@@ -34,8 +34,8 @@ class Item:
     """One thing.
 
     Attributes:
-        kind: ``component template``, ``index template``, ``lifecycle policy``, ``data stream``, ``index`` or, of what
-            the server lacks, ``feature``.
+        kind: ``component template``, ``index template``, ``lifecycle policy``, ``data stream``, ``index``, ``role``,
+            ``user`` or, of what the server lacks, ``feature``.
         name: Its name there.
         state: See :data:`STATES`.
         detail: One sentence more, where there is something to say.

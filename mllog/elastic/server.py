@@ -52,10 +52,15 @@ class Server:
         except elasticsearch.NotFoundError:
             return None
         except elasticsearch.ApiError as error:
-            # 410: a serverless project, which says so.
-            if error.meta.status in {405, 410} or any(text in str(error.body) for text in _LACKING):
+            if lacks(error.meta.status, str(error.body)):
                 raise LackingError(path) from error
             raise
+
+
+def lacks(status: int, text: str) -> bool:
+    """Whether an answer says that the server doesn't have a call."""
+    # 410: a serverless project, which says so.
+    return status in {405, 410} or any(said in text for said in _LACKING)
 
 
 def quoted(*names: str) -> str:

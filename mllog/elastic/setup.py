@@ -1,12 +1,14 @@
 """Puts into Elasticsearch what mllog needs there, or says what is missing; a second time it changes nothing.
 
 In this order: lifecycle policies, component templates, index templates (the next may name the one before), then what is
-there already. Nothing is ever deleted, and what a newer mllog has put there is left alone.
+there already, then roles. Nothing is ever deleted, and what a newer mllog has put there is left alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+
+import elasticsearch
 
 from mllog.elastic import lifecycle, templates
 from mllog.elastic.comparing import difference, normal
@@ -14,6 +16,7 @@ from mllog.elastic.existing import Updating, effective
 from mllog.elastic.indices import EVENTS, INDICES, row_of
 from mllog.elastic.report import Item, Report
 from mllog.elastic.retention import DEFAULTS
+from mllog.elastic.roles import ROLES
 from mllog.elastic.server import LackingError, Server, quoted
 
 if TYPE_CHECKING:
@@ -26,7 +29,18 @@ if TYPE_CHECKING:
 _COMPONENT: Final = "component template"
 _TEMPLATE: Final = "index template"
 _POLICY: Final = "lifecycle policy"
-_PATHS: Final = {_COMPONENT: "_component_template", _TEMPLATE: "_index_template", _POLICY: "_ilm/policy"}
+_ROLE: Final = "role"
+_PATHS: Final = {
+    _COMPONENT: "_component_template",
+    _TEMPLATE: "_index_template",
+    _POLICY: "_ilm/policy",
+    _ROLE: "_security/role",
+}
+_OPEN: Final = "security is off there (xpack.security.enabled): whoever reaches the server may do everything"
+_FORBIDDEN: Final = (
+    "this user may not manage roles (privilege manage_security): they are as somebody left them; run mllog setup once "
+    "as one who may, such as elastic"
+)
 
 
 def ensure(client: Elasticsearch, keep: Mapping[Class, int] | None = None) -> Report:
@@ -56,6 +70,7 @@ class _Setup:
             _COMPONENT: _named(server, _PATHS[_COMPONENT], "component_template"),
             _TEMPLATE: _named(server, _PATHS[_TEMPLATE], "index_template"),
         }
+        self._roleless = self._roles_there()
         self._before = kept(self._there[_TEMPLATE])
         self._keep: dict[Class, int] = {**DEFAULTS, **self._before, **keep}
 
@@ -79,12 +94,13 @@ class _Setup:
         wanted = {name: effective(body, components, custom) for name, body in indices.items()}
         report.items += Updating(self._server, wanted, change=self._change).items()
         report.items += self._retention()
+        report.items += self._roles()
         return report
 
     def _newer(self) -> Iterator[Item]:
         for kind, found in self._there.items():
             for name, body in found.items():
-                schema = body.get("_meta", {}).get("schema")
+                schema = body.get("metadata" if kind == _ROLE else "_meta", {}).get("schema")
                 if isinstance(schema, int) and schema > templates.SCHEMA:
                     detail = f"schema {schema}, this mllog's is {templates.SCHEMA}: install the newer mllog here"
                     yield Item(kind, name, "newer", detail)
@@ -104,6 +120,26 @@ class _Setup:
                 "themselves: run mllog setup --expire --delete daily",
             )
         return None
+
+    def _roles_there(self) -> Item | None:
+        """Look for our roles; what to say where they can't be looked at."""
+        try:
+            answer = self._server.ask("GET", f"/{_PATHS[_ROLE]}/{quoted(*(role.name for role in ROLES))}") or {}
+        except LackingError:
+            return Item("feature", "roles", "skipped", _OPEN)
+        except elasticsearch.AuthorizationException:
+            return Item("feature", "roles", "skipped", _FORBIDDEN)
+        self._there[_ROLE] = {name: role_as_put(body) for name, body in answer.items()}
+        return None
+
+    def _roles(self) -> Iterator[Item]:
+        if self._roleless is not None:
+            yield self._roleless
+            return
+        try:
+            yield from self._put(_ROLE, {role.name: {**role.body(), "metadata": templates.meta()} for role in ROLES})
+        except elasticsearch.AuthorizationException:
+            yield Item("feature", "roles", "skipped", _FORBIDDEN)
 
     def _put(self, kind: str, wanted: Mapping[str, Any]) -> Iterator[Item]:
         there = self._there.get(kind, {})
@@ -166,6 +202,15 @@ def _named(server: Server, path: str, key: str) -> dict[str, Any]:
 def retention(client: Elasticsearch) -> dict[Class, int]:
     """Retention that a server has: class -> days; empty before the first setup. Raises as :func:`ensure`."""
     return kept(_named(Server(client), _PATHS[_TEMPLATE], "index_template"))
+
+
+def role_as_put(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A role as the server answers it, without what it adds to every one."""
+    spelled = {name: value for name, value in body.items() if value not in ([], {}) and name != "transient_metadata"}
+    for entry in spelled.get("indices", []):
+        if entry.get("allow_restricted_indices") is False:
+            del entry["allow_restricted_indices"]
+    return spelled
 
 
 def _policy(body: Any) -> Any:

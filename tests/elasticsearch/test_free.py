@@ -37,7 +37,8 @@ ENDPOINTS = {
     "HEAD /{index}", "GET /{index}", "PUT /{index}", "GET /_resolve/index/{index}", "GET /{index}/_mapping", "PUT /{index}/_mapping", "GET /{index}/_settings",
     "POST /{index}/_rollover", "GET /_component_template/{name}", "PUT /_component_template/{name}", "GET /_index_template/{name}",
     "GET /_index_template",    "PUT /_index_template/{name}",
-    # lifecycles, where the server has them
+    # roles, and lifecycles, where the server has them
+    "GET /_security/role/{name}", "PUT /_security/role/{name}",
     "GET /_ilm/policy/{name}", "PUT /_ilm/policy/{name}", "GET /_data_stream/{name}", "PUT /_data_stream/{name}/_lifecycle",
 }  # fmt: skip
 AGGREGATIONS = {"terms", "date_histogram", "filter", "filters", "range", "value_count", "sum", "cardinality"}
@@ -73,7 +74,7 @@ def kinds(body: Any, key: str) -> set[str]:
 def endpoint(method: str, path: str) -> str:
     """A request's method and path without names."""
     path = path.partition("?")[0]
-    path = re.sub(r"^/(_component_template|_index_template|_ilm/policy|_data_stream)/[^/]+", r"/\1/{name}", path)
+    path = re.sub(r"^/(_component_template|_index_template|_ilm/policy|_data_stream|_security/role)/[^/]+", r"/\1/{name}", path)
     path = re.sub(r"^/_resolve/index/[^/]+", "/_resolve/index/{index}", path)
     path = re.sub(r"/(_create|_doc)/[^/]+", r"/\1/{id}", path)
     return f"{method} {re.sub(r'^/(?!_)[^/]+', '/{index}', path)}"

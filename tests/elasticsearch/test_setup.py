@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from conftest import Place
 
 PUT_THERE = len(templates.component_templates()) + len(INDICES)
-LACKING = {"index lifecycle management": "skipped", "lifecycle of data streams": "skipped"}
+LACKING = {"index lifecycle management": "skipped", "lifecycle of data streams": "skipped", "roles": "skipped"}
 newest = pytest.mark.parametrize("bare", [DEFAULT_VERSION], indirect=True)
 
 
@@ -71,6 +71,7 @@ def test_what_the_server_lacks_is_skipped_with_its_consequence(place: Place) -> 
     assert {name: item.state for name, item in skipped.items()} == LACKING
     assert "--expire --delete" in skipped["index lifecycle management"].detail
     assert "new ones get the template's" in skipped["lifecycle of data streams"].detail
+    assert "xpack.security.enabled" in skipped["roles"].detail
     assert not report.differs
     assert run("--elasticsearch", place.node.url)[0] == 0
 

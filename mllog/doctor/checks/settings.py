@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from mllog.delivery import settings, setup
 from mllog.delivery.sinks import spool_bound
 from mllog.doctor.base import Diagnosis
+from mllog.elastic.roles import ROLES, variable
 from mllog.errors import MllogError
 from mllog.places import parse, without_password
 from mllog.shipping.destinations import credentials, tls
@@ -33,6 +34,7 @@ SECRET: Final = frozenset(
         "MLLOG_NOTIFY",  # URLs of notification services hold their tokens
         "MLLOG_PASSWORD",
         "MLLOG_SALT",
+        *(variable(role.name) for role in ROLES),
     }
 )
 
@@ -98,6 +100,7 @@ OTHERS: Final[Mapping[str, Callable[[], object] | None]] = {
     "MLLOG_PURE_PYTHON": _ANYTHING,
     "MLLOG_TIMEOUT": _timeout,
     "MLLOG_USERNAME": _basic,
+    **{variable(role.name): _ANYTHING for role in ROLES},  # read by mllog setup --user
 }
 """The same of all other variables that something of this project reads."""
 
@@ -112,7 +115,9 @@ class Settings:
     def run(self, subject: Subject) -> Iterator[Diagnosis]:
         """One line for all that are fine, one for each that isn't."""
         given = {name: value for name, value in sorted(subject.variables.items()) if name.startswith(_PREFIX)}
-        shown = {name: "***" if name in SECRET else without_password(value) for name, value in given.items()}
+        # What nobody knows may be a secret whose name somebody mistyped.
+        open_ = KNOWN - SECRET
+        shown = {name: without_password(value) if name in open_ else "***" for name, value in given.items()}
         text = ", ".join(f"{name}={value}" for name, value in shown.items())
         yield Diagnosis(
             self.name,

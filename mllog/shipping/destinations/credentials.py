@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mllog.places import Place
 
 HIDDEN = "***"
-_UNSENDABLE: Final = frozenset({"Cc", "Cs"})
+UNSENDABLE: Final = frozenset({"Cc", "Cs"})
 """What basic authentication can't say: control characters, and surrogates, which stand for bytes that aren't UTF-8."""
 
 
@@ -132,7 +132,7 @@ def _basic(user: str, password: str, user_field: str, password_field: str) -> Cr
         SettingError: Where one of them has a control character or isn't UTF-8, or the user has a colon.
     """
     for name, text in ((user_field, user), (password_field, password)):
-        if any(category(letter) in _UNSENDABLE for letter in text):
+        if any(category(letter) in UNSENDABLE for letter in text):
             raise SettingError(
                 f"{name} holds a control character, such as a line feed, or what isn't UTF-8: write it again",
                 field=name,

@@ -26,6 +26,10 @@ def run(*given: str) -> int:
         (["--elasticsearch", "http://a:port"], None, "port"),
         (["--elasticsearch", "http://a:1", "--delete"], "delete", "--delete goes with --expire"),
         (["--elasticsearch", "http://a:1", "--windows", "forever"], "windows", "write days, weeks or years"),
+        (["--elasticsearch", "http://a:1", "--user", "mllog_root"], "user", "write one of mllog_setup, mllog_expire, "),
+        (["--elasticsearch", "http://a:1", "--user", "elastic"], "user", "no role of that name"),
+        (["--elasticsearch", "http://a:1", "--user", "mllog_writer", "--expire"], "user", "doesn't go with --expire"),
+        (["--elasticsearch", "http://a:1", "--user", "kibana_system"], "KIBANA_SYSTEM_PASSWORD", "isn't set"),
     ],
 )
 def test_wrong_usage(given: list[str], field: str | None, words: str) -> None:

@@ -34,7 +34,7 @@ class Full:
     """A server of a full distribution, as far as a setup looks."""
 
     def __init__(self) -> None:
-        self.held: dict[str, dict[str, Any]] = {"_ilm/policy": {}, "_component_template": {}, "_index_template": {}}
+        self.held: dict[str, dict[str, Any]] = {kind: {} for kind in ("_ilm/policy", "_component_template", "_index_template", "_security/role")}
         self.streams: list[dict[str, Any]] = []
         self.indices: dict[str, dict[str, Any]] = {}
         self.puts: list[str] = []
@@ -68,11 +68,14 @@ class Full:
         if method == "PUT":
             held[name] = body
             return {"acknowledged": True}
-        found = {key: value for key, value in held.items() if not name or fnmatch.fnmatch(key, name)}
+        names = name.split(",")
+        found = {key: value for key, value in held.items() if not name or any(fnmatch.fnmatch(key, one) for one in names)}
         if not found:
             raise error(404, {"error": {"type": "resource_not_found_exception"}})
         if kind == "_ilm/policy":
             return {key: {"version": 3, "modified_date": "2026-11-05", **value, "in_use_by": {"indices": []}} for key, value in found.items()}
+        if kind == "_security/role":
+            return {key: as_answered(value) for key, value in found.items()}
         word = kind.strip("_")
         return {f"{word}s": [{"name": key, word: value} for key, value in found.items()]}
 
@@ -82,6 +85,13 @@ class Full:
         parts = [components[part]["template"] for part in self.held["_index_template"][row]["composed_of"][:-1]]
         settings = {"index": {**parts[1]["settings"]["index"], "uuid": "u"}}
         self.indices[name] = {"mappings": parts[0]["mappings"], "settings": settings}
+
+
+def as_answered(role: dict[str, Any]) -> dict[str, Any]:
+    """A role with what 9.5.2 adds to every one."""
+    indices = [{**entry, "allow_restricted_indices": False} for entry in role["indices"]]
+    added = {"cluster": [], "applications": [], "run_as": [], "transient_metadata": {"enabled": True}}
+    return {**added, **role, "indices": indices}
 
 
 @pytest.fixture
@@ -219,3 +229,33 @@ def test_types_that_would_change() -> None:
     there = {"properties": {"a": {"type": "long"}, "b": {"properties": {"c": {"type": "text"}, "d": {"type": "date"}}}, "e": {"properties": {}}}}
     wanted = {"properties": {"a": {"type": "long"}, "b": {"properties": {"c": {"type": "keyword"}, "d": {"type": "date"}, "n": {"type": "long"}}}, "e": {"type": "long"}}}
     assert retyped(there, wanted) == ["b.c is text and should be keyword", "e is object and should be long"]
+
+
+def test_a_role_that_somebody_changed_is_seen(full: Full) -> None:
+    """What the server adds to every role is no difference; a right more, or a right to act as others, is."""
+    ensure(full)  # type: ignore[arg-type]
+    held = full.held["_security/role"]
+    held["mllog_writer"]["indices"][0]["privileges"].append("read")
+    held["mllog_viewer"]["run_as"] = ["elastic"]
+    differing = list(check(full).of("different"))  # type: ignore[arg-type]
+    assert [(item.kind, item.name) for item in differing] == [("role", "mllog_writer"), ("role", "mllog_viewer")]
+    assert '-    "elastic"' in differing[1].diff.splitlines()
+    ensure(full)  # type: ignore[arg-type]
+    assert not check(full).differs  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_without_the_right_everything_else_is_done(full: Full, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some may look at roles and not change them."""
+    answer = full.answer
+
+    def refuse(asked: str, path: str, body: Any) -> Any:
+        if path.startswith("_security") and asked in {method, "PUT"}:
+            raise error(403, {"error": {"reason": "action [cluster:admin/xpack/security/role/get] is unauthorized"}})
+        return answer(asked, path, body)
+
+    monkeypatch.setattr(full, "answer", refuse)
+    report = ensure(full)  # type: ignore[arg-type]
+    (skipped,) = report.of("skipped")
+    assert (skipped.name, "manage_security" in skipped.detail, report.differs) == ("roles", True, False)
+    assert {item.kind for item in report.of("created")} == {"lifecycle policy", "component template", "index template"}
