@@ -19,7 +19,7 @@ from mllog.elastic.blocks import block_remedy
 from mllog.errors import PlaceError, StoreError, UnreachableError
 from mllog.places import parse
 from mllog.shipping.destinations.credentials import Credentials, credentials
-from mllog.shipping.destinations.tls import certificate_problem, tls_context
+from mllog.shipping.destinations.tls import certificate_problem, handshake_problem, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,19 +79,21 @@ def connect(place: str | Place, *, seconds: float = SECONDS, retries: int = RETR
 
 @contextmanager
 def explained(place: str | Place) -> Iterator[None]:
-    """Raise what the client or the server says as one error that names the place and a remedy, without a password.
+    """Raise what the client or the server says as one error that names the place and a remedy, without a secret.
 
     Raises:
         UnreachableError: The server can't be reached.
         StoreError: It refuses, or isn't what the client can talk to.
     """
-    name = str(parse(place) if isinstance(place, str) else place)
+    parsed = parse(place) if isinstance(place, str) else place
+    name = str(parsed)
     try:
         yield
     except elasticsearch.UnsupportedProductError as error:
-        raise StoreError(f"{name}: that is no Elasticsearch: {error}", field="place", value=name) from error
+        said = credentials(parsed).scrub(str(error))
+        raise StoreError(f"{name}: that is no Elasticsearch: {said}", field="place", value=name) from error
     except elasticsearch.TransportError as error:
-        why = certificate_problem(error) or str(error.message)
+        why = certificate_problem(error) or handshake_problem(error) or str(error.message)
         remedy = "is it up, and are host, port and scheme (http or https) right?"
         raise UnreachableError(f"{name} can't be reached: {why}; {remedy}", field="place", value=name) from error
     except elasticsearch.ApiError as error:
@@ -106,7 +108,9 @@ def explained(place: str | Place) -> Iterator[None]:
                 f"; client {version('elasticsearch')} is newer than the server: "
                 "pip install 'elasticsearch>=8.19,<9'"
             )
-        raise StoreError(f"{name} answered {status}: {_reason(error)}{remedy}", field="place", value=name) from error
+        # A proxy may repeat what it was sent.
+        said = credentials(parsed).scrub(_reason(error))[:_DETAIL]
+        raise StoreError(f"{name} answered {status}: {said}{remedy}", field="place", value=name) from error
 
 
 def _reason(error: elasticsearch.ApiError) -> str:
@@ -118,4 +122,4 @@ def _reason(error: elasticsearch.ApiError) -> str:
         reasons = [c.get("reason") if isinstance(c.get("reason"), str) else None for c in causes if isinstance(c, dict)]
         told = next((reason for reason in reasons if reason), told.get("type"))
     # Something else may answer there, with a page.
-    return " ".join(str(told or error.message).split()).rstrip(";")[:_DETAIL]
+    return " ".join(str(told or error.message).split()).rstrip(";")

@@ -34,7 +34,7 @@ from mllog.shipping.destinations import connections
 from mllog.shipping.destinations.base import UnavailableError
 from mllog.shipping.destinations.credentials import Credentials, credentials
 from mllog.shipping.destinations.deadlines import Deadlines
-from mllog.shipping.destinations.tls import certificate_problem, tls_context
+from mllog.shipping.destinations.tls import certificate_problem, handshake_problem, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -253,7 +253,7 @@ class Client:
         if late:
             return UnavailableError(f"{self._name} didn't answer in time", suspect=True)
         if isinstance(error, SSLError | ssl.SSLError):
-            return UnavailableError(f"{self._name}: no TLS with it: {text}", hopeless=True)
+            return UnavailableError(f"{self._name}: no TLS with it: {handshake_problem(error) or text}", hopeless=True)
         return UnavailableError(f"{self._name}: the connection broke: {text}", suspect=True)
 
 

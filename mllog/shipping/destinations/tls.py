@@ -12,23 +12,39 @@ import os
 import re
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mllog.errors import SettingError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _ENDINGS: Final = frozenset({".pem", ".crt", ".cer"})
+_HANDSHAKES: Final = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it asks for a certificate of ours: set MLLOG_CLIENT_CERT, MLLOG_CLIENT_KEY",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS: write http, or the port that does",
+}
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.r?[0-9]+")
 """Names under which OpenSSL looks certificates up by itself (``openssl rehash``)."""
 
 
 def certificate_problem(error: BaseException | None) -> str | None:
     """Why a certificate was refused, where that is what is behind an error."""
+    return next((one.verify_message for one in _behind(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
+
+
+def handshake_problem(error: BaseException | None) -> str | None:
+    """What else keeps TLS from being spoken, where OpenSSL's word for it says little."""
+    reasons = (one.reason for one in _behind(error) if isinstance(one, ssl.SSLError))
+    return next((_HANDSHAKES[reason] for reason in reasons if reason in _HANDSHAKES), None)
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came of."""
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message
+        yield error
         nested = next((part for part in error.args if isinstance(part, BaseException)), None)
         error = nested or error.__cause__ or error.__context__
-    return None
 
 
 def tls_context() -> ssl.SSLContext:
