@@ -119,6 +119,16 @@ def without_password(text: str) -> str:
     return _BEHIND.sub(r"\1***", _USER_INFO.sub("//***@", text))
 
 
+def shown(text: str) -> str:
+    """A place as it was given, but for its password: for messages.
+
+    Raises:
+        PlaceError: Where it isn't a place.
+    """
+    place = parse(text)
+    return text if place.password is None else str(place)
+
+
 def _remote(text: str, kind: PlaceKind, url: str) -> Place:
     try:
         parts = urlsplit(url)

@@ -9,10 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mllog.card import ModelCard
 from mllog.errors import MllogError, StoreError
+from mllog.places import parse, shown, without_password
 from watchers import cli_runs, policy_arguments
 from watchers.exit_codes import FAILED, FINDINGS, FINE, USAGE
 from watchers.finding import Finding
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     handler: Callable[[argparse.Namespace], int] = args.handler
     try:
+        _hide_secrets(args)
         code = handler(args)
         sys.stdout.flush()
     except (MllogError, ValueError) as error:
@@ -46,6 +48,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that shows no password where it quotes what it doesn't understand; its options can't be shortened."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_password(message))
+
+
+def _hide_secrets(args: argparse.Namespace) -> None:
+    """Take the password of the store, and the receivers of messages, off the command line."""
+    store, notify = getattr(args, "store", None), getattr(args, "notify", None)
+    if notify:
+        from mllog.shipping.hiding import move_to_environment  # noqa: PLC0415 - loads what ships
+        from watchers.notify.routing import VARIABLE, listed  # noqa: PLC0415 - the same
+
+        move_to_environment("--notify", notify, VARIABLE, json.dumps([*notify, *listed(os.environ)]))
+    if store and parse(store).password is not None:
+        from mllog.shipping.hiding import hide_passwords  # noqa: PLC0415 - the same
+
+        hide_passwords({"--store": {store: parse(store)}})
+
+
 def _fail(args: argparse.Namespace, message: str) -> None:
     if getattr(args, "json", False):
         print(json.dumps({"error": message}))
@@ -53,7 +79,7 @@ def _fail(args: argparse.Namespace, message: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="watchers",
         description="Scheduled jobs that say which feature broke, since when and for whom.",
         epilog="example: watchers run --once --store events/",
@@ -254,9 +280,10 @@ def _incidents(args: argparse.Namespace) -> int:
             print_list(ordered)
         return FINDINGS if any(incident.state != "recovered" for incident in incidents.values()) else FINE
     if not args.id:
+        command = f"watchers incidents --store {shown(args.store)}"
         raise ValueError(
-            f"the incident's id is missing; `watchers incidents --store {args.store} list` names those that there are, "
-            f"and `watchers incidents --store {args.store} {args.action} ID` takes its first letters too"
+            f"the incident's id is missing; `{command} list` names those that there are, and "
+            f"`{command} {args.action} ID` takes its first letters too"
         )
     matching = [incident for name, incident in incidents.items() if name.startswith(args.id)]
     if len(matching) != 1:
@@ -275,7 +302,7 @@ def _incidents(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"incident": incident.to_dict(), "findings": [finding.to_dict() for finding in related]}))
     else:
-        print_incident(incident, related, args.store)
+        print_incident(incident, related, shown(args.store))
     return FINE
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mllog.card import ModelCard
+from mllog.places import shown
 from watchers.config import Config
 from watchers.exit_codes import FAILED, FINDINGS, FINE
 from watchers.times import moment_of
@@ -100,7 +101,7 @@ def _run(args: argparse.Namespace) -> int:
     with Steps(quiet=args.json) as bar:
         report = watched(
             store,
-            lambda: run(store, now, cards=cards, config=config, progress=bar, place=args.store),
+            lambda: run(store, now, cards=cards, config=config, progress=bar, place=shown(args.store)),
             clock=clock,
             interval=None,
             config=config,
@@ -206,7 +207,7 @@ def _schedule(args: argparse.Namespace) -> int:
         failed=failed,
         cards=_cards(args.card),
         config=config,
-        place=args.store,
+        place=shown(args.store),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.stop())

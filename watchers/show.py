@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from mllog.places import parse, shown
+from mllog.shipping.hiding import hide_passwords
 from watchers.incidents import Incident, IncidentEvent, fold
 from watchers.parts import find, join
 
@@ -33,6 +35,8 @@ class Show:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
+        # Shortened options would hide from hide_passwords.
+        parser.allow_abbrev = False
         parser.add_argument(
             "prediction_id", metavar="PREDICTION_ID", help="the caller's id of a prediction, or an event's id"
         )
@@ -41,16 +45,18 @@ class Show:
 
     def run(self, args: argparse.Namespace) -> int:
         """Print it; 3 where there is no such prediction."""
+        place = shown(args.store)
+        hide_passwords({"--store": {args.store: parse(args.store)}})
         from watchers.stores import open_store  # noqa: PLC0415 - duckdb takes a while
 
         try:
             decision = gather(open_store(args.store), args.prediction_id)
         except (OSError, ValueError) as error:
-            print(f"mllog show: could not read {args.store}: {error}", file=sys.stderr)
+            print(f"mllog show: could not read {place}: {error}", file=sys.stderr)
             return 3
         if decision is None:
             print(
-                f"mllog show: no event in {args.store} has the prediction id or event id {args.prediction_id!r}",
+                f"mllog show: no event in {place} has the prediction id or event id {args.prediction_id!r}",
                 file=sys.stderr,
             )
             return 3

@@ -1,4 +1,4 @@
-"""Takes passwords off this process's command line, where every user of the machine can read them."""
+"""Takes secrets off this process's command line, where every user of the machine can read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mllog.errors import PlaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mllog.places import Place
 
@@ -42,9 +42,34 @@ def hide_passwords(given: Mapping[str, Mapping[str, Place]]) -> None:
             "its password in MLLOG_PASSWORD",
             field="password",
         )
+    _become([shown.get(part, part) for part in command[1:]], "MLLOG_PASSWORD", passwords.pop())
+
+
+def move_to_environment(option: str, given: Sequence[str], variable: str, value: str) -> None:
+    """Become this process again, without an option and with a variable instead.
+
+    Does nothing where the option doesn't stand on the command line.
+
+    Args:
+        option: Its name.
+        given: Its values.
+        variable: The variable's name.
+        value: What it is to hold.
+    """
+    command = list(sys.orig_argv)
+    kept: list[str] = []
+    for part in command[1:]:
+        if part in given and kept and kept[-1] == option:
+            kept.pop()
+        elif part not in {f"{option}={text}" for text in given}:
+            kept.append(part)
+    if len(kept) < len(command) - 1 and hasattr(os, "execve"):
+        _become(kept, variable, value)
+
+
+def _become(words: Sequence[str], variable: str, value: str) -> None:
     sys.stdout.flush()
-    environment = {**os.environ, "MLLOG_PASSWORD": passwords.pop()}
-    os.execve(sys.executable, [sys.executable, *(shown.get(part, part) for part in command[1:])], environment)  # noqa: S606 - itself
+    os.execve(sys.executable, [sys.executable, *words], {**os.environ, variable: value})  # noqa: S606 - itself
 
 
 def _as_given(text: str, place: Place) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mllog.errors import MllogError, PlaceError, SettingError, StoreError
 from mllog.places import parse
+from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
     from watchers.demo.drive import Drive
@@ -38,6 +39,8 @@ class DemoCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = "example: mllog demo --out demo-out"
+        # Shortened options would hide from hide_passwords.
+        parser.allow_abbrev = False
         parser.add_argument(
             "--out", default="demo-out", metavar="DIR", help="where everything goes (default: demo-out)"
         )
@@ -164,6 +167,7 @@ def _elasticsearch(args: argparse.Namespace) -> str | None:
     place = parse(args.store) if args.store else None
     if place is None or place.kind == "file":
         return None
+    hide_passwords({"--store": {args.store: place}})
     if place.kind != "elasticsearch":
         raise PlaceError(
             f"store {str(place)!r}: events can be judged in a folder or in elasticsearch+http(s)://HOST:PORT",

@@ -67,20 +67,27 @@ def routes(configured: Iterable[str | Mapping[str, Any]] = (), environ: Mapping[
     Raises:
         ValueError: something in it is no route; the message says which, without its URL.
     """
-    text = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
-    if text.startswith("["):
-        try:
-            listed = json.loads(text)
-        except ValueError:
-            raise ValueError(f"{VARIABLE} begins with '[' but isn't a JSON list") from None
-    else:
-        listed = text.split()
     result = []
-    for number, entry in enumerate([*configured, *listed], start=1):
+    for number, entry in enumerate([*configured, *listed(os.environ if environ is None else environ)], start=1):
         route = _route({"url": entry} if isinstance(entry, str) else entry, number)
         if route not in result:
             result.append(route)
     return result
+
+
+def listed(environ: Mapping[str, str]) -> list[Any]:
+    """What ``MLLOG_NOTIFY`` lists: URLs, or what :func:`routes` takes.
+
+    Raises:
+        ValueError: it begins as JSON and isn't a list.
+    """
+    text = environ.get(VARIABLE, "").strip()
+    if not text.startswith("["):
+        return text.split()
+    try:
+        return list(json.loads(text))
+    except ValueError:
+        raise ValueError(f"{VARIABLE} begins with '[' but isn't a JSON list") from None
 
 
 def _route(entry: Any, number: int) -> Route:

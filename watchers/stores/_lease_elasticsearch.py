@@ -17,6 +17,8 @@ from watchers.stores.base import Lease
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+    from mllog.places import Place
+
 INDEX: Final = "mllog-state"
 
 
@@ -30,7 +32,9 @@ class ElasticsearchRecords:
         index: A plain index; it is made by the first write where nobody made it.
     """
 
-    def __init__(self, client: Elasticsearch, place: str, namespace: str = "default", index: str = INDEX) -> None:
+    def __init__(
+        self, client: Elasticsearch, place: str | Place, namespace: str = "default", index: str = INDEX
+    ) -> None:
         self._client, self._place, self._namespace, self._index = client, place, namespace, index
 
     def _id(self, name: str) -> str:

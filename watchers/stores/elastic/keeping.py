@@ -261,7 +261,7 @@ class Keeping:
 
     def leases(self) -> Leases:
         """Leases that all schedulers of this namespace share."""
-        return RecordLeases(ElasticsearchRecords(self.searcher.client, self.searcher.place, self.namespace))
+        return RecordLeases(ElasticsearchRecords(self.searcher.client, self.searcher.asked, self.namespace))
 
 
 def _without(document: Mapping[str, Any], *names: str) -> dict[str, Any]:

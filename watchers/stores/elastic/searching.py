@@ -18,6 +18,7 @@ from elasticsearch import Elasticsearch
 from mllog.elastic.cards import VERSIONED
 from mllog.elastic.client import explained
 from mllog.errors import StoreError
+from mllog.places import Place
 
 PAGE: Final = 1000
 """Documents of one answer."""
@@ -38,12 +39,14 @@ class Searcher:
 
     Args:
         client: Of ``mllog.elastic.client.connect``.
-        place: Its name, for errors.
+        place: Itself, for errors, which name it.
     """
 
-    def __init__(self, client: Elasticsearch, place: str) -> None:
+    def __init__(self, client: Elasticsearch, place: str | Place) -> None:
         self.client = client
-        self.place = place
+        self.asked = place
+        self.place = str(place)
+        self._behind = False
 
     def search(self, index: str, body: Body) -> Body:
         """One search; no matter whether the index is there.
@@ -67,7 +70,7 @@ class Searcher:
         lines: list[Any] = []
         for index, body in asked:
             lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}, body]
-        with explained(self.place):
+        with explained(self.asked):
             # Shards that can't have an event of the span aren't asked: one that is mapped by guess would fail.
             answers = self.client.msearch(searches=lines, pre_filter_shard_size=1)["responses"]
         for (index, _), answer in zip(asked, answers, strict=True):
@@ -91,7 +94,7 @@ class Searcher:
         Raises:
             StoreError: a shard failed, or time ran out.
         """
-        with explained(self.place):
+        with explained(self.asked):
             opened = self.client.open_point_in_time(index=index, keep_alive="2m", ignore_unavailable=True)
         point = opened["id"]
         after: list[Any] | None = None
@@ -101,7 +104,7 @@ class Searcher:
                 body |= {"pit": {"id": point, "keep_alive": "2m"}, "track_total_hits": False}
                 if after is not None:
                     body["search_after"] = after
-                with explained(self.place):
+                with explained(self.asked):
                     answer: Body = self.client.search(body=body).body
                 told = problem(answer)
                 if told:
@@ -123,7 +126,7 @@ class Searcher:
         while len(found) < len(documents):
             some = documents[len(found) : len(found) + size]
             asked = [{"_index": index, "_id": name} for index, name in some]
-            with explained(self.place):
+            with explained(self.asked):
                 answer = self.client.mget(docs=asked, source=source)
             for held in answer["docs"]:
                 error = held.get("error")
@@ -137,7 +140,7 @@ class Searcher:
 
     def versioned(self, index: str, name: str) -> tuple[Body | None, Body]:
         """A document as it is now, and what :meth:`swap` must be told of it."""
-        with explained(self.place):
+        with explained(self.asked):
             try:
                 answer = self.client.get(index=index, id=name)
             except elasticsearch.NotFoundError:
@@ -149,7 +152,8 @@ class Searcher:
 
         Where the answer to a first attempt was lost, the second finds the first's writing, which is as good.
         """
-        with explained(self.place):
+        self._may_write()
+        with explained(self.asked):
             try:
                 self.client.index(index=index, id=name, document=body, **version)
             except elasticsearch.ConflictError:
@@ -197,7 +201,8 @@ class Searcher:
 
     def _bulk(self, lines: list[bytes], fine: Collection[tuple[str, int]] = (("create", 409), ("delete", 404))) -> int:
         """Send a bulk request; how many documents are new. What is there already, or gone already, is fine."""
-        with explained(self.place):
+        self._may_write()
+        with explained(self.asked):
             answer = self.client.bulk(operations=cast("Any", lines))
         new = 0
         for item in answer["items"]:
@@ -214,13 +219,28 @@ class Searcher:
         return new
 
     def refresh(self, index: str) -> None:
-        """Let searches see what was written."""
-        with explained(self.place):
-            self.client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
+        """Let searches see what was written.
+
+        Whoever may only read sees what was written a second ago, and may write nothing from then on.
+        """
+        with explained(self.asked):
+            try:
+                self.client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
+            except elasticsearch.AuthorizationException:
+                self._behind = True
+
+    def _may_write(self) -> None:
+        if self._behind:
+            raise StoreError(
+                f"{self.place}: this user may not refresh (privilege maintenance), so what is written might rest on "
+                "what isn't so any more; watchers need the role mllog_watcher",
+                field="place",
+                value=self.place,
+            )
 
     def field_types(self, index: str, names: Sequence[str], within: Body) -> dict[str, set[str]]:
         """Types by which fields are mapped in those indices that may have what a query asks for."""
-        with explained(self.place):
+        with explained(self.asked):
             answer = self.client.field_caps(
                 index=index, fields=list(names), index_filter=within, ignore_unavailable=True, allow_no_indices=True
             )

@@ -47,7 +47,7 @@ class ElasticsearchStore(Keeping):
 
     def __init__(self, place: str, *, namespace: str | None = None, client: Elasticsearch | None = None) -> None:
         parsed = parse(place)
-        searcher = Searcher(client or connect(parsed), str(parsed))
+        searcher = Searcher(client or connect(parsed), parsed)
         super().__init__(searcher, checked_namespace(namespace or os.environ.get("MLLOG_NAMESPACE") or "default"))
         self._manifests: dict[str, dict[str, Any] | None] = {}
         self._problems: list[str] = []
