@@ -8,7 +8,7 @@ import pytest
 
 pytest.register_assert_rewrite("support")
 
-from support import faults  # noqa: E402 - after the line above
+from support import faults, privileges  # noqa: E402 - after the line above
 from support.conformance import Conformance  # noqa: E402
 from support.elasticsearch import DEFAULT_VERSION, QUICK, Node, open_node  # noqa: E402
 
@@ -22,6 +22,7 @@ ROWS: pytest.StashKey[list[faults.Row]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Tables of what tests counted, as markdown for the documentation."""
     parser.addoption("--fault-table", metavar="FILE", help="write the table of faults (markdown) to FILE")
+    parser.addoption("--privilege-table", metavar="FILE", help="write what each role was let do (markdown) to FILE")
     parser.addoption("--conformance-table", metavar="FILE", help="write what each store passed (markdown) to FILE")
 
 
@@ -33,10 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the table, where it was asked for."""
+    """Write the tables that were asked for."""
     target = session.config.getoption("--fault-table")
     if target:
         faults.write(target, session.config.stash.get(ROWS, []))
+    target = session.config.getoption("--privilege-table")
+    if target:
+        privileges.write(target, session.config.stash.get(privileges.HELD, {}))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ real parts has proven nothing.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import pwd
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -51,9 +53,13 @@ class Node:
         url: ``http://127.0.0.1:<port>``, the same after a restart.
         version: Of Elasticsearch.
         can_restart: Whether :meth:`kill` and :meth:`start` work: not on a node that isn't ours.
+        context: Whom to trust, where it speaks TLS.
+        login: User and password, where it asks for one.
     """
 
     can_restart = True
+    context: ssl.SSLContext | None = None
+    login: tuple[str, str] | None = None
 
     def __init__(self, version: str, url: str) -> None:
         self.version = version
@@ -71,8 +77,8 @@ class Node:
         """End it for good and remove its data."""
         raise NotImplementedError
 
-    def request(self, method: str, path: str, body: Any = None) -> Any:
-        """The parsed answer of a REST call; ``body`` is JSON, or bytes of NDJSON.
+    def request(self, method: str, path: str, body: Any = None, *, login: tuple[str, str] | None = None) -> Any:
+        """The parsed answer of a REST call; ``body`` is JSON, or bytes of NDJSON; ``login``: as somebody else.
 
         Raises:
             urllib.error.HTTPError: Where the node answers with an error.
@@ -84,8 +90,10 @@ class Node:
             data, content = body, "application/x-ndjson"
         elif body is not None:
             data = json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": content}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        who = login or self.login
+        headers = {"Content-Type": content, **({"Authorization": basic(*who)} if who else {})}
+        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60, context=self.context) as answer:
             return json.loads(answer.read() or b"null")
 
     def answers(self) -> bool:
@@ -126,12 +134,16 @@ class LocalNode(Node):
     """The distribution from Maven Central as a process of an ordinary user, data in a temporary folder."""
 
     def __init__(
-        self, version: str = DEFAULT_VERSION, settings: dict[str, str] | None = None, java: str = ""
+        self,
+        version: str = DEFAULT_VERSION,
+        settings: dict[str, str] | None = None,
+        java: str = "",
+        home: pathlib.Path | None = None,
     ) -> None:
         self._java_options = _java_options(java)
         self._port = free_port()
         super().__init__(version, f"http://127.0.0.1:{self._port}")
-        self._home = distribution(version)
+        self._home = home or distribution(version)
         self._java = java_home(version)
         self._process: subprocess.Popen[bytes] | None = None
         # Root's own temporary folder may be closed to others; the node's user owns this one.
@@ -176,6 +188,9 @@ class LocalNode(Node):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def prepare(self, config: pathlib.Path) -> None:
+        """Add to the folder of its configuration."""
+
     def stop(self) -> None:
         """Kill it, and remove its data."""
         self.kill()
@@ -187,6 +202,7 @@ class LocalNode(Node):
         paths = {"path.data": str(self._folder / "data"), "path.logs": str(self._folder / "logs")}
         lines = [f"{name}: {json.dumps(value)}\n" for name, value in {**settings, **paths}.items()]
         (config / "elasticsearch.yml").write_text("".join(lines))
+        self.prepare(config)
         for name in ("tmp", "data", "logs"):
             (self._folder / name).mkdir()
         if self._user:
@@ -259,6 +275,11 @@ def open_node(version: str = DEFAULT_VERSION, settings: dict[str, str] | None = 
         node.stop()
         raise
     return node
+
+
+def basic(user: str, password: str) -> str:
+    """A header's value for basic authentication."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def free_port() -> int:
