@@ -8,7 +8,7 @@ OUT    ?= demo-out
 INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint bench bench-detection bench-elasticsearch bench-fleet docs clean
+.PHONY: help demo demo-elastic test lint audit bench bench-detection bench-elasticsearch bench-fleet docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -59,6 +59,13 @@ lint: $(VENV)/.test  ## ruff, mypy --strict, the arrows between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+AUDIT := $(VENV)/audit
+
+audit:  ## ask PyPI for known vulnerabilities of everything that constraints.txt pins
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet 'pip-audit==2.10.1'
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
 .PHONY: chromium
 chromium:  # the report is looked at in a real browser; installing it needs root, using it doesn't
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
@@ -69,7 +76,7 @@ chromium:  # the report is looked at in a real browser; installing it needs root
 maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTICSEARCH names one, and JRuby; needs a JDK 21+ beside it
 	@[ -n "$$MLLOG_TEST_ELASTICSEARCH" ] || command -v mvn >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq maven >/dev/null && \
-	  { apt-get install -y -qq openjdk-21-jre-headless >/dev/null 2>&1 || apt-get install -y -qq openjdk-25-jre-headless >/dev/null 2>&1 || true; }; } || \
+	  { apt-get install -y -qq openjdk-21-jdk-headless >/dev/null 2>&1 || apt-get install -y -qq openjdk-25-jdk-headless >/dev/null 2>&1 || true; }; } || \
 	echo "no Maven found: the tests that need Elasticsearch will fail until it is installed"
 
 bench: $(VENV)/.bench  ## what one logged prediction costs, beside other loggers
