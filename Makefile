@@ -42,7 +42,7 @@ demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, whi
 
 # Two halves side by side: what the logger's road needs waits a lot, what judges computes a lot. Whatever isn't named
 # here is in the second half.
-ROAD := tests/unit/mllog tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz tests/logstash
+ROAD := tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz tests/logstash tests/security
 
 test: $(VENV)/.test chromium maven  ## the whole suite
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-road test-judging

@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import ssl
 import subprocess
+import zlib
 
 import trustme
 from support.distribution import NoNodeError, cache_folder, distribution, java_home
@@ -87,7 +88,7 @@ def secured_distribution(version: str) -> pathlib.Path:
         NoNodeError: Where it can't be had.
     """
     plain = distribution(version)
-    home = plain.with_name(f"{plain.name}-secured")
+    home = plain.with_name(f"{plain.name}-secured-{zlib.crc32(SOURCE.read_bytes()):08x}")
     with (cache_folder() / f".{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.is_dir():
