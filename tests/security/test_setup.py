@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import privileges
-from support.secured import SUPERUSER
+from support.elasticsearch import basic
+from support.secured import PASSWORD, SUPERUSER
 
 from mllog.cli import main
 from mllog.elastic.roles import BY_NAME, ROLES
@@ -157,6 +159,27 @@ def test_nobody_else_sets_up(role: str, secured: Secured) -> None:
     there = secured.node.request("GET", "/_component_template/mllog-run@mappings")["component_templates"]
     assert not there[0]["component_template"]["template"]
     assert secured.setup("mllog_setup")[0] == 0
+
+
+def test_passwords_are_in_no_log(
+    secured: Secured, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a user that is made, and of one that gets another password, with everything logged that anybody logs."""
+    new = "tellnobody of the viewer"
+    given = {"MLLOG_USERNAME": SUPERUSER, "MLLOG_PASSWORD": PASSWORD, "MLLOG_CA_CERTS": str(secured.node.authority_file)}
+    for name, value in {**given, "MLLOG_VIEWER_PASSWORD": new}.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level(logging.DEBUG)
+    words = ["setup", "--elasticsearch", secured.node.url, "--user", "mllog_viewer", "--json"]
+    assert main(words) == 0
+    secured.node.request("DELETE", "/_security/user/mllog_viewer")
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "_security/user/mllog_viewer" in caplog.text
+    for secret in (new, PASSWORD, basic("mllog_viewer", new), basic(SUPERUSER, PASSWORD)):
+        assert secret.removeprefix("Basic ") not in caplog.text + said.out + said.err
+    assert secured.status("GET", "/_security/_authenticate", login=("mllog_viewer", new)) == 200
+    assert secured.setup(SUPERUSER, "--user", "mllog_viewer")[0] == 0
 
 
 def test_a_server_without_security(elasticsearch_node: Node, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
