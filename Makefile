@@ -44,7 +44,7 @@ demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, whi
 # here is in the second half.
 ROAD := tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz tests/logstash tests/security
 
-test: $(VENV)/.test chromium maven  ## the whole suite
+test: $(VENV)/.test chromium maven deploying  ## the whole suite
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-road test-judging
 
 .PHONY: test-road test-judging
@@ -78,6 +78,13 @@ maven:  # fetches the Elasticsearch node of the tests, unless MLLOG_TEST_ELASTIC
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq maven >/dev/null && \
 	  { apt-get install -y -qq openjdk-21-jdk-headless >/dev/null 2>&1 || apt-get install -y -qq openjdk-25-jdk-headless >/dev/null 2>&1 || true; }; } || \
 	echo "no Maven found: the tests that need Elasticsearch will fail until it is installed"
+
+.PHONY: deploying
+deploying:  # reads docker-compose.yml and the units of systemd as those will that run them, and makes certificates
+	@command -v docker-compose >/dev/null && command -v systemd-analyze >/dev/null && command -v openssl >/dev/null && command -v curl >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends docker-compose systemd openssl curl >/dev/null; } || \
+	echo "no docker-compose, systemd-analyze, openssl or curl found: tests in tests/deploy will fail until they are installed"
 
 bench: $(VENV)/.bench  ## what one logged prediction costs, beside other loggers
 	$(BIN)/python -m benchmarks.logger
