@@ -1,0 +1,21 @@
+#!/bin/sh
+# Ships a spool that goes away with its pod: at SIGTERM what is left in it is shipped too.
+#
+#     ship-to-the-end.sh FOLDER --to PLACE ...
+#
+# Kubernetes ends a sidecar after the containers beside it, so that by then nothing more is written. After 20 s without
+# success it gives up, with 3.
+mkdir -p "$1" || exit 3
+ending=
+shipper=
+trap 'ending=1; [ -z "$shipper" ] || kill -TERM "$shipper" 2>/dev/null' TERM INT
+mllog ship "$@" --follow &
+shipper=$!
+[ -z "$ending" ] || kill -TERM "$shipper" 2>/dev/null
+wait "$shipper"
+code=$?
+[ -n "$ending" ] || exit "$code"
+# The first wait ended with the signal, this one with the shipper.
+wait "$shipper"
+trap - TERM INT
+exec mllog ship "$@" --once --give-up 20
