@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,10 @@ _JSON: Final = {"accept": "application/json", "content-type": "application/json"
 _URL_BYTES: Final = 2_500
 """Of names in one request; ``http.max_initial_line_length`` is 4 KiB."""
 
+STARTING_SECONDS: Final = 60.0
+"""So long the index of users and roles may take that the first request for it makes: until then it is 503."""
+
+_NAP: Final = 0.5
 _LACKING: Final = (
     "no handler found for uri",
     "Invalid index name [_",  # GET of an API that isn't there is taken for an index
@@ -47,14 +52,19 @@ class Server:
             elasticsearch.TransportError: It can't be reached.
         """
         headers = _JSON if body is not None else {"accept": _JSON["accept"]}
-        try:
-            return self._client.perform_request(method, path, headers=headers, body=body).body
-        except elasticsearch.NotFoundError:
-            return None
-        except elasticsearch.ApiError as error:
-            if lacks(error.meta.status, str(error.body)):
-                raise LackingError(path) from error
-            raise
+        deadline = time.monotonic() + STARTING_SECONDS
+        while True:
+            try:
+                return self._client.perform_request(method, path, headers=headers, body=body).body
+            except elasticsearch.NotFoundError:
+                return None
+            except elasticsearch.ApiError as error:
+                if lacks(error.meta.status, str(error.body)):
+                    raise LackingError(path) from error
+                starting = error.meta.status == 503 and path.startswith("/_security")
+                if not starting or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_NAP)
 
 
 def lacks(status: int, text: str) -> bool:
