@@ -6,22 +6,63 @@ Shape: a saved object of type ``index-pattern`` (https://www.elastic.co/docs/api
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from typing import Any, Final
 
-from mllog.fields import EVENT, FINDING, INCIDENT, Field
+from kibana_objects.objects import packed, saved
+from mllog.fields import TABLES, Field
 
-CORE_MIGRATION: Final = "8.8.0"
-TYPE_MIGRATION: Final = "8.0.0"
-"""Versions that every Kibana from 8.19 on accepts: a document newer than the server is refused."""
-
-VIEWS: Final[dict[str, tuple[str, str, str, tuple[Field, ...]]]] = {
-    "mllog-events": ("logs-mllog.*", "mllog: events", "@timestamp", EVENT),
-    "mllog-predictions": ("logs-mllog.prediction.*", "mllog: predictions", "@timestamp", EVENT),
-    "mllog-findings": ("mllog-finding-*", "mllog: findings", "@timestamp", FINDING),
-    "mllog-incidents": ("mllog-incidents", "mllog: incidents", "incident.updated", INCIDENT),
+VIEWS: Final[dict[str, tuple[str, str, str, str]]] = {
+    "mllog-deadletters": (
+        "logs-mllog.deadletter-*,logs-mllog.reject-*",
+        "mllog: refused events",
+        "@timestamp",
+        "event",
+    ),
+    "mllog-deployments": ("logs-mllog.deployment-*", "mllog: deployments", "@timestamp", "event"),
+    "mllog-events": ("logs-mllog.*", "mllog: events", "@timestamp", "event"),
+    "mllog-findings": ("mllog-finding-*", "mllog: findings", "@timestamp", "finding"),
+    "mllog-incidents": ("mllog-incidents", "mllog: incidents", "incident.updated", "incident"),
+    "mllog-predictions": ("logs-mllog.prediction.*", "mllog: predictions", "@timestamp", "event"),
+    "mllog-runs": ("mllog-run-*", "mllog: runs of the watchers", "@timestamp", "run"),
+    "mllog-windows": ("mllog-window-*", "mllog: windows", "@timestamp", "window"),
 }
-"""Id -> index pattern, name, time field and the table of its fields."""
+"""Id -> index pattern, name, time field and the key of its table of fields."""
+
+
+def fields_of(view: str) -> tuple[Field, ...]:
+    """The fields of a data view's documents."""
+    return TABLES[VIEWS[view][3]]
+
+
+class Types(dict[str, str]):
+    """Field -> its Elasticsearch type; a map (``name.*``) has whatever is below its name.
+
+    Args:
+        fields: Of one kind of document.
+    """
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        super().__init__({field.name: field.type for field in fields if not field.name.endswith(".*")})
+        self._maps = {field.name.removesuffix("*"): field.type for field in fields if field.name.endswith(".*")}
+
+    def __missing__(self, name: str) -> str:
+        for start, kind in self._maps.items():
+            if name.startswith(start) and name != start:
+                return kind
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except KeyError:
+            return False
+        return True
+
+
+def types_of(view: str) -> Types:
+    """The types of a data view's fields."""
+    return Types(fields_of(view))
 
 
 def data_views() -> list[dict[str, Any]]:
@@ -30,24 +71,13 @@ def data_views() -> list[dict[str, Any]]:
     Maps (``name.*``) are left out of the descriptions: their names are the models' own.
     """
     objects = []
-    for identity, (pattern, name, time_field, table) in sorted(VIEWS.items()):
+    for identity, (pattern, name, time_field, _) in sorted(VIEWS.items()):
         described = {
-            field.name: {"customDescription": field.meaning} for field in table if not field.name.endswith(".*")
+            field.name: {"customDescription": field.meaning}
+            for field in fields_of(identity)
+            if not field.name.endswith(".*")
         }
-        objects.append(
-            {
-                "type": "index-pattern",
-                "id": identity,
-                "coreMigrationVersion": CORE_MIGRATION,
-                "typeMigrationVersion": TYPE_MIGRATION,
-                "managed": False,
-                "attributes": {
-                    "title": pattern,
-                    "name": name,
-                    "timeFieldName": time_field,
-                    "fieldAttrs": json.dumps(described, sort_keys=True, separators=(",", ":")),
-                },
-                "references": [],
-            }
-        )
+        held = {"title": pattern, "name": name, "timeFieldName": time_field, "fieldAttrs": packed(described)}
+        # Before the first dead letter there is no such index, which is no fault.
+        objects.append(saved("index-pattern", identity, {**held, "allowNoIndex": True}))
     return objects

@@ -1,0 +1,153 @@
+"""What is imported: valid by the schemas of each type, the same to the byte each time, and what is committed."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from kibana_objects.bundles import BUILT, bundles, spelt
+from kibana_objects.cards import MOST_FEATURES, dashboard_of
+from kibana_objects.cli import main
+from kibana_objects.dashboards import all_dashboards
+from kibana_objects.lint import lint
+from kibana_objects.model import Chart, Documents
+from mllog.card import ModelCard
+
+SCHEMAS = {path.name: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "kibana_schemas").glob("*.json")}
+REGISTRY = Registry().with_resources([(name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()])
+OBJECTS = [one for objects in bundles().values() for one in objects]
+DASHBOARDS = {one["id"]: one for one in OBJECTS if one["type"] == "dashboard"}
+
+
+def problems(schema, value, name=None):
+    """What a schema, or one of its definitions, says of a value."""
+    asked = SCHEMAS[schema] if name is None else {"$ref": f"{schema}#/$defs/{name}"}
+    validator = jsonschema.Draft202012Validator(asked, registry=REGISTRY)
+    return [f"{list(error.absolute_path)}: {error.message[:200]}" for error in validator.iter_errors(value)]
+
+
+def card(features=3, model="Fraud Model/2"):
+    """A card with features of each kind, one of them with a name that needs care."""
+    draw = random.Random(1)
+    rows = 300
+    frame = {f"amount {k}": [draw.lognormvariate(3, 1) for _ in range(rows)] for k in range(features)}
+    frame |= {
+        'the "kind"': [draw.choice("abc") for _ in range(rows)],
+        "is_new": [draw.random() < 0.5 for _ in range(rows)],
+        "remarks": [draw.choice(["late at gate", "gate change"]) for _ in range(rows)],
+    }
+    return ModelCard.from_frame(frame, model, "7", text=["remarks"])
+
+
+@pytest.mark.parametrize("one", OBJECTS, ids=lambda one: f"{one['type']}-{one['id']}")
+def test_an_object_is_valid(one):
+    """By the schema of its type."""
+    assert problems(f"{one['type']}.schema.json", one) == []
+
+
+@pytest.mark.parametrize("identity", sorted(DASHBOARDS))
+def test_what_is_packed_in_a_dashboard_is_valid_too(identity):
+    """Panels, options, filters and controls, which an import doesn't look into; and each panel's Lens."""
+    held = DASHBOARDS[identity]["attributes"]
+    assert problems("dashboard.schema.json", json.loads(held["panelsJSON"]), "panelsJSON") == []
+    assert problems("dashboard.schema.json", json.loads(held["optionsJSON"]), "optionsJSON") == []
+    assert problems("dashboard.schema.json", json.loads(held["controlGroupInput"]["panelsJSON"]), "controlPanelsJSON") == []
+    source = json.loads(held["kibanaSavedObjectMeta"]["searchSourceJSON"])
+    assert problems("dashboard.schema.json", source, "searchSourceJSON") == []
+    lenses = [panel for panel in json.loads(held["panelsJSON"]) if panel["type"] == "lens"]
+    assert len(lenses) >= 6
+    for panel in lenses:
+        assert problems("lens.schema.json", panel["embeddableConfig"]["attributes"], "attributes") == []
+
+
+def test_searches_and_rules_are_valid_inside():
+    """Their strings of JSON."""
+    for one in OBJECTS:
+        if one["type"] == "search":
+            source = json.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+            assert problems("search.schema.json", source, "searchSourceJSON") == []
+        if one["type"] == "alert":
+            assert problems("alert.schema.json", one["attributes"]["params"], "esQueryParams") == []
+
+
+def test_nothing_is_wrong():
+    """By the linter."""
+    assert lint(OBJECTS) == []
+
+
+def test_what_is_committed_is_what_is_built(tmp_path):
+    """To the byte, and twice."""
+    assert main(["build", "--out", str(tmp_path)]) == 0
+    built = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert built == {path.name: path.read_bytes() for path in BUILT.iterdir()}, "run: kibana-objects build --out kibana_objects/built"
+    assert built == {name: spelt(objects) for name, objects in bundles().items()}
+
+
+def test_the_set():
+    """Ten pages; each says what is seen in it, has numbers on top and documents at the bottom, and knows no model."""
+    pages = all_dashboards()
+    assert len(pages) == 10
+    for page in pages:
+        assert page.story.endswith(".")
+        assert len(page.story) > 60
+        assert isinstance(page.rows[-1].panels[0], Documents)
+        assert all(sum(panel.width for panel in row.panels) == 48 for row in page.rows)
+        drilled = [panel for panel in page.panels if isinstance(panel, Chart) and not panel.drill]
+        assert len(drilled) <= 2, [panel.title for panel in drilled]
+    assert len({panel.title for page in pages for panel in page.panels if isinstance(panel, Documents)}) >= 6
+
+
+def test_a_card_makes_a_page(tmp_path, capsys):
+    """Each feature now beside training, numbers with their range as lines; names with quotes and blanks included."""
+    made = card()
+    file = tmp_path / "card.json"
+    made.save(file)
+    assert main(["build", "--card", str(file), "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert main(["check", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"objects": len(OBJECTS) + 1, "problems": []}
+    page = dashboard_of(made)
+    titles = " ".join(panel.title for panel in page.panels)
+    assert all(feature.name in titles for feature in made.ruler.inputs)
+    numbers = [panel for panel in page.panels if isinstance(panel, Chart) and panel.lines]
+    assert [panel.title.split(":")[0] for panel in numbers] == ["amount 0", "amount 1", "amount 2"]
+    amount = made.ruler.by_name["amount 0"]
+    assert [value for _, value, _ in numbers[0].lines] == [amount.low, amount.high]
+    assert page.where == 'ml.model.name : "Fraud Model/2"'
+
+
+def test_pages_of_models_are_told_apart():
+    """Names that differ in case or signs alone are different pages, and one name is always the same page."""
+    names = ["Fraud Model/2", "fraud-model-2", "fraud model 2", "fraud-model/2"]
+    pages = [dashboard_of(card(1, name)).id for name in names]
+    assert len(set(pages)) == len(names)
+    assert pages == [dashboard_of(card(1, name)).id for name in names]
+
+
+def test_a_card_of_many_features_fits_on_a_page():
+    """Kibana leaves out what is beyond 100 panels; the first ones are shown."""
+    page = dashboard_of(card(60))
+    assert sum(bool(getattr(panel, "lines", ())) for panel in page.panels) == MOST_FEATURES
+    assert lint([one for objects in bundles([page]).values() for one in objects]) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        ("{", 2, "a.ndjson:1 is no JSON"),
+        ("[]", 2, "a.ndjson:1 is no saved object"),
+        (None, 2, "has no file *.ndjson; kibana-objects build --out"),
+        ('{"exportedCount":0}', 0, ""),
+    ],
+)
+def test_files_that_are_none(tmp_path, capsys, content, code, said):
+    """Usage errors that name file and line; the last line of Kibana's own exports is none."""
+    if content is not None:
+        (tmp_path / "a.ndjson").write_text(content)
+    assert main(["check", str(tmp_path)]) == code
+    assert said in capsys.readouterr().err
