@@ -1,0 +1,215 @@
+"""`kibana-objects`: build the saved objects, hold a folder of them to the rules, import them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from kibana_objects.bundles import BUILT, RULES_FILE, build, bundles
+from kibana_objects.cards import dashboard_of
+from kibana_objects.lint import lint, read
+from mllog.card import ModelCard
+from mllog.errors import MllogError, SettingError, StoreError
+
+FINE: Final = 0
+FINDINGS: Final = 1
+USAGE: Final = 2
+FAILED: Final = 3
+
+RUN_SECONDS: Final = 90.0
+_IMPORT: Final = """\
+Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_CA_CERTS.
+What is there already is overwritten by its id; a second import changes nothing.
+
+exit code: 0 everything is there and every rule runs, 1 something isn't or doesn't, 2 wrong usage, 3 Kibana can't be
+reached or refuses"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 fine, 1 findings, 2 usage, 3 failed.
+    """
+    args = _parser().parse_args(argv)
+    handler: Callable[[argparse.Namespace], int] = args.handler
+    try:
+        code = handler(args)
+        sys.stdout.flush()
+    except MllogError as error:
+        _fail(args, str(error))
+        return FAILED if isinstance(error, StoreError) else USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        _fail(args, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        return FAILED
+    return code
+
+
+def _fail(args: argparse.Namespace, message: str) -> None:
+    if args.json:
+        print(json.dumps({"error": message}))
+    print(f"kibana-objects {args.command}: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kibana-objects",
+        description="Dashboards, searches and rules for Kibana 8.19 and 9.x.",
+        epilog="example: kibana-objects build --card card.json --out kibana/",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}"
+        )
+        sub.set_defaults(handler=handler)
+        sub.add_argument("--json", action="store_true", help="print one JSON document")
+        return sub
+
+    made = add(
+        "build",
+        "write the saved objects as NDJSON, with a dashboard for each card",
+        "kibana-objects build --card card.json --out kibana/",
+        _build,
+    )
+    made.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    made.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
+    held = add(
+        "check",
+        "say what Kibana would refuse, drop or show wrongly",
+        "kibana-objects check kibana/",
+        _check,
+    )
+    held.add_argument(
+        "folder", nargs="?", metavar="FOLDER", help="with files *.ndjson (default: those that come with mllog)"
+    )
+    brought = add(
+        "import",
+        "import dashboards, searches and rules, enable the rules, and see that they run",
+        "kibana-objects import --kibana https://kibana.example:5601 --space models",
+        _import,
+    )
+    brought.epilog = f"{brought.epilog}\n\n{_IMPORT}"
+    brought.formatter_class = argparse.RawDescriptionHelpFormatter
+    brought.add_argument("--kibana", metavar="URL", required=True, help="http(s)://HOST:5601")
+    brought.add_argument("--space", default="", help="id of a space (default: the default one)")
+    brought.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    brought.add_argument("--no-rules", action="store_true", help="dashboards and searches alone")
+    brought.add_argument(
+        "--wait", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for the rules' first runs (default: 90)"
+    )
+    seen = add(
+        "preview",
+        "draw each dashboard as a page, from the answers of a real cluster",
+        "kibana-objects preview --store elasticsearch+https://elastic.example:9200 --out preview/",
+        _preview,
+    )
+    seen.add_argument("--store", required=True, metavar="PLACE", help="elasticsearch+http(s)://HOST:PORT")
+    seen.add_argument("--out", required=True, metavar="FOLDER", help="where the pages go")
+    seen.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: a day before --to)")
+    seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now)")
+    seen.add_argument("--where", default="", metavar="KQL", help="for all panels: ml.model.name : fraud")
+    seen.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    return parser
+
+
+def _preview(args: argparse.Namespace) -> int:
+    from kibana_objects.preview import Elasticsearch, write_pages  # noqa: PLC0415 - the extra `elastic`
+    from kibana_objects.queries import Span  # noqa: PLC0415
+
+    end = _moment(args.end) if args.end else dt.datetime.now(dt.UTC)
+    start = _moment(args.start) if args.start else end - dt.timedelta(days=1)
+    if start >= end:
+        raise SettingError(f"--from {start} isn't before --to {end}", field="from", value=str(start))
+    found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
+    objects = [one for each in found.values() for one in each]
+    written = write_pages(objects, Elasticsearch(args.store), Span(start, end), Path(args.out), where=args.where)
+    if args.json:
+        print(json.dumps({"pages": [str(file) for file in written]}))
+    else:
+        for file in written:
+            print(file)
+    return FINE
+
+
+def _moment(text: str) -> dt.datetime:
+    """A time in ISO 8601; without a zone it is UTC.
+
+    Raises:
+        SettingError: It is none.
+    """
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingError(f"{text!r} is no time; write ISO 8601, such as 2026-11-23T14:00", field="time") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from kibana_objects.importing import import_into  # noqa: PLC0415 - the extra `ship`
+    from kibana_objects.server import Kibana  # noqa: PLC0415 - the same
+    from mllog.shipping.hiding import hide_passwords  # noqa: PLC0415 - the same
+
+    found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
+    if args.no_rules:
+        del found[RULES_FILE]
+    kibana = Kibana(args.kibana, args.space)
+    hide_passwords({"--kibana": {args.kibana: kibana.place}})
+    tell = (lambda _: None) if args.json else (lambda what: print(f"{what} ...", file=sys.stderr))
+    done = import_into(kibana, found, wait=args.wait, tell=tell)
+    if args.json:
+        print(json.dumps({"objects": done.objects, "rules": done.rules, "problems": done.problems}))
+    else:
+        for identity, state in done.rules.items():
+            print(f"rule {identity}: {state}")
+        for problem in done.problems:
+            print(f"problem: {problem}", file=sys.stderr)
+        print(f"{done.objects} objects imported, {len(done.rules)} rules, {len(done.problems)} problems")
+    return FINDINGS if done.problems else FINE
+
+
+def _build(args: argparse.Namespace) -> int:
+    written = build(Path(args.out), [dashboard_of(ModelCard.load(file)) for file in args.card])
+    if args.json:
+        print(json.dumps({"files": [str(file) for file in written]}))
+    else:
+        for file in written:
+            print(file)
+    return FINE
+
+
+def _check(args: argparse.Namespace) -> int:
+    folder = Path(args.folder) if args.folder else BUILT
+    files = sorted(folder.glob("*.ndjson")) if folder.is_dir() else []
+    if not files:
+        raise SettingError(
+            f"folder {str(folder)!r} has no file *.ndjson; kibana-objects build --out {folder} writes some",
+            field="folder",
+            value=str(folder),
+        )
+    objects = read(files)
+    problems = lint(objects)
+    if args.json:
+        found = [{"object": one.object, "place": one.place, "message": one.message} for one in problems]
+        print(json.dumps({"objects": len(objects), "problems": found}))
+    else:
+        for problem in problems:
+            print(problem)
+        print(f"{len(objects)} objects, {len(problems)} problems")
+    return FINDINGS if problems else FINE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""Imports: what is there afterwards, what is said, and a second time the same; over HTTP against the documented protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+
+import pytest
+from support.kibana import KibanaServer
+
+from kibana_objects.bundles import bundles, spelt
+from kibana_objects.cli import main
+from kibana_objects.rules import RULES
+from kibana_objects.server import Kibana
+from mllog.card import ModelCard
+from mllog.errors import UnreachableError
+
+COUNT = sum(map(len, bundles().values()))
+
+
+@pytest.fixture
+def kibana(monkeypatch):
+    for name in ("MLLOG_API_KEY", "MLLOG_BEARER_TOKEN", "MLLOG_USERNAME", "MLLOG_PASSWORD", "MLLOG_CA_CERTS"):
+        monkeypatch.delenv(name, raising=False)
+    server = KibanaServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("kibana_objects.importing._NAP", 0.01)
+
+
+def call(capsys, kibana, *arguments):
+    """The command: its code and its document."""
+    code = main(["import", "--kibana", kibana.url, "--json", *arguments])
+    out, err = capsys.readouterr()
+    return code, json.loads(out), err
+
+
+def test_everything_is_there_and_runs(kibana, capsys):
+    """All objects as they were built, each rule enabled and seen to have run."""
+    code, said, _ = call(capsys, kibana)
+    assert (code, said["objects"], said["problems"]) == (0, COUNT, [])
+    assert said["rules"] == {rule.id: "ok" for rule in RULES}
+    there = kibana.objects[""]
+    for objects in bundles().values():
+        for one in objects:
+            assert there[one["type"], one["id"]] == one
+    assert kibana.enabled == {("", rule.id) for rule in RULES}
+
+
+def test_a_second_time_changes_nothing(kibana, capsys):
+    """Rules, which an import disables, are enabled again."""
+    first = call(capsys, kibana)
+    before = json.dumps(sorted(map(str, kibana.objects[""].items())))
+    assert call(capsys, kibana) == first
+    assert json.dumps(sorted(map(str, kibana.objects[""].items()))) == before
+    assert kibana.enabled == {("", rule.id) for rule in RULES}
+
+
+def test_a_space_of_its_own(kibana, capsys):
+    """Nothing is put into another one."""
+    assert call(capsys, kibana, "--space", "models")[0] == 0
+    assert set(kibana.objects) == {"models"}
+    assert kibana.enabled == {("models", rule.id) for rule in RULES}
+
+
+def test_a_card_brings_its_page(kibana, capsys, tmp_path):
+    """With everything else."""
+    draw = random.Random(1)
+    card = ModelCard.from_frame({"amount": [draw.random() for _ in range(300)]}, "shop", "1")
+    card.save(tmp_path / "card.json")
+    code, said, _ = call(capsys, kibana, "--card", str(tmp_path / "card.json"))
+    assert (code, said["objects"]) == (0, COUNT + 1)
+    assert ("dashboard", "mllog-card-shop") in kibana.objects[""]
+
+
+def test_without_rules(kibana, capsys):
+    """For users who have no rights on them."""
+    code, said, _ = call(capsys, kibana, "--no-rules")
+    assert (code, said["rules"]) == (0, {})
+    assert not [path for _, path in kibana.requests if "alerting" in path or "actions" in path]
+
+
+def test_success_is_read_and_not_the_status(kibana, capsys, monkeypatch):
+    """An import that failed answers 200; what is missing is named, and no rule is enabled."""
+    broken = bundles()
+    objects = broken["dashboards.ndjson"]
+    objects.remove(next(one for one in objects if one["id"] == "mllog-windows"))
+    monkeypatch.setattr("kibana_objects.cli.bundles", lambda more: broken)
+    code, said, _ = call(capsys, kibana)
+    assert code == 1
+    assert any("refers to what isn't there: index-pattern mllog-windows" in problem for problem in said["problems"])
+    assert kibana.enabled == set()
+
+
+def test_a_connector_that_is_not_there(kibana, capsys):
+    """Rules run and tell nobody: what to put into kibana.yml is said."""
+    kibana.connectors = []
+    code, said, _ = call(capsys, kibana)
+    assert code == 1
+    (problem,) = said["problems"]
+    assert "connector 'mllog-log' (.server-log) isn't there" in problem
+    assert "xpack.actions.preconfigured.mllog-log" in problem
+
+
+def test_a_connector_without_its_secrets(kibana, capsys):
+    """As after an import of connectors."""
+    kibana.connectors[0]["is_missing_secrets"] = True
+    code, said, _ = call(capsys, kibana)
+    assert code == 1
+    assert "lost its secrets" in said["problems"][0]
+
+
+def test_a_rule_that_fails_at_its_runs(kibana, capsys):
+    """With the reason that Kibana gives."""
+    kibana.failing["mllog-rule-critical"] = "no index mllog-incidents"
+    code, said, _ = call(capsys, kibana)
+    assert code == 1
+    assert said["problems"] == ["rule mllog-rule-critical doesn't run: no index mllog-incidents"]
+    assert said["rules"]["mllog-rule-warning"] == "ok"
+
+
+def test_a_rule_that_nobody_may_enable(kibana, capsys):
+    """The others are."""
+    kibana.forbidden.add("mllog-rule-heartbeat")
+    code, said, _ = call(capsys, kibana)
+    assert code == 1
+    assert "can't be enabled" in said["problems"][0]
+    assert "Unauthorized by stackAlerts" in said["problems"][0]
+    assert len(kibana.enabled) == len(RULES) - 1
+
+
+def test_rules_that_never_run(kibana, capsys):
+    """Not for ever: it is said after the time that is given."""
+    kibana.runs_after = 10**9
+    code, said, _ = call(capsys, kibana, "--wait", "0.2")
+    assert code == 1
+    assert set(said["rules"].values()) == {"pending"}
+    assert "hasn't run within 0 s" in said["problems"][0]
+
+
+def test_an_old_kibana(kibana, capsys):
+    """Nothing is sent."""
+    kibana.version = "8.18.4"
+    code, said, _ = call(capsys, kibana)
+    assert code == 2
+    assert "is Kibana 8.18; these objects need 8.19" in said["error"]
+    assert kibana.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "space", "code", "said"),
+    [
+        ("kibana.example", "", 2, "is no URL: write http(s)://HOST:5601"),
+        ("ftp://kibana", "", 2, "is no URL"),
+        ("http://127.0.0.1:1", "", 3, "http://127.0.0.1:1"),
+        (None, "My Space", 2, "is no space's id"),
+    ],
+)
+def test_what_cannot_be(kibana, capsys, url, space, code, said):
+    """Usage apart from what may be mended by waiting."""
+    assert main(["import", "--kibana", url or kibana.url, "--space", space]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_one_that_is_not_ready(kibana, capsys):
+    """As just after its start."""
+    kibana.ready = False
+    assert main(["import", "--kibana", kibana.url]) == 3
+    assert "isn't a Kibana that is ready (503" in capsys.readouterr().err
+
+
+def test_credentials(kibana, capsys, monkeypatch):
+    """From the environment or the URL; a wrong password is 3 and shows nowhere."""
+    secret = "s3cret-of-kibana"
+    kibana.authorization = "Basic " + base64.b64encode(f"me:{secret}".encode()).decode()
+    monkeypatch.setenv("MLLOG_USERNAME", "me")
+    monkeypatch.setenv("MLLOG_PASSWORD", secret)
+    assert call(capsys, kibana)[0] == 0
+    monkeypatch.setenv("MLLOG_PASSWORD", "wr0ng-of-kibana")
+    assert main(["import", "--kibana", kibana.url]) == 3
+    said = "".join(capsys.readouterr())
+    assert "401" in said
+    assert "wr0ng-of-kibana" not in said
+
+
+def test_the_protocol_is_held_to(kibana):
+    """The server of these tests refuses what Kibana refuses: without this the others would prove little."""
+    import urllib.error
+    import urllib.request
+
+    def post(body, **headers):
+        request = urllib.request.Request(f"{kibana.url}/api/saved_objects/_import", body, headers, method="POST")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.loads(answer.read())
+
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        post(b"{}", **{"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        post(b"{}", **{"Content-Type": "application/json", "kbn-xsrf": "x"})
+    with pytest.raises(UnreachableError, match="Invalid file extension"):
+        Kibana(kibana.url).import_objects("a.json", b"{}\n")
+    one = spelt(bundles()["rules.ndjson"][:1])
+    with pytest.raises(UnreachableError, match="Non-unique"):
+        Kibana(kibana.url).import_objects("a.ndjson", one + one)
