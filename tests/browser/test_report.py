@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from support.chromium import executable
 
 from watchers.report import build
 
@@ -24,11 +25,8 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def browser():
     """Debian's Chromium, headless."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("this test needs Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        launched = playwright.chromium.launch(executable_path=executable(), headless=True, args=FLAGS)
         yield launched
         launched.close()
 

@@ -1,0 +1,15 @@
+"""A node that holds two weeks with every fault in them; shared by all tests of this folder."""
+
+from __future__ import annotations
+
+import pytest
+from support import story
+
+
+@pytest.fixture(scope="session")
+def told(elasticsearch_node, tmp_path_factory):
+    """(Place, cards): everything is there and judged."""
+    place = f"elasticsearch+{elasticsearch_node.url}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLLOG_NAMESPACE", "story")
+        yield place, story.tell(tmp_path_factory.mktemp("story") / "events", place)

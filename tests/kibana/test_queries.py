@@ -1,0 +1,118 @@
+"""Every layer of every panel is asked on a real node over two weeks with every fault, and answers with something."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+from support import story
+
+from kibana_objects.bundles import bundles
+from kibana_objects.cards import dashboard_of
+from kibana_objects.preview.asking import Elasticsearch, ask
+from kibana_objects.queries import INTERVALS, Span, shift
+from mllog.elastic.client import connect
+
+WHERE = "data_stream.namespace : story"
+SHOWN = Span(story.END - story.SHOWN * 24 * story.HOUR, story.END + story.HOUR)
+OBJECTS = [one for objects in bundles().values() for one in objects]
+PAGES = {one["id"]: one for one in OBJECTS if one["type"] == "dashboard"}
+
+
+@pytest.mark.parametrize("identity", sorted(PAGES))
+def test_each_panel_shows_something(told, identity):
+    """No panel is empty: charts, numbers, tables and documents, and deployments mark the time axes."""
+    place, _ = told
+    source = Elasticsearch(place)
+    empty, marked, rows = [], 0, 0
+    for answered in ask(PAGES[identity], OBJECTS, source, SHOWN, where=WHERE):
+        title = answered.panel["embeddableConfig"].get("title")
+        # What was refused was so when it was shipped, and not in 2013: see below.
+        if answered.is_empty and title != "Refused events":
+            empty.append(title)
+        marked += bool(answered.marks)
+        rows += sum(map(len, answered.layers.values()))
+    assert empty == []
+    assert rows > 20
+    if any("annotations" in one["attributes"]["panelsJSON"] for one in [PAGES[identity]]):
+        assert marked
+
+
+def test_the_page_of_a_card_shows_each_feature(told):
+    """Shares beside training's for numbers and categories alike."""
+    place, cards = told
+    (page,) = [
+        one for objects in bundles([dashboard_of(cards[0])]).values() for one in objects
+        if one["id"].startswith("mllog-card-")
+    ]  # fmt: skip
+    empty = [
+        answered.panel["embeddableConfig"].get("title")
+        for answered in ask(page, OBJECTS, Elasticsearch(place), SHOWN, where=WHERE)
+        if answered.is_empty
+    ]
+    assert empty == []
+
+
+def test_a_panel_says_what_its_documents_say(told):
+    """Numbers of the overview and of the page of missing features, counted again in another way."""
+    place, _ = told
+    client = connect(place)
+    source = Elasticsearch(place)
+    span = {"range": {"@timestamp": {"gte": SHOWN.start.isoformat(), "lt": SHOWN.end.isoformat()}}}
+    query = {"bool": {"filter": [span, {"term": {"data_stream.namespace": "story"}}, {"term": {"event.action": "predict"}}]}}
+    hits = client.search(index="logs-mllog.prediction.*", query=query, size=10_000)["hits"]["hits"]
+    documents = [hit["_source"] for hit in hits]
+    assert 1000 < len(documents) < 10_000
+    lacking = sum(bool(document["ml"].get("missing")) for document in documents)
+    failed = sum(document["event"]["outcome"] == "failure" for document in documents)
+    assert lacking > failed > 20
+
+    def figure(page, title):
+        (found,) = [
+            answered for answered in ask(PAGES[page], OBJECTS, source, SHOWN, where=WHERE)
+            if answered.panel["embeddableConfig"].get("title") == title
+        ]  # fmt: skip
+        (row,) = found.layers["data"]
+        return row["m0"]
+
+    assert figure("mllog-missing", "Predictions with something missing") == pytest.approx(lacking / len(documents))
+    assert figure("mllog-operations", "Failures") == pytest.approx(failed / len(documents))
+    assert figure("mllog-operations", "Predictions") == len(documents)
+
+
+def test_what_was_refused_is_listed(told):
+    """With its reason and the event as it was, when it happened."""
+    place, _ = told
+    now = dt.datetime.now(dt.UTC)
+    span = Span(now - dt.timedelta(hours=1), now + dt.timedelta(minutes=1))
+    answered = list(ask(PAGES["mllog-watchers"], OBJECTS, Elasticsearch(place), span, where=WHERE))[-1]
+    (hit,) = answered.hits
+    assert "role" in hit["error"]["message"]
+    assert json.loads(hit["event"]["original"])["event"]["id"] == "refused-1"
+
+
+def test_rules_are_queries(told):
+    """Each is one that the node takes, and those on what happened here match."""
+    place, _ = told
+    client = connect(place)
+    matched = {}
+    for one in OBJECTS:
+        if one["type"] == "alert":
+            params = one["attributes"]["params"]
+            body = json.loads(params["esQuery"])
+            answer = client.indices.validate_query(index=params["index"], query=body["query"], explain=True)
+            assert answer["valid"], answer
+            matched[one["id"]] = client.count(index=params["index"], query=body["query"])["count"]
+    assert matched["mllog-rule-critical"] > 0
+    assert matched["mllog-rule-unjudged"] > 0
+    assert matched["mllog-rule-deadletters"] == 1
+    assert matched["mllog-rule-heartbeat"] >= 1
+
+
+def test_time_axes():
+    """At most 75 steps, each of a length that Kibana has; a week ago is a week ago."""
+    assert SHOWN.step in INTERVALS
+    assert (SHOWN.end - SHOWN.start).total_seconds() / SHOWN.step <= 75
+    assert shift("1w").days == 7
+    assert shift("").total_seconds() == 0
