@@ -372,10 +372,8 @@ class ModelLogger(FactLogger):
             record.duration = self._engine.nanoseconds(latency)
             if record.duration is None:
                 record.mark_replaced("@latency")
-        if outcome is None:
-            if error is not None:
-                record.outcome = "failure"
-        elif type(outcome) is not str or outcome != "success":
+        outcome = ("success" if error is None else "failure") if outcome is None else outcome
+        if type(outcome) is not str or outcome != "success":
             told.add_outcome(record, outcome)
         if id is not None:
             # Looked at right here: an ordinary id shouldn't cost two calls.

@@ -9,10 +9,11 @@ import subprocess
 import pytest
 from support.commands import COMMANDS, STARTED
 
+from kibana_objects.cli import main as kibana_main
 from mllog.cli import main as mllog_main
 from watchers.cli import main as watchers_main
 
-MAINS = {"mllog": mllog_main, "watchers": watchers_main}
+MAINS = {"kibana-objects": kibana_main, "mllog": mllog_main, "watchers": watchers_main}
 
 
 @pytest.mark.parametrize(

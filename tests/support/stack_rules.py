@@ -42,6 +42,7 @@ SECRETS: Final = {
     "kibana": {"KIBANA_SYSTEM_PASSWORD", "KIBANA_OBJECTS_KEY", "KIBANA_SESSIONS_KEY", "KIBANA_REPORTS_KEY"},
     "logstash": {"MLLOG_LOGSTASH_PASSWORD", "MLLOG_WRITER_PASSWORD"},
     "watchers": {"MLLOG_WATCHER_PASSWORD"},
+    "dashboards": {"ELASTIC_PASSWORD"},
     "demo": {"MLLOG_LOGSTASH_PASSWORD"},
 }  # fmt: skip
 """Who needs which; the others none."""

@@ -121,6 +121,8 @@ def _live(args: argparse.Namespace) -> int:
     try:
         days = _days(args)
         if not days:
+            # Whoever is given the folder of cards finds none in it.
+            (Path(args.out) / "cards").mkdir(parents=True, exist_ok=True)
             print("mllog demo: --days 0: no traffic", file=sys.stderr)
             while not stopped:
                 time.sleep(_NAP)
