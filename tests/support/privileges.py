@@ -108,7 +108,8 @@ ACTIONS = (
     Action("read runs of watchers", _roles(EXPIRE, WATCHER, VIEWER, AUDITOR), "POST", "/mllog-run-2020.01/_search"),
     Action("read who was told what", _roles(EXPIRE, WATCHER, AUDITOR), "POST", "/mllog-told-2020.01/_search"),
     Action("read cards", _roles(WATCHER, VIEWER, AUDITOR), "POST", "/mllog-cards/_search"),
-    Action("write a card", _roles(SHIPPER, WATCHER), "PUT", "/mllog-cards/_doc/{role}", {"saved": "2026-11-05T00:00:00Z"}),
+    Action("write a card", _roles(SHIPPER, WATCHER), "PUT", "/mllog-cards/_doc/{role}", {"saved": "2026-11-05T00:00:00Z"},
+           clean=("DELETE", "/mllog-cards/_doc/{role}")),
     Action("delete a card", _roles(WATCHER), "DELETE", "/mllog-cards/_doc/nothing", fine=frozenset({404})),
     Action("write a finding", _roles(WATCHER), "PUT", "/mllog-finding-2020.01/_doc/{role}", EVENT),
     Action("write an incident", _roles(WATCHER), "PUT", "/mllog-incidents/_doc/{role}", {"incident": {"id": "{role}"}}),
@@ -178,7 +179,7 @@ def may(action: Action, role: str, backing: str, node: SecuredNode, password: st
         return False
     assert status < 300 or status in action.fine, (action.text, role, status)
     if action.clean is not None:
-        node.request(*action.clean)
+        node.request(action.clean[0], filled(action.clean[1]))
     return True
 
 
