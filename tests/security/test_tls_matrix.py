@@ -98,11 +98,7 @@ def test_situations(
     for name, value in {**authorities.variables(situation), "MLLOG_USERNAME": "ann", "MLLOG_PASSWORD": "secret"}.items():
         monkeypatch.setenv(name, value)
     with scripted(answered, context=authorities.server(situation)) as server:
-        for attempt in range(5):
-            said = act(f"{kind}+https://{situation.host}:{server.port}", tmp_path / f"events{attempt}", capsys)
-            # A server that misses a certificate hangs up as it says so, and the connection may break before that is read.
-            if not situation.asks or situation.shows or situation.said in " ".join(said.split()):
-                break
+        said = act(f"{kind}+https://{situation.host}:{server.port}", tmp_path / "events", capsys)
     assert bool(server.asked) == (not situation.said), said
     if situation.said:
         assert situation.said in " ".join(said.split()), said

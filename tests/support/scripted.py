@@ -111,7 +111,8 @@ class _Server(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, *_: Any) -> None:
-        pass
+        if self.context is not None:
+            time.sleep(0.3)  # what TLS says of the failure is read before the connection ends
 
 
 class _Handler(BaseHTTPRequestHandler):
