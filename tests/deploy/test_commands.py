@@ -33,7 +33,8 @@ def test_none_was_overlooked() -> None:
     """Setup, watching, its health, shipping, the demo and expiry are all among them."""
     found = {" ".join(words[:2]) for _, words in COMMANDS}
     assert found == {
-        "mllog setup", "mllog ship", "mllog demo", "mllog doctor", "watchers schedule", "watchers run", "watchers health",
+        "mllog setup", "mllog ship", "mllog demo", "watchers schedule", "watchers run", "watchers health",
+        "kibana-objects import",
     }  # fmt: skip
     assert len(COMMANDS) >= 15
 

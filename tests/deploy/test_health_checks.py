@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import pathlib
 import ssl
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from support import processes
 from support.certificates import make
 from support.elasticsearch import free_port
-from support.receivers import logstash
 from support.stack import EXAMPLE, FILE, Stack, read
+
+from watchers.demo.live import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,22 +139,26 @@ def test_logstash_without_its_input(stack: Stack, certificates: pathlib.Path, tm
         assert check(stack, certificates, "logstash", {9600: free_port(), 8080: events}) != 0
 
 
-def test_the_demo(stack: Stack, certificates: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """It is well where Logstash answers, and isn't where it doesn't."""
+@pytest.mark.parametrize(
+    ("days", "progress", "healthy"),
+    [
+        ("42", None, False), ("42", '{"weeks": 1, "delivered": false}', False), ("0", None, True),
+        ("42", '{"weeks": 1, "delivered": true}', True),
+    ],
+)  # fmt: skip
+def test_the_demo(stack: Stack, tmp_path: pathlib.Path, days: str, progress: str | None, healthy: bool) -> None:
+    """It is well when the days before now have arrived, or where there are none; the watchers wait for that."""
+    if progress is not None:
+        (tmp_path / "traffic.json").write_text(progress)
     demo = stack.services["demo"]
+    words = [word.replace("$$", "$").replace("/var/lib/mllog", str(tmp_path)) for word in demo.health]
+    assert words != demo.health
+    done = subprocess.run(words, env={"PATH": os.environ["PATH"], "MLLOG_DEMO_DAYS": days}, check=False, timeout=60)
+    assert (done.returncode == 0) == healthy
 
-    def doctor(port: int) -> int:
-        variables = {**demo.environment, "MLLOG_CA_CERTS": str(certificates / "trust" / "ca.crt")}
-        words = [word.replace("//logstash:8080", f"//localhost:{port}") for word in demo.health]
-        assert words != demo.health
-        return subprocess.run(
-            [sys.executable, "-m", "mllog.cli", *words[1:]],
-            env={**processes.environment(), **variables, "MLLOG_SPOOL": str(tmp_path / "spool")},
-            cwd=tmp_path, capture_output=True, check=False, timeout=60,
-        ).returncode  # fmt: skip
 
-    with logstash() as receiver:
-        assert doctor(receiver.port) != 0  # it speaks no TLS
-    with server(200, b"ok", context(certificates, "logstash")) as port:
-        assert doctor(port) == 0
-    assert doctor(free_port()) != 0
+def test_the_demo_writes_what_its_check_reads(tmp_path: pathlib.Path) -> None:
+    """In those words."""
+    now = dt.datetime.now(dt.UTC)
+    Progress(1, now, now, now, delivered=True).save(tmp_path / "traffic.json")
+    assert '"delivered": true' in (tmp_path / "traffic.json").read_text()

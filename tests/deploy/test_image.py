@@ -88,7 +88,7 @@ def test_its_scripts_can_be_executed() -> None:
         assert os.access(ROOT / script, os.X_OK)
         assert (ROOT / script).read_text().startswith("#!/bin/sh\n")
     started = {words[0] for where, words in STARTED if not where.startswith(("cron", "mllog-"))}
-    assert started == {"mllog", "watchers", "sh", *(pathlib.Path(script).name for script in scripts)}
+    assert started == {"kibana-objects", "mllog", "watchers", "sh", *(pathlib.Path(script).name for script in scripts)}
 
 
 def test_it_installs_what_the_tests_run_on() -> None:
@@ -133,6 +133,7 @@ def test_the_wheel_has_every_command(tmp_path: pathlib.Path) -> None:
         ["mllog", "setup", "--help"],
         ["mllog", "demo", "--help"],
         ["watchers", "schedule", "--help"],
+        ["kibana-objects", "check"],
     ):
         done = subprocess.run(
             [own / "bin" / arguments[0], *arguments[1:]],

@@ -58,7 +58,9 @@ def node(stack: Stack, certificates: pathlib.Path) -> Iterator[StackNode]:
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with the commands of the image."""
-    folder = tmp_path_factory.mktemp("bin")
+    folder = tmp_path_factory.mktemp("mllog") / "bin"
+    folder.mkdir()
+    (folder.parent / "cards").mkdir()
     for name, module in (("mllog", "mllog.cli"), ("watchers", "watchers.cli")):
         (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -W error -m {module} "$@"\n')
         (folder / name).chmod(0o755)
@@ -71,6 +73,7 @@ def inside(node: StackNode, certificates: pathlib.Path, commands: pathlib.Path):
 
     def translate(service: Service, words: list[str]) -> tuple[list[str], dict[str, str]]:
         here = [word.replace("$$", "$").replace("https://elasticsearch:9200", node.url) for word in words]
+        here = [word.replace("/var/lib/mllog", str(commands.parent)) for word in here]
         here = [re.sub(r"^0\.0\.0\.0:9464$", f"127.0.0.1:{free_port()}", word) for word in here]
         variables = {**service.environment, "MLLOG_CA_CERTS": str(certificates / "trust" / "ca.crt")}
         return here, {**processes.environment(), **variables, "PATH": f"{commands}:{os.environ['PATH']}"}

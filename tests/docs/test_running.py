@@ -22,7 +22,7 @@ def test_the_table_of_services_is_the_stack() -> None:
         opened = [":".join(port.split(":")[:2]) for port in SERVICES[name].get("ports", [])]
         assert re.findall(r"[\d.]+:\d+", ports) == opened
         limit = re.sub(r"\$\{\w+:-(\w+)\}", r"\1", SERVICES[name]["mem_limit"])
-        assert memory.strip() == {"128m": "128 MB", "512m": "512 MB", "1g": "1 GB", "2g": "2 GB"}[limit]
+        assert memory.strip() == {"128m": "128 MB", "256m": "256 MB", "512m": "512 MB", "1g": "1 GB", "2g": "2 GB"}[limit]
 
 
 def test_the_memory_that_it_takes_is_the_sum() -> None:

@@ -50,10 +50,14 @@ def pod(document: dict[str, Any]) -> dict[str, Any] | None:
     return found
 
 
+_DEFAULT: Final = re.compile(r"\$\{\w+:-([^}]*)\}")
+"""A variable of Compose, and what stands there without it."""
+
+
 def _started() -> Iterator[tuple[str, list[str]]]:
     for name, service in yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"].items():
         if service["image"].startswith("mllog:"):
-            yield f"compose-{name}", words(service["command"])
+            yield f"compose-{name}", [_DEFAULT.sub(r"\1", word) for word in words(service["command"])]
             if "healthcheck" in service:
                 yield f"compose-{name}-health", words(service["healthcheck"]["test"])[1:]
     for file, document in manifests():

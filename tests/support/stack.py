@@ -77,6 +77,10 @@ class Mount:
     as_is: bool = False
 
 
+ENDING: Final = frozenset({"dashboards"})
+"""Services that end, for whose end nobody waits."""
+
+
 @dataclass(frozen=True)
 class Service:
     """One service."""
@@ -87,9 +91,9 @@ class Service:
 
     @property
     def lasting(self) -> bool:
-        """Whether it stays, since nobody waits for its end."""
+        """Whether it stays: nobody waits for its end, and it isn't one of those that end by themselves."""
         waiting = [other.waits.get(self.name) for other in self.stack.services.values()]
-        return "service_completed_successfully" not in waiting
+        return "service_completed_successfully" not in waiting and self.name not in ENDING
 
     @property
     def waits(self) -> dict[str, str]:
