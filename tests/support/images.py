@@ -78,10 +78,10 @@ def _matches(name: str, pattern: str) -> bool:
 
 def context(folder: pathlib.Path) -> pathlib.Path:
     """A copy of what a builder is sent of this repository, with what stands in it untracked."""
-    files = {
-        str(path.relative_to(ROOT)) for path in ROOT.rglob("*")
-        if path.is_file() and not {".git", ".venv", "node_modules"} & set(path.relative_to(ROOT).parts[:1])
-    }  # fmt: skip
+    # Looked through by hand, since these hold a hundred times as many files as everything else.
+    tops = [path for path in ROOT.iterdir() if path.name not in {".git", ".venv", "node_modules"}]
+    inside = [file for top in tops for file in ([top] if top.is_file() else top.rglob("*")) if file.is_file()]
+    files = {str(path.relative_to(ROOT)) for path in inside}
     for name in sent(files, (ROOT / ".dockerignore").read_text()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
