@@ -40,19 +40,23 @@ demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incid
 demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, which is fetched and started for it
 	PYTHONPATH=tests $(BIN)/python -m support.with_node $(BIN)/mllog demo --out $(OUT)-elastic --store '{place}'
 
-# Two halves side by side: what the logger's road needs waits a lot, what judges computes a lot. Whatever isn't named
-# here is in the second half.
-ROAD := tests/unit/kibana_objects tests/delivery tests/elasticsearch tests/conformance tests/fuzz tests/logstash tests/security
+# Three parts side by side: what needs nodes and what the logger's road needs wait a lot, what judges computes a lot.
+# Whatever isn't named here is in the third part.
+NODES := tests/elasticsearch tests/conformance tests/logstash tests/security tests/kibana tests/unit/kibana_objects
+ROAD := tests/unit/mllog tests/delivery tests/fuzz tests/deploy
 
 test: $(VENV)/.test chromium maven deploying  ## the whole suite
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-road test-judging
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-nodes test-road test-judging
 
-.PHONY: test-road test-judging
+.PHONY: test-nodes test-road test-judging
+test-nodes: $(VENV)/.test
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/nodes $(NODES)
+
 test-road: $(VENV)/.test
 	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/road $(ROAD)
 
 test-judging: $(VENV)/.test
-	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/judging $(addprefix --ignore=,$(ROAD))
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/judging $(addprefix --ignore=,$(NODES) $(ROAD))
 
 lint: $(VENV)/.test  ## ruff, mypy --strict, the arrows between the packages
 	$(BIN)/ruff check .

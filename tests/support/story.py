@@ -17,13 +17,14 @@ import mllog
 from mllog.elastic.client import connect
 from mllog.elastic.setup import ensure
 from mllog.environment import Manifest
+from mllog.events import dataset
 from mllog.places import parse
 from mllog.shipping.destinations import open_destination
 from mllog.shipping.shipper import Shipper
 from mllog.stamps import moment
 from watchers.config import Config
 from watchers.demo import faults as planted
-from watchers.demo.drive import SERVING, TRAINING, make_cards
+from watchers.demo.drive import MODEL, SERVING, TRAINING, make_cards
 from watchers.demo.flights import load
 from watchers.demo.model import train
 from watchers.demo.replay import requests
@@ -112,10 +113,11 @@ def _refused(folder: Path) -> None:
     """An event that no index takes: an object where a word must be."""
     process = folder / "another-service-1"
     process.mkdir()
+    stream = dataset("prediction", MODEL)
     event = {
         "@timestamp": (END - HOUR).isoformat(),
-        "data_stream": {"type": "logs", "dataset": "mllog.prediction.flight-delay", "namespace": os.environ["MLLOG_NAMESPACE"]},
-        "event": {"id": "refused-1", "action": "predict", "dataset": "mllog.prediction.flight-delay"},
-        "ml": {"model": {"name": "flight-delay", "version": "1", "role": {"what": "is this"}}},
+        "data_stream": {"type": "logs", "dataset": stream, "namespace": os.environ["MLLOG_NAMESPACE"]},
+        "event": {"id": "refused-1", "action": "predict", "dataset": stream},
+        "ml": {"model": {"name": MODEL, "version": "1", "role": {"what": "is this"}}},
     }
     (process / "00000001.ndjson").write_text(json.dumps(event) + "\n")
