@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from kibana_objects.api import body
 from kibana_objects.dashboards import all_dashboards
 from kibana_objects.data_views import data_views
 from kibana_objects.model import Dashboard
@@ -61,4 +62,19 @@ def build(folder: Path, more: Sequence[Dashboard] = ()) -> list[Path]:
     for name, objects in bundles(more).items():
         replace(folder / name, spelt(objects))
         written.append(folder / name)
+    return written
+
+
+def build_bodies(folder: Path, more: Sequence[Dashboard] = ()) -> list[Path]:
+    """Write the body of each dashboard for Kibana's own API, ``<id>.json``, whole or not at all.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for each in (*all_dashboards(), *more):
+        text = json.dumps(body(each), sort_keys=True, indent=1, ensure_ascii=False)
+        replace(folder / f"{each.id}.json", f"{text}\n".encode())
+        written.append(folder / f"{each.id}.json")
     return written

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from kibana_objects.bundles import BUILT, RULES_FILE, build, bundles
+from kibana_objects.bundles import BUILT, RULES_FILE, build, build_bodies, bundles
 from kibana_objects.cards import dashboard_of
 from kibana_objects.lint import lint, read
 from mllog.card import ModelCard
@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
     made.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
+    made.add_argument(
+        "--api",
+        action="store_true",
+        help="also bodies of PUT /api/dashboards/<id>, for Kibana 9.5 and later, in FOLDER/api",
+    )
     held = add(
         "check",
         "say what Kibana would refuse, drop or show wrongly",
@@ -181,7 +186,10 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    written = build(Path(args.out), [dashboard_of(ModelCard.load(file)) for file in args.card])
+    more = [dashboard_of(ModelCard.load(file)) for file in args.card]
+    written = build(Path(args.out), more)
+    if args.api:
+        written += build_bodies(Path(args.out) / "api", more)
     if args.json:
         print(json.dumps({"files": [str(file) for file in written]}))
     else:

@@ -79,7 +79,7 @@ def measure(key: str, what: Number) -> dict[str, Column]:
     if isinstance(what, Measure):
         return {key: _plain(what)}
     top, bottom, whole = f"{key}X0", f"{key}X1", f"{key}X2"
-    formula = f"{_spelt(what.top)} / {_spelt(what.bottom)}"
+    formula = f"{spelt(what.top)} / {spelt(what.bottom)}"
     part = {"label": f"Part of {what.label}", "customLabel": True}
     tree = {
         "type": "function",
@@ -161,7 +161,7 @@ def _plain(what: Measure) -> Column:
     return column
 
 
-def _spelt(what: Measure) -> str:
+def spelt(what: Measure) -> str:
     """A measure in the language of formulas."""
     arguments = [what.of] if what.of else []
     if what.operation == "percentile":

@@ -243,6 +243,11 @@ def _panel(key: str, grid: Json, panel: Panel) -> tuple[Json, list[Json]]:
     return {**written, "panelIndex": key, "gridData": grid}, references
 
 
+def drill_name(target: str) -> str:
+    """What a click that leads there is called."""
+    return "The documents" if target == "documents" else f"To {target.removeprefix('mllog-')}"
+
+
 def _drilldowns(key: str, panel: Panel) -> tuple[list[Json], list[Json]]:
     events, references = [], []
     for number, target in enumerate(panel.drill):
@@ -250,13 +255,13 @@ def _drilldowns(key: str, panel: Panel) -> tuple[list[Json], list[Json]]:
         if target == "documents":
             action = {
                 "factoryId": "OPEN_IN_DISCOVER_DRILLDOWN",
-                "name": "The documents",
+                "name": drill_name(target),
                 "config": {"openInNewTab": True},
             }
         else:
             factory = "DASHBOARD_TO_DASHBOARD_DRILLDOWN"
             config = {"useCurrentFilters": True, "useCurrentDateRange": True, "openInNewTab": False}
-            action = {"factoryId": factory, "name": f"To {target.removeprefix('mllog-')}", "config": config}
+            action = {"factoryId": factory, "name": drill_name(target), "config": config}
             name = f"{key}:drilldown:{factory}:{event}:dashboardId"
             references.append({"type": "dashboard", "id": target, "name": name})
         events.append({"eventId": event, "triggers": ["FILTER_TRIGGER"], "action": action})
