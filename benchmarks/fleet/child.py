@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any, Final, cast
 
 from benchmarks.elasticsearch.meters import Bench
 from benchmarks.fleet.fleet import HOUR, START
+from benchmarks.memory import peak_mb
 from watchers.schedule import run
 from watchers.stores.base import Store
 from watchers.stores.elastic import ElasticsearchStore
@@ -56,7 +56,6 @@ def main() -> int:
     timed = Timed(cast("Store", ElasticsearchStore(bench.place, namespace=namespace, client=bench.client)))
     with bench.measured() as cost:
         report = run(cast("Store", timed), START + HOUR + LATE)
-    used = resource.getrusage(resource.RUSAGE_SELF)
     document = {
         "models": len(report.hours),
         "hours": sum(report.hours.values()),
@@ -67,7 +66,7 @@ def main() -> int:
         "cpu": cost.cpu,
         "requests": bench.requests,
         "received": bench.received,
-        "peak_mb": used.ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
         "calls": {name: [timed.calls[name], timed.seconds[name]] for name in sorted(timed.calls)},
     }
     print(json.dumps(document))

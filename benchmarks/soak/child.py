@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import mllog
+from benchmarks.memory import peak_mb
 
 CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ")
 
@@ -57,7 +57,7 @@ def main() -> int:
                 "p50_us": float(np.percentile(took, 50)) / 1000,
                 "p99_us": float(np.percentile(took, 99)) / 1000,
                 "worst_ms": max(took) / 1e6,
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "peak_mb": peak_mb(),
             }
         )
     )
