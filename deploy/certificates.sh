@@ -111,9 +111,14 @@ subjectAltName = $names
 END
     openssl req -new -newkey rsa:2048 -nodes -config "$work/service.cnf" \
         -keyout "$work/service.key" -out "$work/service.csr" 2>/dev/null
-    openssl x509 -req -sha256 -days "$SERVICE_DAYS" -set_serial "0x$(openssl rand -hex 16)" -in "$work/service.csr" \
+    if ! openssl x509 -req -sha256 -days "$SERVICE_DAYS" -set_serial "0x$(openssl rand -hex 16)" -in "$work/service.csr" \
         -CA "$authority/ca.crt" -CAkey "$authority/ca.key" -extfile "$work/service.cnf" -extensions service \
-        -out "$work/service.crt" 2>/dev/null
+        -out "$work/service.crt" 2>"$work/said"; then
+        cat "$work/said" >&2
+        echo "certificates.sh: no certificate for $service with the names $names; MLLOG_CERTIFICATE_NAMES is" \
+            "written as DNS:mllog.example,IP:192.0.2.7" >&2
+        exit 2
+    fi
     put 400 "$work/service.key" "$own/$service.key"
     put 444 "$work/service.crt" "$certificate"
     echo "$service: made, valid until $(until_when "$certificate")"

@@ -5,10 +5,10 @@
 #
 # Kubernetes ends a sidecar after the containers beside it, so that by then nothing more is written. After 20 s without
 # success it gives up, with 3.
-mkdir -p "$1" || exit 3
 ending=
 shipper=
 trap 'ending=1; [ -z "$shipper" ] || kill -TERM "$shipper" 2>/dev/null' TERM INT
+mkdir -p "$1" || exit 3
 mllog ship "$@" --follow &
 shipper=$!
 [ -z "$ending" ] || kill -TERM "$shipper" 2>/dev/null

@@ -71,7 +71,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "@timestamp",
         {"match_all": {}},
         60,
-        "{{context.value}} events were refused: mllog ship FOLDER --to PLACE --replay-dead sends them again",
+        "{{context.value}} events were refused; error.message says why (docs: when something breaks, dead letters)",
         above=0,
     ),
 )

@@ -199,13 +199,14 @@ def _schedule(args: argparse.Namespace) -> int:
 
     config = Config(notify=tuple(routes(args.notify)))
     metrics = _serve_metrics(args.metrics, config) if args.metrics else None
+    _cards(args.card)  # one that is none is a usage error, as long as nobody runs by it
     open_store(args.store)  # a place that is none is a usage error, and not one to try again
     scheduler = Scheduler(
         lambda: open_store(args.store),
         every=dt.timedelta(seconds=args.every),
         done=done,
         failed=failed,
-        cards=_cards(args.card),
+        cards=lambda: _cards(args.card),
         config=config,
         place=shown(args.store),
     )

@@ -7,6 +7,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/, names: htt
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -49,7 +50,9 @@ class Metrics:
         self._failed = self._counter("failed_runs", "Runs that weren't possible: the store, most likely.")
         self._hours = self._counter("judged_hours", "Hours that were judged, of all models.")
         self._findings = self._counter("findings", "Alerts of checks.", "check", "severity")
-        self._last = self._gauge("last_run_timestamp_seconds", "When the last run ended.")
+        self._last = self._gauge("last_run_timestamp_seconds", "When the last run ended; NaN before the first.")
+        # A rule on its age would be met at every start by 0.
+        self._last.set(math.nan)
         self._seconds = self._gauge("last_run_duration_seconds", "How long it took.")
         self._lag = self._gauge("lag_seconds", "For how long the oldest hour that isn't judged has been due.")
         self._found = self._gauge("models", "Models that have predictions.")
@@ -102,9 +105,9 @@ class Metrics:
             )
         try:
             prometheus.start_http_server(int(port), host.strip("[]"), self.registry)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise SettingError(
-                f"--metrics {address}: nobody can listen there: {error.strerror or error}",
+                f"--metrics {address}: nobody can listen there: {getattr(error, 'strerror', None) or error}",
                 field="metrics",
                 value=address,
             ) from error
@@ -119,11 +122,11 @@ class Metrics:
         for family in families:
             name = family.name.removeprefix("mllog_watchers_")
             for sample in family.samples:
-                if not sample.name.endswith("_total"):
+                if not sample.name.endswith("_total") or not 0 <= sample.value < math.inf:
                     continue
                 if name in ours:
                     ours[name].inc(sample.value)
-                elif name == "findings":
+                elif name == "findings" and sample.labels.keys() == {"check", "severity"}:
                     self._findings.labels(sample.labels["check"], sample.labels["severity"]).inc(sample.value)
 
     def write(self, file: Path) -> None:

@@ -40,7 +40,7 @@ class Scheduler:
         every: How often to look.
         done: Told of each run.
         failed: Told why a run wasn't possible; the next one is tried after the same time.
-        cards: As for :func:`watchers.schedule.run`.
+        cards: Says the cards for each run, as for :func:`watchers.schedule.run`: a folder of them may have changed.
         config: Settings.
         notifier: Who brings messages (default: Apprise).
         place: The store as commands in messages name it.
@@ -54,7 +54,7 @@ class Scheduler:
         every: dt.timedelta,
         done: Callable[[Store, RunReport], None],
         failed: Callable[[str], None],
-        cards: Sequence[ModelCard] = (),
+        cards: Callable[[], Sequence[ModelCard]] = tuple,
         config: Config | None = None,
         notifier: Notifier | None = None,
         place: str = "PLACE",
@@ -113,7 +113,7 @@ class Scheduler:
                 lambda: run(
                     store,
                     self._clock(),
-                    cards=self._cards,
+                    cards=self._cards(),
                     config=self._config,
                     notifier=self._notifier,
                     place=self._place,

@@ -155,15 +155,19 @@ def _drain(spools: Path) -> int:
 
 def _fine(said: list[dict[str, Any]], found: Held, left: int) -> bool:
     calls = sum(service["calls"] for service in said)
-    return found.documents == found.ids == found.numbers == found.highest and found.predictions == calls and not left
+    accepted = sum(service["accepted"] for service in said)
+    lost = sum(service["dropped"] + service["rejected"] + service["queued"] for service in said)
+    once = found.documents == found.ids == found.numbers == found.highest == accepted
+    return once and found.predictions == calls and not left and not lost
 
 
 def _page(document: dict[str, Any], said: list[dict[str, Any]], found: Held) -> str:
     calls = sum(service["calls"] for service in said)
+    accepted = sum(service["accepted"] for service in said)
     rows = [
         ("predictions that were logged", f"{calls:,}"),
         ("of them in the index", f"{found.predictions:,}"),
-        ("events that the processes numbered (predictions, deployments, resources)", f"{found.highest:,}"),
+        ("events that the processes accepted (predictions, deployments, resources)", f"{accepted:,}"),
         ("documents in the data streams", f"{found.documents:,}"),
         ("of them with an `event.id` that another has", f"{found.documents - found.ids:,}"),
         ("dropped, rejected, still queued", f"{sum(s['dropped'] + s['rejected'] + s['queued'] for s in said):,}"),

@@ -51,6 +51,7 @@ def main() -> int:
         json.dumps(
             {
                 "calls": number,
+                "accepted": status.accepted,
                 "dropped": status.dropped,
                 "rejected": status.rejected,
                 "queued": status.queued,

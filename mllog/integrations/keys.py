@@ -56,8 +56,8 @@ def prediction_arguments(given: Mapping[str, Any], message: Any, error: Any = No
             labels[_free("error", labels)] = said
     if told.says_more or told.exception is not None:
         arguments["error"] = told if told.says_more else told.exception
-    if told.is_failure:
-        arguments.setdefault("outcome", "failure")
+    # A stack that is shown is no failure.
+    arguments.setdefault("outcome", "failure" if told.is_failure else "success")
     outcome = arguments.get("outcome")
     if outcome is not None and type(outcome) is not str:
         arguments["outcome"] = "unknown"

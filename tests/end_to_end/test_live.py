@@ -14,12 +14,13 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from support.receivers import logstash
 
 from mllog.errors import StoreError
 from watchers.cli import main as watchers
 from watchers.demo import live
 from watchers.demo.drive import MODEL, ZONE
-from watchers.demo.live import Traffic
+from watchers.demo.live import Progress, Traffic
 
 HOUR = dt.timedelta(hours=1)
 CYCLE = dt.timedelta(weeks=2)
@@ -160,6 +161,22 @@ def test_what_is_remembered_and_broken_is_said(tmp_path):
     (tmp_path / "traffic.json").write_text('{"weeks": 1}')
     with pytest.raises(StoreError, match=r"traffic\.json isn't readable .* delete it"):
         Traffic(str(tmp_path / "events"), tmp_path, days=1)
+
+
+def test_what_has_not_arrived_is_not_called_delivered(tmp_path, monkeypatch):
+    """Stopped while the days before now are under way to a server, it goes on waiting for them at the next start."""
+    with logstash(always=503) as receiver:
+        clock = Clock(until=NOW)
+        monkeypatch.setattr(live, "CLOSE_SECONDS", 0.5)
+        stopped = [False]
+
+        def sleep(_):
+            stopped[0] = True
+
+        monkeypatch.setattr(live, "time", SimpleNamespace(sleep=sleep))
+        traffic = Traffic(receiver.place(), tmp_path, days=1, clock=clock, stop=lambda: stopped[0])
+        traffic.run()
+    assert not Progress.load(tmp_path / "traffic.json").delivered
 
 
 def test_the_command(tmp_path):

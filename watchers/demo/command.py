@@ -127,12 +127,14 @@ def _live(args: argparse.Namespace) -> int:
             while not stopped:
                 time.sleep(_NAP)
             return FINE
+        place = parse(args.live)
+        hide_passwords({"--live": {args.live: place}})
         from watchers.demo.drive import ZONE  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.live import Traffic  # noqa: PLC0415
         from watchers.progress import Steps  # noqa: PLC0415
 
         with Steps(quiet=args.json, lines=True) as steps:
-            traffic = Traffic(args.live, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)
+            traffic = Traffic(place, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)
             for fault in traffic.faults:
                 if not args.json and fault.end > traffic.progress.start:
                     where = _where(fault.feature, fault.segment)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mllog.errors import StoreError
 from mllog.files import replace as replace_file
-from mllog.places import parse
+from mllog.places import Place, parse
 from mllog.shipping import inspect
 from mllog.stamps import moment
 from watchers.demo import faults as planted
@@ -35,6 +35,9 @@ CYCLE: Final = dt.timedelta(weeks=10)
 
 RECENT_FLIGHTS: Final = 200
 """So many flights ago the newest fault began: some hours by day."""
+
+CLOSE_SECONDS: Final = 10.0
+"""Whoever stops it has to leave it so much time: what is remembered is remembered after that."""
 
 _NAP: Final = 0.2
 _INSTANT: Final = dt.timedelta(microseconds=1)
@@ -111,7 +114,7 @@ class Traffic:
 
     def __init__(
         self,
-        place: str,
+        place: str | Place,
         out: Path,
         *,
         days: int,
@@ -120,7 +123,8 @@ class Traffic:
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._place, self._out, self._seed = parse(place), out, seed
+        self._place = parse(place) if isinstance(place, str) else place
+        self._out, self._seed = out, seed
         self._tell, self._clock, self._stop = tell, clock, stop
         self._file = out / "traffic.json"
         self._labelled = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -149,7 +153,7 @@ class Traffic:
             RuntimeError: Events were lost.
         """
         folder = self._out / "spool"
-        service = Service(self.cards[0], str(self._place), None if self._is_folder else folder)
+        service = Service(self.cards[0], self._place, None if self._is_folder else folder)
         began, served = self._clock(), 0
         saved = at = self.progress.until
         try:
@@ -171,7 +175,7 @@ class Traffic:
                 if not self.progress.delivered:
                     self._tell("log the days before now", *self._share(at, began))
         finally:
-            service.close(moment(at), timeout=30.0)
+            service.close(moment(at), timeout=CLOSE_SECONDS)
             self._remember(at)
         return served
 
@@ -228,6 +232,9 @@ class Traffic:
             if not waiting:
                 break
             time.sleep(_NAP)
+        if self._stop() and not self._is_folder:
+            # It may not be there yet: the next start goes on waiting.
+            return
         self.progress.delivered = True
         self._remember(self.progress.until)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import mllog
 from mllog.card import ModelCard
 from mllog.environment import Manifest, current
+from mllog.places import Place
 from mllog.stamps import moment
 from watchers.demo.replay import Request
 
@@ -41,7 +42,7 @@ class Service:
         spool: Folder of what isn't delivered yet, where the sink is a server.
     """
 
-    def __init__(self, card: ModelCard, sink: str | os.PathLike[str], spool: Path | None = None) -> None:
+    def __init__(self, card: ModelCard, sink: str | os.PathLike[str] | Place, spool: Path | None = None) -> None:
         self._card, self._sink, self._spool = card, sink, spool
         self._clock = Clock()
         self._manifests = environments()
