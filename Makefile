@@ -40,10 +40,10 @@ demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incid
 demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, which is fetched and started for it
 	PYTHONPATH=tests $(BIN)/python -m support.with_node $(BIN)/mllog demo --out $(OUT)-elastic --store '{place}'
 
-# Three parts side by side: what needs nodes and what the logger's road needs wait a lot, what judges computes a lot.
-# Whatever isn't named here is in the third part.
+# Three parts side by side, about as long as each other: what needs nodes and what the logger's road needs wait a lot,
+# what judges computes a lot. Whatever isn't named here is in the third part.
 NODES := tests/elasticsearch tests/conformance tests/logstash tests/security tests/kibana tests/unit/kibana_objects
-ROAD := tests/unit/mllog tests/delivery tests/fuzz tests/deploy
+ROAD := tests/unit/mllog tests/delivery tests/fuzz tests/deploy tests/end_to_end
 
 test: $(VENV)/.test chromium maven deploying  ## the whole suite
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-nodes test-road test-judging
