@@ -20,6 +20,9 @@ from watchers.times import moment_of
 
 LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training once a day"
 
+HEALTH_SECONDS: Final = 15.0
+"""A probe that waits for a server that hangs is taken for one that found the watchers silent."""
+
 Add = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
 
 
@@ -221,6 +224,6 @@ def _health(args: argparse.Namespace) -> int:
     from watchers.stores import open_store  # noqa: PLC0415
 
     now = moment_of(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
-    found = health(open_store(args.store).runs(), now)
+    found = health(open_store(args.store, seconds=HEALTH_SECONDS).runs(), now)
     print(json.dumps(found.to_dict()) if args.json else f"{found.state}: {found.message}")
     return {"fine": FINE, "unknown": FAILED}.get(found.state, FINDINGS)

@@ -8,8 +8,12 @@ from watchers.stores.base import DocumentQuery, Rejected, Store
 from watchers.stores.files import FilesStore
 
 
-def open_store(place: str) -> Store:
+def open_store(place: str, *, seconds: float | None = None) -> Store:
     """Open the store at a place: a folder (``file:FOLDER``, ``duckdb:FOLDER``) or ``elasticsearch+http(s)://HOST``.
+
+    Args:
+        place: Where.
+        seconds: What a server has for an answer, without another try; where none are given it has patience.
 
     Raises:
         mllog.errors.PlaceError: it is no place that events can be read from, the folder isn't there, or what
@@ -27,7 +31,11 @@ def open_store(place: str) -> Store:
             raise PlaceError(
                 f"store {shown!r} needs {error.name}: pip install 'mllog-elastic[elastic]'", field="store", value=shown
             ) from error
-        return ElasticsearchStore(place)
+        from mllog.elastic.client import connect  # noqa: PLC0415 - the same
+
+        return ElasticsearchStore(
+            place, client=None if seconds is None else connect(parsed, seconds=seconds, retries=0)
+        )
     raise PlaceError(
         f"store {without_password(place)!r}: events can be read from a folder (file:FOLDER) "
         "or from elasticsearch+http(s)://HOST",

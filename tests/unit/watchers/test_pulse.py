@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -236,3 +237,13 @@ def test_a_scheduler_that_waits_stops_soon(tmp_path):
     scheduler.stop()
     thread.join(timeout=30)
     assert time.monotonic() - started < 5
+
+
+def test_a_server_that_hangs_keeps_no_probe(monkeypatch, capsys):
+    """It is 3 after the time that a probe has, and not after minutes: whoever restarts what is silent must not be misled."""
+    monkeypatch.setattr("watchers.cli_runs.HEALTH_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began = time.monotonic()
+        assert main(["health", "--store", f"elasticsearch+http://127.0.0.1:{server.getsockname()[1]}"]) == 3
+        assert time.monotonic() - began < 20
+    assert "can't be reached" in capsys.readouterr().err
