@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -227,3 +229,24 @@ def command(folder, *arguments):
         [sys.executable, "-m", "mllog.cli", "demo", "--out", str(folder), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=os.environ,
     )  # fmt: skip
+
+
+def test_a_password_in_the_place_is_used_and_hidden(tmp_path):
+    """It leaves the command line, and whoever takes the events is told it."""
+    with logstash() as receiver:
+        process = command(tmp_path, "--live", receiver.place("ann:s3cret@"), "--days", "1", "--json")
+        deadline = time.monotonic() + 120
+        while not receiver.requests:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert b"s3cret" not in shown
+    assert b"ann@127.0.0.1" in shown
+    wanted = "Basic " + base64.b64encode(b"ann:s3cret").decode()
+    assert {request.headers["authorization"] for request in receiver.requests} == {wanted}
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert b"s3cret" not in kept + err.encode()
