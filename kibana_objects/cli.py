@@ -13,7 +13,6 @@ from typing import Final
 
 from kibana_objects.bundles import BUILT, RULES_FILE, build, build_bodies, bundles
 from kibana_objects.cards import dashboard_of
-from kibana_objects.lint import lint, read
 from mllog.card import ModelCard
 from mllog.errors import MllogError, SettingError, StoreError
 
@@ -21,6 +20,10 @@ FINE: Final = 0
 FINDINGS: Final = 1
 USAGE: Final = 2
 FAILED: Final = 3
+
+Handler = Callable[[argparse.Namespace], int]
+Add = Callable[[str, str, str, Handler], argparse.ArgumentParser]
+"""Makes a command of a name, a help, an example and a handler."""
 
 RUN_SECONDS: Final = 90.0
 _IMPORT: Final = """\
@@ -38,10 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 fine, 1 findings, 2 usage, 3 failed.
     """
     args = _parser().parse_args(argv)
-    handler: Callable[[argparse.Namespace], int] = args.handler
+    handler: Handler = args.handler
     try:
         code = handler(args)
         sys.stdout.flush()
+    except ModuleNotFoundError as error:
+        _fail(args, f"{error.name} isn't installed: pip install 'mllog-elastic[kibana]'")
+        return USAGE
     except MllogError as error:
         _fail(args, str(error))
         return FAILED if isinstance(error, StoreError) else USAGE
@@ -68,9 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(
-        name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]
-    ) -> argparse.ArgumentParser:
+    def add(name: str, help_: str, example: str, handler: Handler) -> argparse.ArgumentParser:
         sub = commands.add_parser(
             name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}"
         )
@@ -100,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     held.add_argument(
         "folder", nargs="?", metavar="FOLDER", help="with files *.ndjson (default: those that come with mllog)"
     )
+    _declare_servers(add)
+    return parser
+
+
+def _declare_servers(add: Add) -> None:
+    """Commands that talk to a Kibana or an Elasticsearch."""
     brought = add(
         "import",
         "import dashboards, searches and rules, enable the rules, and see that they run",
@@ -127,7 +137,6 @@ def _parser() -> argparse.ArgumentParser:
     seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now)")
     seen.add_argument("--where", default="", metavar="KQL", help="for all panels: ml.model.name : fraud")
     seen.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
-    return parser
 
 
 def _preview(args: argparse.Namespace) -> int:
@@ -199,6 +208,8 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from kibana_objects.lint import lint, read  # noqa: PLC0415 - the extra `kibana`
+
     folder = Path(args.folder) if args.folder else BUILT
     files = sorted(folder.glob("*.ndjson")) if folder.is_dir() else []
     if not files:

@@ -29,6 +29,11 @@ LOG: Final = "mllog-log"
 """The preconfigured connector that rules write to: see the how-to on Kibana."""
 
 _MADE: Final = "2026-01-01T00:00:00.000Z"
+_UNSET: Final = (
+    "apiKey", "apiKeyOwner", "createdBy", "updatedBy", "legacyId", "scheduledTaskId", "throttle", "notifyWhen",
+)  # fmt: skip
+"""What Kibana sets itself when a rule is enabled."""
+
 Json = dict[str, Any]
 
 
@@ -129,8 +134,35 @@ def dashboard(described: Dashboard, titles: Mapping[str, str]) -> Json:
 
 def rule(described: Rule) -> Json:
     """A rule; it is imported disabled, as Kibana's own exports are, and enabled afterwards."""
+    held = {
+        "name": described.name,
+        "tags": [TAG],
+        "enabled": False,
+        "consumer": "stackAlerts",
+        "alertTypeId": ".es-query",
+        "schedule": {"interval": described.every},
+        "params": _asked(described),
+        "actions": [
+            _told(described, "query matched", "warn", described.message),
+            _told(described, "recovered", "info", "{{rule.name}}: it is over"),
+        ],
+        **dict.fromkeys(_UNSET),
+        "createdAt": _MADE,
+        "updatedAt": _MADE,
+        "muteAll": False,
+        "mutedInstanceIds": [],
+        "revision": 0,
+        "executionStatus": {"status": "pending", "lastExecutionDate": _MADE},
+        "alertDelay": {"active": 1},
+    }
+    return saved("alert", described.id, held)
+
+
+def _asked(described: Rule) -> Json:
+    """What a rule asks, and when it is met."""
     fewer = described.above is None
-    params: Json = {
+    grouped = {"groupBy": "top", "termField": described.group, "termSize": 100}
+    return {
         "searchType": "esQuery",
         "index": [described.index],
         "timeField": described.time,
@@ -141,50 +173,21 @@ def rule(described: Rule) -> Json:
         "threshold": [described.below if fewer else described.above],
         "thresholdComparator": "<" if fewer else ">",
         "aggType": "count",
-        "groupBy": "all",
+        **(grouped if described.group else {"groupBy": "all"}),
         "excludeHitsFromPreviousRun": False,
     }
-    if described.group:
-        params |= {"groupBy": "top", "termField": described.group, "termSize": 100}
-    held = {
-        "name": described.name,
-        "tags": [TAG],
-        "enabled": False,
-        "consumer": "stackAlerts",
-        "alertTypeId": ".es-query",
-        "schedule": {"interval": described.every},
-        "params": params,
-        "actions": [
-            {
-                "uuid": f"{described.id}-{group.replace(' ', '-')}",
-                "group": group,
-                "actionRef": f"preconfigured:{LOG}",
-                "actionTypeId": ".server-log",
-                "params": {"level": level, "message": message},
-                "frequency": {"summary": False, "notifyWhen": "onActionGroupChange", "throttle": None},
-            }
-            for group, level, message in (
-                ("query matched", "warn", described.message),
-                ("recovered", "info", "{{rule.name}}: it is over"),
-            )
-        ],
-        "apiKey": None,
-        "apiKeyOwner": None,
-        "createdBy": None,
-        "updatedBy": None,
-        "createdAt": _MADE,
-        "updatedAt": _MADE,
-        "muteAll": False,
-        "mutedInstanceIds": [],
-        "revision": 0,
-        "legacyId": None,
-        "scheduledTaskId": None,
-        "throttle": None,
-        "notifyWhen": None,
-        "executionStatus": {"status": "pending", "lastExecutionDate": _MADE},
-        "alertDelay": {"active": 1},
+
+
+def _told(described: Rule, group: str, level: str, message: str) -> Json:
+    """An action: what is written to Kibana's log, each time that the rule's state changes."""
+    return {
+        "uuid": f"{described.id}-{group.replace(' ', '-')}",
+        "group": group,
+        "actionRef": f"preconfigured:{LOG}",
+        "actionTypeId": ".server-log",
+        "params": {"level": level, "message": message},
+        "frequency": {"summary": False, "notifyWhen": "onActionGroupChange", "throttle": None},
     }
-    return saved("alert", described.id, held)
 
 
 def _kql(query: str) -> Json:

@@ -143,13 +143,12 @@ def _ask_layers(answered: Answered, source: Source, span: Span, queries: tuple[s
 
 
 def _ask_marks(part: Json, view: str, source: Source, span: Span, queries: tuple[str, ...]) -> list[dict[str, Any]]:
-    pattern, _, time, _ = VIEWS[view]
+    pattern, *_ = VIEWS[view]
     found = []
     for one in part["annotations"]:
         texts = (one["filter"]["query"], *(_known(text, view) for text in queries))
         (answer,) = source.search([(pattern, _documents(texts, view, one["timeField"], span, 100))])
         found += [hit["_source"] for hit in answer["hits"]["hits"]]
-        del time
     return found
 
 

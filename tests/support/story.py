@@ -40,6 +40,9 @@ END = START + DAYS * 24 * HOUR
 SHOWN = 4
 """The last days, in which everything happens."""
 
+YOUNG = "<img src=x onerror=alert(1)>"
+"""A model that is too young to be judged; its name is text, whatever it looks like."""
+
 TIMES = {
     # name of the fault -> day and hour of its beginning, hours that it lasts
     "null-for-origin": (5, 6, 16), "rename": (8, 14, 10), "case": (6, 6, 8), "unit": (7, 14, 8),
@@ -99,7 +102,7 @@ def _fail(folder: Path, card: mllog.ModelCard) -> None:
             model, version="2", sink=str(folder), clock=lambda: clock[0], environment=manifest, overflow="block", **more
         )  # type: ignore[arg-type]
 
-    with log(card.model, resources=0.5) as failing, log("young") as young:
+    with log(card.model, resources=0.5) as failing, log(YOUNG) as young:
         clock[0] = moment(END - 3 * HOUR)
         time.sleep(1.5)
         for k in range(40):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -151,3 +154,19 @@ def test_files_that_are_none(tmp_path, capsys, content, code, said):
         (tmp_path / "a.ndjson").write_text(content)
     assert main(["check", str(tmp_path)]) == code
     assert said in capsys.readouterr().err
+
+
+def test_what_is_not_installed_is_named():
+    """With the extra that brings it; what needs it not works without it."""
+    code = "import sys; sys.modules['lark'] = None; from kibana_objects.cli import main; sys.exit(main({!r}))"
+
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", code.format(list(arguments))], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    done = call("check")
+    assert done.returncode == 2
+    assert done.stderr == "kibana-objects check: lark isn't installed: pip install 'mllog-elastic[kibana]'\n"
+    with tempfile.TemporaryDirectory() as folder:
+        assert call("build", "--out", folder).returncode == 0
