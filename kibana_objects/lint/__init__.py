@@ -28,7 +28,15 @@ def lint(found: Iterable[Mapping[str, Any]]) -> list[Problem]:
         found: The objects of one import, or of several that go together.
     """
     bundle = Bundle(list(found))
-    return [problem for rule in RULES for problem in rule(bundle)]
+    problems = []
+    for rule in RULES:
+        try:
+            problems += list(rule(bundle))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            # Files may be of any origin: what a rule can't even read Kibana can't either.
+            said = f"something isn't of the shape that it must have ({type(error).__name__}: {error})"
+            problems.append(Problem("the bundle", rule.__name__, said))
+    return problems
 
 
 def read(files: Sequence[Path]) -> list[dict[str, Any]]:
@@ -44,10 +52,11 @@ def read(files: Sequence[Path]) -> list[dict[str, Any]]:
                 one = json.loads(line)
             except ValueError as error:
                 raise SettingError(f"{file}:{number} is no JSON: {error}", field="file", value=str(file)) from error
-            if not isinstance(one, dict):
+            if isinstance(one, dict) and "exportedCount" in one:
+                continue
+            if not isinstance(one, dict) or not isinstance(one.get("attributes"), dict):
                 raise SettingError(f"{file}:{number} is no saved object", field="file", value=str(file))
-            if "exportedCount" not in one:
-                found.append(one)
+            found.append(one)
     return found
 
 

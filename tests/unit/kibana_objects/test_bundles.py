@@ -144,6 +144,7 @@ def test_a_card_of_many_features_fits_on_a_page():
     [
         ("{", 2, "a.ndjson:1 is no JSON"),
         ("[]", 2, "a.ndjson:1 is no saved object"),
+        ('{"type":"dashboard","id":"x"}', 2, "a.ndjson:1 is no saved object"),
         (None, 2, "has no file *.ndjson; kibana-objects build --out"),
         ('{"exportedCount":0}', 0, ""),
     ],

@@ -179,3 +179,15 @@ def test_a_broken_copy_is_caught(name):
     mutate(objects)
     assert objects != OBJECTS
     assert said in "\n".join(map(str, lint(objects)))
+
+
+@pytest.mark.parametrize("broken", [
+    {"type": "dashboard", "id": "x", "attributes": {}},
+    {"type": "dashboard", "id": "x", "attributes": {"panelsJSON": "[{}]"}, "references": [{}]},
+    {"type": "dashboard", "id": "x", "attributes": {"panelsJSON": "{}"}},
+    {"type": "search", "attributes": {"columns": 3}}, {"type": ["a"], "id": {}, "attributes": {}},
+    {"type": "alert", "id": "x", "attributes": {"params": []}},
+])  # fmt: skip
+def test_what_has_no_shape_is_a_problem(broken):
+    """And no traceback, whoever wrote it."""
+    assert lint([broken])
