@@ -285,7 +285,7 @@ def test_artifact_that_can_not_all_be_read(tmp_path: Path) -> None:
     root = os.geteuid() == 0
     if root:  # who may read everything
         for folder in [tmp_path, *list(tmp_path.parents)[:2]]:
-            folder.chmod(0o755)
+            folder.chmod(folder.stat().st_mode | 0o055)  # of /tmp, too, everything else must stay
         os.seteuid(65534)
     try:
         with pytest.raises(PermissionError):
