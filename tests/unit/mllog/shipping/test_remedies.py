@@ -24,7 +24,7 @@ PLACE = "logstash+http://127.0.0.1:9"
 def somebody(folder: Path) -> Iterator[None]:
     """Be a user who may read a folder and write nothing there; whoever runs tests as root is one for a moment."""
     for path in (folder, *list(folder.parents)[:2]):
-        path.chmod(0o755)
+        path.chmod(path.stat().st_mode | 0o055)  # of /tmp, too, everything else must stay
     for path in folder.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)
