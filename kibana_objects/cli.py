@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -127,11 +128,11 @@ def _declare_servers(add: Add) -> None:
     )
     seen = add(
         "preview",
-        "draw each dashboard as a page, from the answers of a real cluster",
-        "kibana-objects preview --store elasticsearch+https://elastic.example:9200 --out preview/",
+        "draw each dashboard as a page, from the answers of a real store",
+        "kibana-objects preview --store events/ --out preview/",
         _preview,
     )
-    seen.add_argument("--store", required=True, metavar="PLACE", help="elasticsearch+http(s)://HOST:PORT")
+    seen.add_argument("--store", required=True, metavar="PLACE", help="a folder of events, or elasticsearch+http(s)://HOST:PORT")
     seen.add_argument("--out", required=True, metavar="FOLDER", help="where the pages go")
     seen.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: a day before --to)")
     seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now)")
@@ -140,8 +141,9 @@ def _declare_servers(add: Add) -> None:
 
 
 def _preview(args: argparse.Namespace) -> int:
-    from kibana_objects.preview import Elasticsearch, write_pages  # noqa: PLC0415 - the extra `elastic`
+    from kibana_objects.preview import open_source, write_pages  # noqa: PLC0415 - what draws takes a while to load
     from kibana_objects.queries import Span  # noqa: PLC0415
+    from mllog.steps import Steps  # noqa: PLC0415 - the same
 
     end = _moment(args.end) if args.end else dt.datetime.now(dt.UTC)
     start = _moment(args.start) if args.start else end - dt.timedelta(days=1)
@@ -149,12 +151,17 @@ def _preview(args: argparse.Namespace) -> int:
         raise SettingError(f"--from {start} isn't before --to {end}", field="from", value=str(start))
     found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
     objects = [one for each in found.values() for one in each]
-    written = write_pages(objects, Elasticsearch(args.store), Span(start, end), Path(args.out), where=args.where)
+    with Steps(quiet=args.json) as tell:
+        source = open_source(args.store)
+        pages = write_pages(objects, source, Span(start, end), Path(args.out), where=args.where, tell=tell)
     if args.json:
-        print(json.dumps({"pages": [str(file) for file in written]}))
-    else:
-        for file in written:
-            print(file)
+        print(json.dumps({"pages": [{**dataclasses.asdict(page), "file": str(page.file)} for page in pages]}))
+        return FINE
+    for page in pages:
+        nothing = f", nothing for {', '.join(page.empty)}" if page.empty else ""
+        print(f"{page.file}: {page.panels} panels{nothing}")
+    panels, queries, rows = (sum(getattr(page, name) for page in pages) for name in ("panels", "queries", "rows"))
+    print(f"{len(pages)} pages, {panels} panels, {queries} queries, {rows:,} rows answered")
     return FINE
 
 

@@ -1,18 +1,20 @@
-"""Layers of Lens as Elasticsearch's aggregations, and answers as rows: what Kibana asks when a dashboard is opened.
+"""What a layer of Lens asks, and rows as it shows them: what Kibana asks when a dashboard is opened.
 
-They are made from the saved objects and not from what these were built of: what runs on a node is what stands in the
-file.
+Questions are made from the saved objects and not from what these were built of: what is asked is what stands in the
+file. :mod:`kibana_objects.aggregations` asks Elasticsearch, :mod:`kibana_objects.sql` documents of a folder.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kibana_objects import kql
+from kibana_objects.columns import RECORDS
+from kibana_objects.data_views import VIEWS, Types, types_of
 
 BARS: Final = 75
 """A time axis has at most so many steps."""
@@ -22,11 +24,10 @@ INTERVALS: Final = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 12 * 3600,
 
 _SHIFT: Final = re.compile(r"(\d+)([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGGREGATIONS: Final = {
-    "unique_count": "cardinality", "sum": "sum", "average": "avg", "min": "min", "max": "max",
-}  # fmt: skip
+_MADE: Final = frozenset({"formula", "math", "static_value"})
+"""Columns that nobody is asked for: they are made of others."""
 
-Json = dict[str, Any]
+Column = Mapping[str, Any]
 Row = dict[str, Any]
 
 
@@ -56,22 +57,72 @@ def shift(by: str) -> dt.timedelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose documents are asked: those of a data view in the dashboard's time that filters let pass.
+
+    Attributes:
+        view: Id of the data view.
+        queries: KQL of the panel and of the dashboard.
+        span: The dashboard's time.
+        time: The time field.
+    """
+
+    view: str
+    queries: tuple[str, ...]
+    span: Span
+    time: str
+
+    @property
+    def pattern(self) -> str:
+        """Index patterns with commas between them."""
+        return VIEWS[self.view][0]
+
+    @property
+    def types(self) -> Types:
+        """Field -> its Elasticsearch type."""
+        return types_of(self.view)
+
+    @property
+    def filters(self) -> list[kql.Node]:
+        """The filters, but for empty ones.
+
+        Raises:
+            SettingError: One can't be read.
+        """
+        return [node for node in map(kql.parse, self.queries) if node is not None]
+
+    @property
+    def fields(self) -> set[str]:
+        """Fields that choose documents."""
+        return {self.time, *(name for node in self.filters for name in kql.fields(node))}
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The newest documents of a scope.
+
+    Attributes:
+        scope: Of which.
+        columns: Fields that are shown.
+        size: So many of them.
+    """
+
+    scope: Scope
+    columns: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a layer asks.
 
     Attributes:
         layer: A ``formBased`` layer.
-        queries: KQL of the panel and of the dashboard.
-        types: Field -> type, of the data view.
-        time: The view's time field.
-        span: The dashboard's time.
+        scope: Of whose documents.
     """
 
     layer: Mapping[str, Any]
-    queries: tuple[str, ...]
-    types: Mapping[str, str]
-    time: str
-    span: Span
+    scope: Scope
 
     @property
     def shifts(self) -> tuple[str, ...]:
@@ -79,139 +130,42 @@ class Asked:
         columns = self.layer["columns"].values()
         return tuple(dict.fromkeys(["", *(column.get("timeShift", "") for column in columns)]))
 
-    def search(self, by: str = "") -> Json:
-        """The search for the columns of one shift.
+    @property
+    def dimensions(self) -> list[tuple[str, Column]]:
+        """Columns by whose values documents are told apart, the outermost first."""
+        columns = self.layer["columns"]
+        return [(key, columns[key]) for key in self.layer["columnOrder"] if columns[key]["isBucketed"]]
 
-        Raises:
-            SettingError: A filter can't be read, or asks for a field that isn't there.
-        """
-        span = self.span.shifted(by)
-        ends = {"gte": span.start.isoformat(), "lt": span.end.isoformat(), "format": "strict_date_optional_time"}
-        filters = [{"range": {self.time: ends}}, *(self._query(text) for text in self.queries if text)]
-        return {
-            "size": 0,
-            "track_total_hits": True,
-            "query": {"bool": {"filter": filters}},
-            "aggs": self._level(list(self._dimensions()), by, span),
-        }
+    @property
+    def fields(self) -> set[str]:
+        """Fields that are asked for."""
+        columns = self.layer["columns"].values()
+        named = {column["sourceField"] for column in columns if column.get("sourceField", RECORDS) != RECORDS}
+        filters = (kql.parse(column["filter"]["query"]) for column in columns if "filter" in column)
+        return {*self.scope.fields, *named, *(name for node in filters for name in kql.fields(node))}
 
-    def rows(self, answers: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-        """Rows of column id -> value, in the order of the buckets.
+    def measures(self, by: str) -> Iterator[tuple[str, Column]]:
+        """Columns that are numbers of documents, of one shift."""
+        for key, column in self.layer["columns"].items():
+            if not column["isBucketed"] and column["operationType"] not in _MADE and column.get("timeShift", "") == by:
+                yield key, column
+
+    def together(self, parts: Mapping[str, Sequence[Row]]) -> list[Row]:
+        """Rows of column id -> value.
 
         Args:
-            answers: By shift, the answer to its :meth:`search`.
+            parts: By shift, the rows with its measures; those of now say which there are.
         """
-        keys = list(self._dimensions())
+        keys = [key for key, _ in self.dimensions]
         found: dict[tuple[Any, ...], Row] = {}
-        for by, answer in answers.items():
-            top = {**answer.get("aggregations", {}), "doc_count": answer["hits"]["total"]["value"]}
-            for row in self._read(keys, by, top):
+        for by, rows in parts.items():
+            for row in rows:
                 place = tuple(row[key] for key in keys)
                 if not by or place in found:
                     found.setdefault(place, {}).update(row)
         for row in found.values():
             self._calculate(row)
         return list(found.values())
-
-    def _dimensions(self) -> Iterator[str]:
-        columns = self.layer["columns"]
-        return (key for key in self.layer["columnOrder"] if columns[key]["isBucketed"])
-
-    def _measures(self, by: str) -> Iterator[tuple[str, Json]]:
-        for key, column in self.layer["columns"].items():
-            made = column["operationType"] in {"formula", "math", "static_value"}
-            if not column["isBucketed"] and not made and column.get("timeShift", "") == by:
-                yield key, column
-
-    def _query(self, text: str) -> Json:
-        return kql.to_query(kql.parse(text), self.types)
-
-    def _level(self, keys: list[str], by: str, span: Span) -> Json:
-        if not keys:
-            return {key: self._measure(column) for key, column in self._measures(by) if self._measure(column)}
-        key, *rest = keys
-        column = self.layer["columns"][key]
-        inner = self._level(rest, by, span)
-        if column["operationType"] == "date_histogram":
-            ends = {"min": int(span.start.timestamp() * 1000), "max": int(span.end.timestamp() * 1000) - 1}
-            body: Json = {
-                "field": column["sourceField"],
-                "fixed_interval": f"{self.span.step}s",
-                "min_doc_count": 0,
-            }
-            # An axis of another time than the dashboard's has no ends that it must reach.
-            if column["sourceField"] == self.time:
-                body["extended_bounds"] = ends
-            else:
-                body["min_doc_count"] = 1
-            return {key: {"date_histogram": body, "aggs": inner}}
-        params = column["params"]
-        order, needed = self._order(params)
-        terms = {"field": column["sourceField"], "size": params["size"], "order": order}
-        return {key: {"terms": terms, "aggs": {**needed, **inner}}}
-
-    def _order(self, params: Mapping[str, Any]) -> tuple[Json, Json]:
-        """How values are ordered, and the aggregation that this needs beside them."""
-        direction = params["orderDirection"]
-        if params["orderBy"]["type"] != "column":
-            return {"_key": direction}, {}
-        key = params["orderBy"]["columnId"]
-        column = self.layer["columns"][key]
-        body = self._measure({**column, "timeShift": ""})
-        if not body:
-            return {"_count": direction}, {}
-        path = key
-        if "filter" in column and column["operationType"] != "count":
-            path = f"{key}>value"
-        if "percentiles" in body or "percentiles" in body.get("aggs", {}).get("value", {}):
-            path += f".{50 if column['operationType'] == 'median' else column['params']['percentile']}"
-        return {path: direction}, {key: body}
-
-    def _measure(self, column: Mapping[str, Any]) -> Json:
-        """The aggregation of a measure; none for a plain count, which every bucket has."""
-        operation, name = column["operationType"], column["sourceField"]
-        inner: Json
-        if operation == "count":
-            inner = {}
-        elif operation in {"median", "percentile"}:
-            percent = 50 if operation == "median" else column["params"]["percentile"]
-            inner = {"percentiles": {"field": name, "percents": [percent]}}
-        else:
-            inner = {_AGGREGATIONS[operation]: {"field": name}}
-        if "filter" not in column:
-            return inner
-        asked: Json = {"filter": self._query(column["filter"]["query"])}
-        if inner:
-            asked["aggs"] = {"value": inner}
-        return asked
-
-    def _read(self, keys: list[str], by: str, bucket: Mapping[str, Any]) -> Iterator[Row]:
-        if not keys:
-            yield {key: self._value(key, column, bucket) for key, column in self._measures(by)}
-            return
-        key, *rest = keys
-        time = self.layer["columns"][key]["operationType"] == "date_histogram"
-        for each in bucket.get(key, {}).get("buckets", ()):
-            value = each.get("key_as_string", each["key"])
-            if time:
-                value = dt.datetime.fromtimestamp(each["key"] / 1000, dt.UTC) + shift(by)
-            for row in self._read(rest, by, each):
-                yield {key: value, **row}
-
-    @staticmethod
-    def _value(key: str, column: Mapping[str, Any], bucket: Mapping[str, Any]) -> Any:
-        held = bucket
-        if "filter" in column:
-            held = bucket.get(key, {"doc_count": 0})
-        if column["operationType"] == "count":
-            return held["doc_count"]
-        answer = held.get("value" if "filter" in column else key, {})
-        if "values" in answer:
-            (value,) = answer["values"].values()
-            return value
-        if column["dataType"] == "date" and answer.get("value") is not None:
-            return dt.datetime.fromtimestamp(answer["value"] / 1000, dt.UTC)
-        return answer.get("value")
 
     def _calculate(self, row: Row) -> None:
         """Fill in formulas: a division of two columns, as this project writes them."""

@@ -89,8 +89,8 @@ def _seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from mllog.steps import Steps  # noqa: PLC0415
     from watchers.notify import routes  # noqa: PLC0415
-    from watchers.progress import Steps  # noqa: PLC0415
     from watchers.pulse import watched  # noqa: PLC0415
     from watchers.schedule import run  # noqa: PLC0415
     from watchers.stores import open_store  # noqa: PLC0415

@@ -10,24 +10,50 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mllog.ruler import LABEL, LATENCY, MISSING_KINDS, SCORE, VALUE, CellKey, Feature, Ruler
-from watchers.profile import WindowProfile
+from watchers.profile import WindowProfile, merge
 from watchers.quantiles import quantiles
 
 Document = dict[str, Any]
 Counts = npt.NDArray[np.int64]
 
+DAY: Final = dt.timedelta(days=1)
 BUSY: Final = 200
 MOST_BUCKETS: Final = 20
 MOST_TOKENS: Final = 20
 _QUANTILES: Final = {0.5: "p50", 0.95: "p95"}
 _OUTPUTS: Final = {SCORE: "score", VALUE: "value", LATENCY: "latency"}
+
+
+def documents(
+    profiles: Sequence[WindowProfile],
+    ruler: Ruler,
+    training: Mapping[CellKey, int],
+    day: Callable[[dt.datetime], Sequence[WindowProfile]],
+) -> Iterator[Document]:
+    """What follows from the profiles of hours, and of the days whose last hour (UTC) is among them.
+
+    Args:
+        profiles: Of one model's hours.
+        ruler: Their layout.
+        training: Counts of training by cell; empty where they aren't known.
+        day: The profiles of the hours of a day, by its start.
+    """
+    for profile in profiles:
+        yield from hour_documents(profile, ruler)
+        if profile.n >= BUSY:
+            yield from bucket_documents(profile, ruler, training)
+    ends = {profile.window.end.astimezone(dt.UTC) for profile in profiles if profile.window.end is not None}
+    for end in sorted(end for end in ends if end.hour == 0):
+        hours = day(end - DAY)
+        if hours:
+            yield from bucket_documents(merge(hours), ruler, training)
 
 
 def hour_documents(profile: WindowProfile, ruler: Ruler) -> Iterator[Document]:

@@ -16,6 +16,8 @@ HOURS: Final = "window.seconds : 3600"
 """Windows of an hour; those of a day hold the same events once more."""
 
 FEATURES: Final = f"kind : feature and {HOURS}"
+UNSEEN: Final = f"{FEATURES} and unseen.rate : *"
+"""Those of features that can have unseen values or words; numbers can't."""
 BUCKETS: Final = f"kind : bucket and {HOURS}"
 DAYS_BUCKETS: Final = "kind : bucket and window.seconds : 86400"
 OPEN: Final = "not incident.state : recovered"

@@ -7,7 +7,7 @@ from typing import Final
 from kibana_objects.dashboards import _parts as parts
 from kibana_objects.model import Chart, Dashboard, Documents, Figure, Heat, Measure, Row, Table, Terms, Time
 
-_CATEGORIES = f"{parts.FEATURES} and (feature.kind : category or feature.kind : boolean)"
+_CATEGORIES = f"{parts.UNSEEN} and (feature.kind : category or feature.kind : boolean)"
 
 _DAYS = f"{parts.DAYS_BUCKETS} and (feature.kind : category or feature.kind : boolean)"
 _UNSEEN = Measure("unseen", "average", "unseen.rate", format="percent")

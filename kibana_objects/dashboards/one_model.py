@@ -77,7 +77,7 @@ dashboard: Final = Dashboard(
                 Heat(
                     title="Unseen values and words by feature",
                     view=parts.WINDOWS,
-                    where=parts.FEATURES,
+                    where=parts.UNSEEN,
                     x=Time(),
                     y=Terms("feature", "feature.name", 30),
                     measure=Measure("unseen", "average", "unseen.rate", format="percent"),

@@ -7,7 +7,7 @@ from typing import Final
 from kibana_objects.dashboards import _parts as parts
 from kibana_objects.model import Chart, Cloud, Dashboard, Documents, Figure, Measure, Row, Table, Terms
 
-_TEXTS = f"{parts.FEATURES} and feature.kind : text"
+_TEXTS = f"{parts.UNSEEN} and feature.kind : text"
 
 dashboard: Final = Dashboard(
     id="mllog-text",

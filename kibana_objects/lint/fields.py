@@ -31,6 +31,12 @@ _FITTING: Final[dict[str, frozenset[str]]] = {
 }
 """Operation -> types that it can be asked of: what has doc values."""
 
+_OF_SOME: Final = frozenset({"average", "median", "percentile", "standard_deviation", "min", "max"})
+"""Operations that have no result where no document has the field."""
+
+_EVERYWHERE: Final = frozenset({"@timestamp", "missing.rate", "bucket.share", "metric.value"})
+"""Fields that all documents have which have others of their kind (:mod:`watchers.windows`)."""
+
 
 def asked(bundle: Bundle) -> Iterator[Problem]:
     """Columns and filters of panels."""
@@ -46,6 +52,8 @@ def asked(bundle: Bundle) -> Iterator[Problem]:
                 place = f"{key}.{name}"
                 for message in _column(column, types):
                     yield panel.problem(message, place)
+            for name, message in _ordered(layer, query):
+                yield panel.problem(message, f"{key}.{name}")
         yield from _annotations(panel)
 
 
@@ -63,6 +71,22 @@ def _column(column: Json, types: Types) -> Iterator[str]:
         elif types[name] not in _FITTING.get(operation, frozenset()):
             yield f"field {name!r} is {types[name]}, of which there is no {operation}"
     yield from _filter(column.get("filter", {}).get("query", ""), types)
+
+
+def _ordered(layer: Json, query: str) -> Iterator[tuple[str, str]]:
+    """Values that are ordered, greatest first, by a number which some of them may not have.
+
+    Elasticsearch takes those for the greatest of all (seen on 9.5.2), so that they would crowd out the others.
+    """
+    columns = layer.get("columns", {})
+    for name, column in columns.items():
+        params = column.get("params") or {}
+        by = columns.get((params.get("orderBy") or {}).get("columnId", ""))
+        if column.get("operationType") != "terms" or params.get("orderDirection") != "desc" or by is None:
+            continue
+        field = by.get("sourceField")
+        if by.get("operationType") in _OF_SOME and field not in _EVERYWHERE and f"{field} : *" not in query:
+            yield name, f"is ordered by {field!r}, and what has none comes first: filter by {field} : *"
 
 
 def _filter(text: str, types: Types) -> Iterator[str]:

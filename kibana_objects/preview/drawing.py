@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 from kibana_objects.lens import COLOURS
 from kibana_objects.model import Colour
 from kibana_objects.preview.asking import Answered
 from kibana_objects.preview.values import dotted
+from kibana_objects.queries import Span
 
 INK: Final = "#343741"
 GRID: Final = "#e6e9ef"
@@ -28,6 +28,8 @@ MARKS: Final[dict[str, dict[str, Any]]] = {
 }
 SEVERITIES: Final[dict[str, Colour]] = {"critical": "bad", "warning": "warning", "info": "neutral"}
 _LEGEND: Final = 34
+_LATE: Final = 0.8
+"""Share of the time after which a mark's name is written before it."""
 
 Json = dict[str, Any]
 Spec = dict[str, Any]
@@ -72,7 +74,7 @@ def _format(column: Mapping[str, Any]) -> Json:
     """An axis by the format of what is on it."""
     held = (column.get("params") or {}).get("format") or {}
     if held.get("id") == "percent":
-        return {"format": ".1%"}
+        return {"format": ".2~%"}
     if held.get("id") == "duration":
         return {"labelExpr": "format(datum.value / 1e6, '~s') + ' ms'"}
     suffix = held.get("params", {}).get("suffix", "")
@@ -84,10 +86,8 @@ def _points(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any
     split = part.get("splitAccessor")
     for row in answered.layers[part["layerId"]]:
         for accessor in part["accessors"]:
-            x = row[part["xAccessor"]]
-            label = columns[accessor]["label"]
-            name = str(row[split]) if split else label
-            yield {"x": x.isoformat() if isinstance(x, dt.datetime) else x, "y": row.get(accessor), "series": name}
+            name = str(row[split]) if split else columns[accessor]["label"]
+            yield {"x": row[part["xAccessor"]], "y": row.get(accessor), "series": name}
 
 
 def _chart(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, Any]) -> Spec:
@@ -98,7 +98,7 @@ def _chart(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, An
         elif part["layerType"] == "referenceLine":
             drawn += _lines(part, layers[part["layerId"]])
     if answered.marks:
-        drawn += _marks(answered.marks)
+        drawn += _marks(answered.marks, answered.span)
     return {"layer": drawn}
 
 
@@ -106,45 +106,78 @@ def _series(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any
     columns = layer["columns"]
     kind = part["seriesType"]
     times = columns[part["xAccessor"]]["operationType"] == "date_histogram"
-    first = columns[part["accessors"][0]]
     points = list(_points(answered, part, layer))
     names = list(dict.fromkeys(point["series"] for point in points))
-    said = {name: COLOURS[SEVERITIES[name]] for name in names if name in SEVERITIES}
-    y: Json = {"field": "y", "type": "quantitative", "title": None, "axis": _format(first), "stack": None}
-    if "stacked" in kind:
-        y["stack"] = "normalize" if "percentage" in kind else "zero"
-        if "percentage" in kind:
-            y["axis"] = {"format": ".0%"}
     encoding: Json = {
-        "x": {"field": "x", "type": "temporal", "title": None, "axis": {"grid": False}}
+        "x": _time_axis(answered.span)
         if times
         else {"field": "x", "type": "nominal", "title": None, "sort": None, "axis": {"labelAngle": -35}},
-        "y": y,
-        "color": {
-            "field": "series",
-            "type": "nominal",
-            "title": None,
-            "sort": names,
-            "legend": {"orient": "right"} if len(names) > 1 else None,
-            **({"scale": {"domain": names, "range": [said.get(name, SCHEME[1]) for name in names]}} if said else {}),
-        },
+        "y": _height(kind, columns[part["accessors"][0]], points),
+        "color": _colours(names),
     }
-    mark = dict(MARKS[kind])
-    if kind == "bar" and not times:
-        encoding["xOffset"] = {"field": "series", "sort": names}
+    mark = MARKS[kind]
     if mark["type"] == "bar" and times:
-        mark["width"] = {"band": 0.9}
-        encoding["x"] |= {"timeUnit": _unit(points)}
-    return {"data": {"values": points}, "mark": mark, "encoding": encoding}
+        # Bars from time to time: what is stacked or beside each other there nobody can work out but we.
+        points = list(_boxes(points, names, kind, answered.span))
+        encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
+        encoding["y"] |= {"stack": None}
+        mark = {"type": "rect"}
+    elif kind == "bar":
+        encoding["xOffset"] = {"field": "series", "sort": names}
+    return {"data": {"values": [_spelt(point) for point in points]}, "mark": mark, "encoding": encoding}
 
 
-def _unit(points: Sequence[Json]) -> str:
-    """The step of a time axis, by which bars are as wide as they may be."""
-    times = sorted({dt.datetime.fromisoformat(point["x"]) for point in points})
-    step = min(((b - a).total_seconds() for a, b in pairwise(times)), default=3600.0)
-    if step >= 86_400:
-        return "utcyearmonthdate"
-    return "utcyearmonthdatehours" if step >= 3600 else "utcyearmonthdatehoursminutes"
+def _height(kind: str, column: Mapping[str, Any], points: Sequence[Json]) -> Json:
+    y: Json = {"field": "y", "type": "quantitative", "title": None, "axis": _format(column), "stack": None}
+    if "stacked" in kind:
+        y["stack"] = "zero"
+    if "percentage" in kind:
+        return {**y, "stack": "normalize", "axis": {"format": ".0%"}}
+    # An axis of zeros alone would have its zero in the middle.
+    return y if any(point["y"] for point in points) else {**y, "scale": {"domain": [0, 1]}}
+
+
+def _colours(names: Sequence[str]) -> Json:
+    """A colour for each series, that of its severity where it is one."""
+    said = {name: COLOURS[SEVERITIES[name]] for name in names if name in SEVERITIES}
+    legend = {"orient": "right"} if len(names) > 1 else None
+    colour: Json = {"field": "series", "type": "nominal", "title": None, "sort": names, "legend": legend}
+    if said:
+        colour["scale"] = {"domain": names, "range": [said.get(name, SCHEME[1]) for name in names]}
+    return colour
+
+
+def _boxes(points: Sequence[Json], names: Sequence[str], kind: str, span: Span) -> Iterator[Json]:
+    """Bars of a time axis by their corners: on each other where they are stacked, else beside each other."""
+    heights: dict[dt.datetime, float] = {}
+    totals: dict[dt.datetime, float] = {}
+    for point in points:
+        totals[point["x"]] = totals.get(point["x"], 0.0) + (point["y"] or 0.0)
+    step = dt.timedelta(seconds=span.step)
+    for point in points:
+        start, value = point["x"], point["y"] or 0.0
+        box = {**point, "x2": start + step, "y": value, "y2": 0.0}
+        if "stacked" in kind:
+            whole = (totals[start] or 1.0) if "percentage" in kind else 1.0
+            below = heights.get(start, 0.0)
+            heights[start] = below + value
+            box |= {"y": heights[start] / whole, "y2": below / whole}
+        elif len(names) > 1:
+            place = names.index(point["series"])
+            box |= {"x": start + step * place / len(names), "x2": start + step * (place + 1) / len(names)}
+        if value:
+            yield box
+
+
+def _spelt(point: Json) -> Json:
+    return {key: value.isoformat() if isinstance(value, dt.datetime) else value for key, value in point.items()}
+
+
+def _time_axis(span: Span) -> Json:
+    """All of the dashboard's time, in UTC, so that what happened at once stands below each other."""
+    ends = [span.start.astimezone(dt.UTC).isoformat(), span.end.astimezone(dt.UTC).isoformat()]
+    scale = {"type": "utc", "domain": ends, "clamp": True}
+    return {"field": "x", "type": "temporal", "title": None, "axis": {"grid": False}, "scale": scale}
 
 
 def _lines(part: Mapping[str, Any], layer: Mapping[str, Any]) -> Iterator[Spec]:
@@ -164,48 +197,54 @@ def _lines(part: Mapping[str, Any], layer: Mapping[str, Any]) -> Iterator[Spec]:
         }
 
 
-def _marks(marks: Sequence[Mapping[str, Any]]) -> Iterator[Spec]:
-    """Deployments: a line each, with the version that was deployed."""
-    values = [{"at": mark["@timestamp"], "label": str(dotted(mark, "ml.model.version") or "")} for mark in marks]
-    x = {"field": "at", "type": "temporal"}
+def _marks(marks: Sequence[Mapping[str, Any]], span: Span) -> Iterator[Spec]:
+    """Deployments: a line each, with the version that was deployed, on the side where there is room."""
+    late = span.start + (span.end - span.start) * _LATE
+    values = [
+        {
+            "x": mark["@timestamp"],
+            "label": str(dotted(mark, "ml.model.version") or ""),
+            "side": "left" if dt.datetime.fromisoformat(mark["@timestamp"]) > late else "right",
+        }
+        for mark in marks
+    ]
+    x = {"field": "x", "type": "temporal"}
     yield {
         "data": {"values": values},
         "mark": {"type": "rule", "color": COLOURS["neutral"], "strokeDash": [2, 2], "opacity": 0.7},
         "encoding": {"x": x},
     }
-    yield {
-        "data": {"values": values},
-        "mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 8, "color": COLOURS["neutral"], "y": 4},
-        "encoding": {"x": x, "text": {"field": "label"}},
-    }
+    for side, align, shift in (("left", "right", -3), ("right", "left", 3)):
+        yield {
+            "data": {"values": [value for value in values if value["side"] == side]},
+            "mark": {"type": "text", "align": align, "dx": shift, "fontSize": 8, "color": COLOURS["neutral"], "y": 4},
+            "encoding": {"x": x, "text": {"field": "label"}},
+        }
 
 
 def _heat(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, Any]) -> Spec:
     rows = answered.layers[state["layerId"]]
     columns = layers[state["layerId"]]["columns"]
+    x, y, value = (state[f"{axis}Accessor"] for axis in ("x", "y", "value"))
+    step = dt.timedelta(seconds=answered.span.step)
     values = [
-        {"x": row[state["xAccessor"]].isoformat(), "y": row[state["yAccessor"]], "value": row[state["valueAccessor"]]}
+        _spelt({"x": row[x], "x2": row[x] + step, "y": row[y], "value": row[value]})
         for row in rows
-        if row[state["valueAccessor"]] is not None
+        if row[value] is not None
     ]
     return {
         "data": {"values": values},
         "mark": "rect",
         "encoding": {
-            "x": {
-                "field": "x",
-                "type": "temporal",
-                "timeUnit": _unit(values),
-                "title": None,
-                "axis": {"grid": False},
-            },
+            "x": _time_axis(answered.span),
+            "x2": {"field": "x2"},
             "y": {"field": "y", "type": "nominal", "title": None},
             "color": {
                 "field": "value",
                 "type": "quantitative",
                 "title": None,
-                "scale": {"range": ["#eef2f7", "#d6bf57", COLOURS["bad"]], "domainMin": 0},
-                "legend": {**_format(columns[state["valueAccessor"]]), "gradientLength": 3 * _LEGEND},
+                "scale": {"range": ["#eef2f7", "#d6bf57", COLOURS["bad"]], "interpolate": "rgb", "domainMin": 0},
+                "legend": {**_format(columns[value]), "gradientLength": 3 * _LEGEND},
             },
         },
     }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 
 from kibana_objects.objects import COLUMNS
-from kibana_objects.preview.asking import Answered, Source, ask
+from kibana_objects.preview.asking import Answered, Source, questions
 from kibana_objects.preview.drawing import specification
 from kibana_objects.preview.values import dotted, shown
-from kibana_objects.queries import Span
+from kibana_objects.queries import Asked, Span
 from mllog.files import replace
 
 UNIT: Final = 20
@@ -29,6 +31,25 @@ _WORDS: Final = (11, 34)
 Json = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was written.
+
+    Attributes:
+        file: Where.
+        panels: How many show something of documents.
+        empty: Titles of those for which there was nothing.
+        queries: Searches that they took.
+        rows: What was answered: buckets of layers, and documents.
+    """
+
+    file: Path
+    panels: int
+    empty: tuple[str, ...]
+    queries: int
+    rows: int
+
+
 def write_pages(
     objects: Sequence[Json],
     source: Source,
@@ -37,7 +58,7 @@ def write_pages(
     *,
     where: str = "",
     tell: Callable[[str, int, int], None] = lambda *_: None,
-) -> list[Path]:
+) -> list[Page]:
     """Write a page for each dashboard.
 
     Args:
@@ -48,33 +69,47 @@ def write_pages(
         where: KQL of whoever looks, such as a chosen model.
         tell: Told of (what is done, steps done, steps to do).
 
-    Returns:
-        The files.
-
     Raises:
         StoreError: The source can't answer.
         SettingError: A filter can't be read.
         OSError: The disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pages = [one for one in objects if one["type"] == "dashboard"]
-    links = [(f"{one['id']}.html", one["attributes"]["title"].removeprefix("[mllog] ")) for one in pages]
+    dashboards = [one for one in objects if one["type"] == "dashboard"]
+    links = [(f"{one['id']}.html", one["attributes"]["title"].removeprefix("[mllog] ")) for one in dashboards]
+    asked = [questions(one, objects, span, where=where) for one in dashboards]
+    tell("read the documents", 0, 1)
+    source.prepare(question for page in asked for question in page)
+    tell("read the documents", 1, 1)
     written = []
-    for number, one in enumerate(pages):
-        tell("draw the dashboards", number, len(pages))
-        answered = list(ask(one, objects, source, span, where=where))
+    for number, (one, page) in enumerate(zip(dashboards, asked, strict=True)):
+        tell("draw the dashboards", number, len(dashboards))
+        answered = [question.answered(source) for question in page]
         file = folder / f"{one['id']}.html"
         replace(file, _page(one, answered, links, span, where).encode(), sync=False)
-        written.append(file)
-    tell("draw the dashboards", len(pages), len(pages))
+        written.append(_counted(file, answered))
+    tell("draw the dashboards", len(dashboards), len(dashboards))
     return written
+
+
+def _counted(file: Path, answered: Sequence[Answered]) -> Page:
+    asking = [one for one in answered if any(one.question.asks)]
+    return Page(
+        file,
+        len(asking),
+        tuple(str(one.panel["embeddableConfig"].get("title", "")) for one in asking if one.is_empty),
+        sum(len(each.shifts) if isinstance(each, Asked) else 1 for one in asking for each in one.question.asks),
+        sum(sum(map(len, one.layers.values())) + len(one.marks) + len(one.hits) for one in asking),
+    )
 
 
 def _page(one: Json, answered: Sequence[Answered], links: Sequence[tuple[str, str]], span: Span, where: str) -> str:
     held = one["attributes"]
     controls = json.loads(held["controlGroupInput"]["panelsJSON"])
-    panels = [_panel(each) for each in answered if each.panel["type"] != "links"]
-    height = max((each.panel["gridData"]["y"] + each.panel["gridData"]["h"] for each in answered), default=0)
+    # The links between dashboards stand at the top of the page.
+    top = max((_end(each) for each in answered if each.panel["type"] == "links"), default=0)
+    panels = [_panel(each, top) for each in answered if each.panel["type"] != "links"]
+    height = max(map(_end, answered), default=0) - top
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kibana_objects", "preview"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -92,14 +127,20 @@ def _page(one: Json, answered: Sequence[Answered], links: Sequence[tuple[str, st
     )
 
 
-def _panel(answered: Answered) -> dict[str, Any]:
+def _end(answered: Answered) -> int:
+    """The row of the grid at which a panel ends."""
+    grid = answered.panel["gridData"]
+    return int(grid["y"] + grid["h"])
+
+
+def _panel(answered: Answered, top: int) -> dict[str, Any]:
     grid = answered.panel["gridData"]
     width, height = WIDTH * grid["w"] // COLUMNS - _MARGIN, grid["h"] * UNIT - _MARGIN
     held: dict[str, Any] = {
         "key": answered.panel["panelIndex"],
         "title": answered.panel["embeddableConfig"].get("title", ""),
         "x": WIDTH * grid["x"] // COLUMNS,
-        "y": grid["y"] * UNIT,
+        "y": (grid["y"] - top) * UNIT,
         "width": width,
         "height": height,
         "empty": answered.is_empty,
@@ -107,7 +148,8 @@ def _panel(answered: Answered) -> dict[str, Any]:
         "svg": "",
     }
     if answered.panel["type"] == "search":
-        rows = [[_cell(dotted(hit, name)) for name in answered.columns] for hit in answered.hits]
+        types = answered.question.list.scope.types if answered.question.list else {}
+        rows = [[_cell(dotted(hit, name), types[name]) for name in answered.columns] for hit in answered.hits]
         return {**held, "columns": answered.columns, "rows": rows}
     if answered.is_empty and held["kind"] != "documents":
         kind = answered.panel["embeddableConfig"]["attributes"]["visualizationType"]
@@ -171,8 +213,14 @@ def _colour(value: Any, palette: Json | None) -> str:
     return next((str(one["color"]) for one in reversed(stops) if value >= one["stop"]), "")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, field_type: str) -> str:
+    """A value of a document."""
     if value is None:
         return "-"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        text = ", ".join(_cell(each, field_type) for each in value)
+    elif field_type == "date":
+        text = shown(dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC), {})
+    else:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return f"{text[:117]}..." if len(text) > 120 else text

@@ -8,8 +8,9 @@ from support import story
 
 @pytest.fixture(scope="session")
 def told(elasticsearch_node, tmp_path_factory):
-    """(Place, cards): everything is there and judged."""
+    """(Place, cards, folder): everything is there and judged, on the node and in the folder that was shipped."""
     place = f"elasticsearch+{elasticsearch_node.url}"
+    folder = tmp_path_factory.mktemp("story") / "events"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLLOG_NAMESPACE", "story")
-        yield place, story.tell(tmp_path_factory.mktemp("story") / "events", place)
+        yield place, story.tell(folder, place), folder

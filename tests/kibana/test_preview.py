@@ -19,7 +19,7 @@ PAGES = [one["id"] for one in bundles()["dashboards.ndjson"] if one["type"] == "
 def pages(told, tmp_path_factory):
     """The folder that the command wrote."""
     folder = Path(os.environ.get("MLLOG_TEST_PREVIEW") or tmp_path_factory.mktemp("preview"))
-    place, _ = told
+    place, *_ = told
     assert main(["preview", "--store", place, *SPAN, "--where", "data_stream.namespace : story", "--out", str(folder)]) == 0
     return folder
 

@@ -10,7 +10,8 @@ from support import story
 
 from kibana_objects.bundles import bundles
 from kibana_objects.cards import dashboard_of
-from kibana_objects.preview.asking import Elasticsearch, ask
+from kibana_objects.preview import ask
+from kibana_objects.preview.cluster import Elasticsearch
 from kibana_objects.queries import INTERVALS, Span, shift
 from mllog.elastic.client import connect
 
@@ -23,7 +24,7 @@ PAGES = {one["id"]: one for one in OBJECTS if one["type"] == "dashboard"}
 @pytest.mark.parametrize("identity", sorted(PAGES))
 def test_each_panel_shows_something(told, identity):
     """No panel is empty: charts, numbers, tables and documents, and deployments mark the time axes."""
-    place, _ = told
+    place, *_ = told
     source = Elasticsearch(place)
     empty, marked, rows = [], 0, 0
     for answered in ask(PAGES[identity], OBJECTS, source, SHOWN, where=WHERE):
@@ -41,7 +42,7 @@ def test_each_panel_shows_something(told, identity):
 
 def test_the_page_of_a_card_shows_each_feature(told):
     """Shares beside training's for numbers and categories alike."""
-    place, cards = told
+    place, cards, _ = told
     (page,) = [
         one for objects in bundles([dashboard_of(cards[0])]).values() for one in objects
         if one["id"].startswith("mllog-card-")
@@ -56,7 +57,7 @@ def test_the_page_of_a_card_shows_each_feature(told):
 
 def test_a_panel_says_what_its_documents_say(told):
     """Numbers of the overview and of the page of missing features, counted again in another way."""
-    place, _ = told
+    place, *_ = told
     client = connect(place)
     source = Elasticsearch(place)
     span = {"range": {"@timestamp": {"gte": SHOWN.start.isoformat(), "lt": SHOWN.end.isoformat()}}}
@@ -83,7 +84,7 @@ def test_a_panel_says_what_its_documents_say(told):
 
 def test_what_was_refused_is_listed(told):
     """With its reason and the event as it was, when it happened."""
-    place, _ = told
+    place, *_ = told
     now = dt.datetime.now(dt.UTC)
     span = Span(now - dt.timedelta(hours=1), now + dt.timedelta(minutes=1))
     answered = list(ask(PAGES["mllog-watchers"], OBJECTS, Elasticsearch(place), span, where=WHERE))[-1]
@@ -94,7 +95,7 @@ def test_what_was_refused_is_listed(told):
 
 def test_rules_are_queries(told):
     """Each is one that the node takes, and those on what happened here match."""
-    place, _ = told
+    place, *_ = told
     client = connect(place)
     matched = {}
     for one in OBJECTS:

@@ -1,4 +1,4 @@
-"""Nine days of the demonstration's flights with every fault in the last days, in a store: for dashboards to show.
+"""Nine days of the demonstration's flights with every fault in the last days, in two stores: for dashboards to show.
 
 The other things that a dashboard may show happen too: failing requests, an event that is refused, a model that nobody can
 judge yet.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ HOUR = dt.timedelta(hours=1)
 DAYS = 9
 START = SERVING[0]
 END = START + DAYS * 24 * HOUR
+REFUSED = "another-service-1"
 SHOWN = 4
 """The last days, in which everything happens."""
 
@@ -58,7 +60,7 @@ FLIGHT = {
 
 
 def tell(folder: Path, place: str) -> list[mllog.ModelCard]:
-    """Log, ship and judge it all; the cards of the two models."""
+    """Log, ship and judge it all, on the cluster and in the folder; the cards of the two models."""
     flights = load(carry_hours=1)
     training = flights[(flights["time"] >= TRAINING[0]) & (flights["time"] < TRAINING[1])]
     frame = flights[(flights["time"] >= START) & (flights["time"] < END)].reset_index(drop=True)
@@ -81,15 +83,20 @@ def tell(folder: Path, place: str) -> list[mllog.ModelCard]:
     shipper.run()
     assert shipper.reason is None, shipper.reason
     assert shipper.counts.dead == 1
+    # No index took it, so it isn't judged.
+    shutil.rmtree(folder / REFUSED)
+    for told in (place, str(folder)):
+        _judge(told, cards[1])
+    return cards
+
+
+def _judge(place: str, card: mllog.ModelCard) -> None:
     store = open_store(place)
     store.refresh()
     config = Config()
     now = END + HOUR / 4
-    watched(
-        store, lambda: run(store, now, cards=[cards[1]], config=config), clock=lambda: now, interval=HOUR, config=config
-    )
+    watched(store, lambda: run(store, now, cards=[card], config=config), clock=lambda: now, interval=HOUR, config=config)
     store.refresh()
-    return cards
 
 
 def _fail(folder: Path, card: mllog.ModelCard) -> None:
@@ -107,14 +114,14 @@ def _fail(folder: Path, card: mllog.ModelCard) -> None:
         time.sleep(1.5)
         for k in range(40):
             clock[0] = moment(END - 20 * HOUR + k * HOUR / 4)
-            failing.prediction(FLIGHT, None, f"failed-{k}", error=TimeoutError("the feature store"))
+            failing.prediction({**FLIGHT, "distance": 700 + k}, None, f"failed-{k}", error=TimeoutError("the feature store"))
             clock[0] = moment(END - 2 * HOUR + k * HOUR / 40)
             young.prediction({"amount": float(k)}, {"label": "ok", "score": 0.5}, f"young-{k}")
 
 
 def _refused(folder: Path) -> None:
     """An event that no index takes: an object where a word must be."""
-    process = folder / "another-service-1"
+    process = folder / REFUSED
     process.mkdir()
     stream = dataset("prediction", MODEL)
     event = {

@@ -78,9 +78,9 @@ class DemoCommand:
         except MllogError as error:
             print(f"mllog demo: {error}", file=sys.stderr)
             return FAILED if isinstance(error, StoreError) else USAGE
+        from mllog.steps import Steps  # noqa: PLC0415
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
-        from watchers.progress import Steps  # noqa: PLC0415
         from watchers.reporting import write_report  # noqa: PLC0415
         from watchers.schedule import incidents_of  # noqa: PLC0415
 
@@ -129,9 +129,9 @@ def _live(args: argparse.Namespace) -> int:
             return FINE
         place = parse(args.live)
         hide_passwords({"--live": {args.live: place}})
+        from mllog.steps import Steps  # noqa: PLC0415
         from watchers.demo.drive import ZONE  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.live import Traffic  # noqa: PLC0415
-        from watchers.progress import Steps  # noqa: PLC0415
 
         with Steps(quiet=args.json, lines=True) as steps:
             traffic = Traffic(place, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)

@@ -196,14 +196,19 @@ class Segments:
         return orjson.dumps({**event, "@timestamp": utc.replace("+00:00", "Z")})
 
     def paths(
-        self, model: str | None = None, start: dt.datetime | None = None, end: dt.datetime | None = None
+        self,
+        model: str | None = None,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        *,
+        since: dt.datetime | None = None,
     ) -> list[str]:
-        """Files to read for a model's predictions in a span, clean ones."""
+        """Files to read, clean ones: for a model's predictions in a span, or for all events since some time."""
         low = start.astimezone(dt.UTC).isoformat() if start else ""
         high = end.astimezone(dt.UTC).isoformat() if end else "~"
         chosen = []
         for name, entry in self.files.items():
-            if not entry.events:
+            if not entry.events or (since is not None and entry.latest < since.astimezone(dt.UTC).isoformat()):
                 continue
             if model is not None:
                 span = entry.spans.get(model)

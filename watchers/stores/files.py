@@ -228,6 +228,10 @@ class FilesStore:
         events = {event["event"]["id"]: event for event in (orjson.loads(text) for (text,) in rows)}
         return sorted(events.values(), key=lambda event: str(event["@timestamp"]))
 
+    def event_files(self, start: dt.datetime) -> list[str]:
+        """Files that may hold events of this time or later: lines of JSON, each an event."""
+        return self._segments.paths(since=start)
+
     def manifest(self, fingerprint: str) -> dict[str, Any] | None:
         """The environment manifest behind a fingerprint."""
         for entry in self._segments.files.values():

@@ -143,6 +143,8 @@ MUTATIONS = {
         change(lambda p: p.lens("lnsHeatmap")["embeddableConfig"]["attributes"]["references"][0].update(
             name="indexpattern-datasource-layer-x")), "for the layer 'x'"),
     "a field that isn't there": (change(lambda p: p.layer()["columns"]["m0"].update(sourceField="missing.rat")), "'missing.rat' isn't"),
+    "greatest first by what some have not": (
+        change(lambda p: p.layer()["columns"]["m0"].update(sourceField="unseen.rate")), "filter by unseen.rate : *"),
     "the mean of a keyword": (change(lambda p: p.layer()["columns"]["m0"].update(sourceField="kind")), "is keyword, of which there is no average"),
     "values of a text": (
         change(lambda p: p.layer("lnsDatatable")["columns"]["d0"].update(sourceField="missing.rate", operationType="date_histogram")),

@@ -18,7 +18,7 @@ from mllog.elastic.cards import CARDS
 from mllog.ruler import CellKey, Ruler
 from watchers import windows
 from watchers.incidents.incident import IncidentEvent, fold
-from watchers.profile import WindowProfile, merge
+from watchers.profile import WindowProfile
 from watchers.stores._lease_elasticsearch import ElasticsearchRecords
 from watchers.stores._leases import RecordLeases
 from watchers.stores.base import Leases, StaleStateError
@@ -125,16 +125,13 @@ class Keeping:
         self.searcher.write([self.results.window(document) for document in self._windows(profiles, ruler)])
 
     def _windows(self, profiles: Sequence[WindowProfile], ruler: Ruler) -> Iterator[windows.Document]:
-        training = self._training(ruler)
-        for profile in profiles:
-            yield from windows.hour_documents(profile, ruler)
-            if profile.n >= windows.BUSY:
-                yield from windows.bucket_documents(profile, ruler, training)
-        ends = {profile.window.end for profile in profiles if profile.window.end is not None}
-        for end in sorted(end for end in ends if end.astimezone(dt.UTC).hour == 0):
-            day = self.stored_profiles(profiles[0].model, ruler, end - DAY, end)
-            if day:
-                yield from windows.bucket_documents(merge(day), ruler, training)
+        model = profiles[0].model if profiles else ""
+        return windows.documents(
+            profiles,
+            ruler,
+            self._training(ruler),
+            lambda start: self.stored_profiles(model, ruler, start, start + windows.DAY),
+        )
 
     def _training(self, ruler: Ruler) -> Counter[CellKey]:
         """Counts of training by cell; none where nobody kept the card."""
