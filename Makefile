@@ -8,7 +8,7 @@ OUT    ?= demo-out
 INSTALLED_FROM := pyproject.toml constraints.txt hatch_build.py $(wildcard mllog/delivery/loops/*.p[xy][xi])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-elastic test lint audit bench bench-detection bench-elasticsearch bench-fleet docs clean
+.PHONY: help demo demo-dashboards demo-elastic test lint audit bench bench-detection bench-elasticsearch bench-fleet docs clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,9 @@ $(VENV)/.bench: $(INSTALLED_FROM) | $(BIN)/python
 
 demo: $(VENV)/.demo  ## real flights through a real model, faults planted, incidents found, report written
 	$(BIN)/mllog demo --out $(OUT)
+
+demo-dashboards: $(VENV)/.demo  ## the dashboards of Kibana as pages, over what the demo left
+	$(BIN)/kibana-objects preview --store $(OUT)/events --from 2013-02-10 --to 2013-04-05 --out $(OUT)/dashboards
 
 demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, which is fetched and started for it
 	PYTHONPATH=tests $(BIN)/python -m support.with_node $(BIN)/mllog demo --out $(OUT)-elastic --store '{place}'

@@ -101,7 +101,8 @@ def _drawn(panel: Panel) -> Json:
                 first["color"] = _steps(panel)
             return {"type": "metric", **_source(panel), "metrics": [first]}
         case Chart():
-            return {"type": "xy", "layers": _layers(panel)}
+            axis = {"axis": {"y": {"domain": {"type": "fit"}}}} if panel.fit else {}
+            return {"type": "xy", "layers": _layers(panel), **axis}
         case Table():
             return {
                 "type": "data_table",

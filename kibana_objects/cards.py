@@ -71,6 +71,7 @@ def _panels(feature: Feature) -> tuple[Panel, ...]:
                 Measure("p95", "percentile", field, percentile=95),
             ),
             lines=tuple((label, value, "bad") for label, value in lines if value is not None),
+            fit=_is_far_from_zero(feature),
             drill=("documents",),
         )
     elif feature.kind in {"category", "boolean", "text"}:
@@ -102,6 +103,13 @@ def _panels(feature: Feature) -> tuple[Panel, ...]:
         drill=("mllog-categories",),
     )
     return over, spread
+
+
+def _is_far_from_zero(feature: Feature) -> bool:
+    """Whether a feature's range is narrow beside its numbers, as of years: from 0 up every line would be flat."""
+    if feature.low is None or feature.high is None:
+        return False
+    return min(abs(feature.low), abs(feature.high)) > feature.high - feature.low
 
 
 def _whole(chart: Chart) -> Chart:

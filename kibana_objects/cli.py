@@ -135,7 +135,7 @@ def _declare_servers(add: Add) -> None:
     seen.add_argument("--store", required=True, metavar="PLACE", help="a folder of events, or elasticsearch+http(s)://HOST:PORT")
     seen.add_argument("--out", required=True, metavar="FOLDER", help="where the pages go")
     seen.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: a day before --to)")
-    seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now)")
+    seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now; of a folder its newest event)")
     seen.add_argument("--where", default="", metavar="KQL", help="for all panels: ml.model.name : fraud")
     seen.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
 
@@ -145,14 +145,14 @@ def _preview(args: argparse.Namespace) -> int:
     from kibana_objects.queries import Span  # noqa: PLC0415
     from mllog.steps import Steps  # noqa: PLC0415 - the same
 
-    end = _moment(args.end) if args.end else dt.datetime.now(dt.UTC)
+    source = open_source(args.store)
+    end = _moment(args.end) if args.end else source.until
     start = _moment(args.start) if args.start else end - dt.timedelta(days=1)
     if start >= end:
         raise SettingError(f"--from {start} isn't before --to {end}", field="from", value=str(start))
     found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
     objects = [one for each in found.values() for one in each]
     with Steps(quiet=args.json) as tell:
-        source = open_source(args.store)
         pages = write_pages(objects, source, Span(start, end), Path(args.out), where=args.where, tell=tell)
     if args.json:
         print(json.dumps({"pages": [{**dataclasses.asdict(page), "file": str(page.file)} for page in pages]}))

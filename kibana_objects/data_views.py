@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from kibana_objects.objects import packed, saved
-from mllog.fields import TABLES, Field
+from mllog.fields import TABLES, Field, Unit
 
 VIEWS: Final[dict[str, tuple[str, str, str, str]]] = {
     "mllog-deadletters": (
@@ -28,6 +28,15 @@ VIEWS: Final[dict[str, tuple[str, str, str, str]]] = {
     "mllog-windows": ("mllog-window-*", "mllog: windows", "@timestamp", "window"),
 }
 """Id -> index pattern, name, time field and the key of its table of fields."""
+
+
+_DURATION: Final = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
+FORMATS: Final[dict[Unit, dict[str, Any]]] = {
+    "share": {"id": "percent", "params": {"pattern": "0,0.[0]%"}},
+    "nanoseconds": {"id": "duration", "params": {"inputFormat": "nanoseconds", **_DURATION}},
+    "seconds": {"id": "duration", "params": {"inputFormat": "seconds", **_DURATION}},
+}
+"""Unit of a field -> how Kibana shows its values (Data Views, Field formatters)."""
 
 
 def fields_of(view: str) -> tuple[Field, ...]:
@@ -77,7 +86,10 @@ def data_views() -> list[dict[str, Any]]:
             for field in fields_of(identity)
             if not field.name.endswith(".*")
         }
+        formats = {field.name: FORMATS[field.unit] for field in fields_of(identity) if field.unit}
         held = {"title": pattern, "name": name, "timeFieldName": time_field, "fieldAttrs": packed(described)}
+        if formats:
+            held["fieldFormatMap"] = packed(formats)
         # Before the first dead letter there is no such index, which is no fault.
         objects.append(saved("index-pattern", identity, {**held, "allowNoIndex": True}))
     return objects

@@ -143,6 +143,8 @@ def _chart(panel: Chart) -> _Written:
         "labelsOrientation": {"x": 0, "yLeft": 0, "yRight": 0},
         "gridlinesVisibilitySettings": {"x": True, "yLeft": True, "yRight": True},
     }
+    if panel.fit:
+        state["yLeftExtent"] = {"mode": "dataBounds"}
     return "lnsXY", state, layers, views
 
 

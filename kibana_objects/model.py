@@ -127,6 +127,8 @@ class Chart(Panel):
         series: How it is drawn.
         lines: Thresholds: (label, value, colour).
         annotated: Whether deployments are marked, on a time axis.
+        fit: Whether the axis is as high as the numbers, and not from 0 up: for those that are far from it. Of lines
+            those are seen that the numbers come near.
     """
 
     measures: tuple[Number, ...]
@@ -135,6 +137,7 @@ class Chart(Panel):
     series: SeriesType = "line"
     lines: tuple[tuple[str, float, Colour], ...] = ()
     annotated: bool = True
+    fit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

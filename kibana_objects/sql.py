@@ -115,9 +115,9 @@ def _steps(span: Span, back: dt.timedelta) -> Iterator[dt.datetime]:
 def _chosen(scope: Scope, table: str, span: Span) -> str:
     """The table with the conditions of a scope."""
     time = quoted(scope.time)
-    indices = "|".join(_expression(pattern) for pattern in scope.pattern.split(","))
+    indices = " OR ".join(_like("_index", pattern) for pattern in scope.pattern.split(","))
     conditions = [
-        f"regexp_full_match(_index, {literal(indices)})",
+        f"({indices})",
         *(f"{time} {sign} {_moment(at)}" for sign, at in ((">=", span.start), ("<", span.end))),
         *(condition(node, scope.types) for node in scope.filters),
     ]
@@ -204,7 +204,7 @@ def _matches(field: str, value: str, field_type: str, *, pattern: bool) -> str:
     if kind(field_type) != "VARCHAR[]":
         return f"{name} = {_value(field, value, field_type)}"
     if pattern:
-        return f"len(list_filter({name}, lambda one: regexp_full_match(one, {literal(_expression(value))}))) > 0"
+        return f"len(list_filter({name}, lambda one: {_like('one', value)})) > 0"
     if field_type == "text":
         words = r"\W+".join(map(re.escape, re.findall(r"\w+", value.lower())))
         found = literal(rf"(^|\W){words}($|\W)")
@@ -228,6 +228,7 @@ def _value(field: str, value: str, field_type: str) -> str:
         raise SettingError(message, field=field, value=value) from None
 
 
-def _expression(pattern: str) -> str:
-    """A pattern, in which ``*`` stands for anything, as a regular expression."""
-    return ".*".join(map(re.escape, pattern.split("*")))
+def _like(what: str, pattern: str) -> str:
+    """Whether a text is as a pattern, in which ``*`` stands for anything."""
+    escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
+    return f"{what} LIKE {literal(escaped)} ESCAPE '\\'"

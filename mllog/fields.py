@@ -22,12 +22,16 @@ Type = Literal[
 ]  # fmt: skip
 
 
+Unit = Literal["", "share", "nanoseconds", "seconds"]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: dotted name, Elasticsearch type, meaning; ``index`` as in the mapping parameter of that name.
 
     ``name.*`` stands for a map with names of its own (``subobjects: false``); ``enabled: false`` objects are kept in
     ``_source`` and not indexed at all. ``length`` is how many characters of a keyword are indexed: a longer one isn't.
+    ``unit`` is what a number is of, for who shows it: a share is in [0, 1].
     """
 
     name: str
@@ -36,6 +40,7 @@ class Field:
     index: bool = True
     enabled: bool = True
     length: int = KEYWORD_LENGTH
+    unit: Unit = ""
 
 
 _MISSING_MEANING: Final = {
@@ -63,7 +68,7 @@ EVENT: Final[tuple[Field, ...]] = (
     ),
     Field("event.dataset", "keyword", "data stream without type and namespace, e.g. mllog.prediction.flight-delay"),
     Field("event.outcome", "keyword", "success, failure or unknown"),
-    Field("event.duration", "long", "nanoseconds"),
+    Field("event.duration", "long", "nanoseconds", unit="nanoseconds"),
     Field("event.ingested", "date", "when Logstash or the direct shipper took it"),
     Field("event.original", "keyword", "of a dead letter or a reject: what was refused, as it was", index=False),
     Field("service.name", "keyword", "name of the service that runs the model"),
@@ -204,6 +209,8 @@ INCIDENT: Final[tuple[Field, ...]] = (
     Field("incident.snoozed_until", "date", "until when it is silent"),
     Field("incident.title", "text", "what broke, in one line"),
     Field("incident.message", "text", "the leading finding's sentence"),
+    Field("incident.check", "keyword", "the leading finding's check"),
+    Field("incident.feature", "keyword", "the leading finding's feature; @model where the whole model is meant"),
     Field("ml.model.name", "keyword", "model"),
     Field("ml.model.version", "keyword", "versions in its windows"),
     Field("features", "keyword", "features that its findings name, leading one first"),
@@ -253,8 +260,8 @@ WINDOW: Final[tuple[Field, ...]] = (
     Field("feature.name", "keyword", "feature"),
     Field("feature.kind", "keyword", "number, category, boolean or text"),
     Field("bucket.value", "keyword", "bucket: a category, or a bin's bounds"),
-    Field("bucket.share", "double", "bucket: its share of the window"),
-    Field("bucket.reference", "double", "bucket: its share in training"),
+    Field("bucket.share", "double", "bucket: its share of the window", unit="share"),
+    Field("bucket.reference", "double", "bucket: its share in training", unit="share"),
     Field("token.value", "keyword", "token: one that training never had"),
     Field("token.count", "long", "token: events with it"),
     Field("metric.name", "keyword", "metric: what is measured"),
@@ -263,10 +270,10 @@ WINDOW: Final[tuple[Field, ...]] = (
     Field("metric.high", "double", "metric: upper end"),
     Field("metric.reference", "double", "metric: what was expected"),
     Field("n", "long", "events in the window"),
-    *(Field(f"missing.{name}", "double", meaning) for name, meaning in _MISSING_RATES.items()),
-    Field("unseen.rate", "double", "share of values or tokens that training never had"),
+    *(Field(f"missing.{name}", "double", meaning, unit="share") for name, meaning in _MISSING_RATES.items()),
+    Field("unseen.rate", "double", "share of values or tokens that training never had", unit="share"),
     Field("unseen.count", "long", "how many they are"),
-    Field("violations.rate", "double", "share of events that break the card's range, set or type"),
+    Field("violations.rate", "double", "share of events that break the card's range, set or type", unit="share"),
     Field("drift.statistic", "keyword", "which distance"),
     Field("drift.value", "double", "distance to the reference"),
     Field("drift.p_value", "double", "p value"),
@@ -274,7 +281,7 @@ WINDOW: Final[tuple[Field, ...]] = (
     Field("state", "keyword", "ok, learning, unknown or alert"),
     Field("severity", "keyword", "info, warning or critical"),
     Field("provisional", "boolean", "true while late events may still change it"),
-    Field("label_coverage", "double", "share of its predictions whose label is there"),
+    Field("label_coverage", "double", "share of its predictions whose label is there", unit="share"),
 )
 
 INCIDENT_EVENT: Final[tuple[Field, ...]] = (
@@ -311,11 +318,11 @@ RUN: Final[tuple[Field, ...]] = (
     Field("run.id", "keyword", "the run's id"),
     Field("run.host", "keyword", "host or pod of the watcher"),
     Field("run.pid", "long", "its process id"),
-    Field("run.seconds", "double", "how long it took"),
-    Field("run.lag_seconds", "double", "age of the oldest hour that waited to be judged"),
+    Field("run.seconds", "double", "how long it took", unit="seconds"),
+    Field("run.lag_seconds", "double", "age of the oldest hour that waited to be judged", unit="seconds"),
     Field("run.overrun", "boolean", "true where it took longer than the time to the next run"),
     Field("run.hours", "long", "hours that it judged"),
-    Field("run.interval_seconds", "double", "time from one run to the next"),
+    Field("run.interval_seconds", "double", "time from one run to the next", unit="seconds"),
     Field("run.reopened", "long", "judged hours to which events came late"),
     Field("run.models", "keyword", "models that it judged"),
     Field("run.held", "keyword", "models at which another scheduler was"),

@@ -125,6 +125,8 @@ def _document(profile: WindowProfile, kind: str, n: int, **about: Any) -> Docume
 
 def _metrics(ruler: Ruler, counts: Counts) -> Iterator[tuple[str, float]]:
     yield "predictions", float(counts[0])
+    # Shares of hours can't be put together, numbers of events can.
+    yield "failed", float(counts[1])
     yield "failures", float(counts[1] / counts[0])
     for name, called in _OUTPUTS.items():
         feature = ruler.by_name.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kibana_objects.model import Control, Measure, Terms, Time
+from kibana_objects.model import Control, Measure, Ratio, Terms, Time
 
 WINDOWS: Final = "mllog-windows"
 PREDICTIONS: Final = "mllog-predictions"
@@ -44,7 +44,11 @@ def controls(view: str, *more: tuple[str, str]) -> tuple[Control, ...]:
 
 
 PREDICTIONS_SUM: Final = Measure("predictions", "sum", "metric.value", metric("predictions"), format="whole")
-FAILURE_RATE: Final = Measure("failures", "average", "metric.value", metric("failures"), format="percent")
+FAILURE_RATE: Final = Ratio(
+    "failures",
+    Measure("failed", "sum", "metric.value", metric("failed")),
+    Measure("predictions", "sum", "metric.value", metric("predictions")),
+)
 LATENCY_P95: Final = Measure("p95 latency", "max", "metric.value", metric("latency.p95"), format="seconds")
 """The worst hour's: quantiles of hours can't be put together."""
 

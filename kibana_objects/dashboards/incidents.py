@@ -85,7 +85,7 @@ dashboard: Final = Dashboard(
                 Table(
                     title="By what and where",
                     view=parts.INCIDENTS,
-                    rows=(Terms("check", "checks", 25), Terms("feature", "features", 25)),
+                    rows=(Terms("feature", "incident.feature", 50), Terms("check", "incident.check", 25)),
                     measures=(
                         _ALL,
                         Measure("first", "min", "onset", format="date"),

@@ -90,11 +90,11 @@ dashboard: Final = Dashboard(
                     drill=("documents",),
                 ),
                 Chart(
-                    title="Resources of the processes",
+                    title="Memory of the processes, by host",
                     view=parts.EVENTS,
-                    where="event.action : resource",
-                    measures=(Measure("mean", "average", "ml.metric.value"),),
-                    split=Terms("resource", "ml.metric.name", 10, by=None),
+                    where="event.action : resource and ml.metric.name : process.memory.usage",
+                    measures=(Measure("most", "max", "ml.metric.value"),),
+                    split=Terms("host", "host.name", 10, by=None),
                     drill=("documents",),
                 ),
             ),
@@ -143,7 +143,25 @@ dashboard: Final = Dashboard(
                     drill=("documents",),
                 ),
                 Table(
+                    title="Resources of the processes",
+                    view=parts.EVENTS,
+                    where="event.action : resource",
+                    rows=(Terms("resource", "ml.metric.name", 20, by=None),),
+                    measures=(
+                        Measure("median", "median", "ml.metric.value"),
+                        Measure("most", "max", "ml.metric.value"),
+                        Measure("measured", format="whole"),
+                    ),
+                    drill=("documents",),
+                ),
+            ),
+        ),
+        Row(
+            12,
+            (
+                Table(
                     title="Steps of pipelines",
+                    width=48,
                     view=parts.EVENTS,
                     where="event.action : step",
                     rows=(parts.BY_MODEL, Terms("step", "ml.step.name", 20)),

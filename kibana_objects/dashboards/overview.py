@@ -117,7 +117,7 @@ dashboard: Final = Dashboard(
                 Table(
                     title="What broke",
                     view=parts.INCIDENTS,
-                    rows=(Terms("check", "checks", 25), Terms("feature", "features", 25)),
+                    rows=(Terms("feature", "incident.feature", 50), Terms("check", "incident.check", 25)),
                     measures=(
                         Measure("incidents", format="whole"),
                         Measure("since", "min", "onset", format="date"),

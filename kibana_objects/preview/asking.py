@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ Json = Mapping[str, Any]
 
 class Source(Protocol):
     """Whoever answers."""
+
+    @property
+    def until(self) -> dt.datetime:
+        """The end of the time that is shown where nobody says one."""
 
     def prepare(self, questions: Iterable[Question]) -> None:
         """Hear what will be asked; what isn't named here can't be."""

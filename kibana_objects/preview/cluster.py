@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,11 @@ class Elasticsearch:
     def __init__(self, place: str) -> None:
         self._place = place
         self._client = connect(place)
+
+    @property
+    def until(self) -> dt.datetime:
+        """Now, as in Kibana."""
+        return dt.datetime.now(dt.UTC)
 
     def prepare(self, questions: Iterable[Question]) -> None:
         """Nothing is to be made ready."""

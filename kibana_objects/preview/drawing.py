@@ -18,7 +18,8 @@ SCHEME: Final = [
     "#209280", "#6092c0", "#d36086", "#9170b8", "#ca8eae", "#d6bf57", "#b9a888", "#da8b45", "#aa6556", "#e7664c",
 ]  # fmt: skip
 MARKS: Final[dict[str, dict[str, Any]]] = {
-    "line": {"type": "line", "strokeWidth": 1.6},
+    # Without points a number that is alone would not be seen.
+    "line": {"type": "line", "strokeWidth": 1.6, "point": {"size": 10, "filled": True}},
     "area": {"type": "area", "opacity": 0.6},
     "area_stacked": {"type": "area", "opacity": 0.8},
     "bar": {"type": "bar"},
@@ -28,6 +29,12 @@ MARKS: Final[dict[str, dict[str, Any]]] = {
 }
 SEVERITIES: Final[dict[str, Colour]] = {"critical": "bad", "warning": "warning", "info": "neutral"}
 _LEGEND: Final = 34
+_CLOCK: Final = (
+    "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : "
+    "utcdate(datum.value) > 1 ? '%a %d' : '%d %b')"
+)
+"""What a mark of a time axis is called: a day at its beginning, else the time of day."""
+
 _LATE: Final = 0.8
 """Share of the time after which a mark's name is written before it."""
 
@@ -78,7 +85,9 @@ def _format(column: Mapping[str, Any]) -> Json:
     if held.get("id") == "duration":
         return {"labelExpr": "format(datum.value / 1e6, '~s') + ' ms'"}
     suffix = held.get("params", {}).get("suffix", "")
-    return {"labelExpr": f"format(datum.value, '~s') + '{suffix}'"} if suffix else {"format": "~s"}
+    # Thousandths by their prefix are nothing that people read.
+    number = "(abs(datum.value) < 1 ? format(datum.value, '.3~f') : format(datum.value, '~s'))"
+    return {"labelExpr": f"{number} + '{suffix}'"}
 
 
 def _points(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any]) -> Iterator[Json]:
@@ -94,26 +103,27 @@ def _chart(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, An
     drawn: list[Spec] = []
     for part in state["layers"]:
         if part["layerType"] == "data":
-            drawn.append(_series(answered, part, layers[part["layerId"]]))
+            drawn.append(_series(answered, part, layers[part["layerId"]], state))
         elif part["layerType"] == "referenceLine":
-            drawn += _lines(part, layers[part["layerId"]])
+            drawn += _lines(answered, part, layers[part["layerId"]], fit=_is_fit(state))
     if answered.marks:
         drawn += _marks(answered.marks, answered.span)
     return {"layer": drawn}
 
 
-def _series(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any]) -> Spec:
+def _series(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any], state: Mapping[str, Any]) -> Spec:
     columns = layer["columns"]
     kind = part["seriesType"]
     times = columns[part["xAccessor"]]["operationType"] == "date_histogram"
+    legend = state["legend"]["isVisible"]
     points = list(_points(answered, part, layer))
     names = list(dict.fromkeys(point["series"] for point in points))
     encoding: Json = {
         "x": _time_axis(answered.span)
         if times
         else {"field": "x", "type": "nominal", "title": None, "sort": None, "axis": {"labelAngle": -35}},
-        "y": _height(kind, columns[part["accessors"][0]], points),
-        "color": _colours(names),
+        "y": _height(kind, columns[part["accessors"][0]], points, fit=_is_fit(state)),
+        "color": _colours(names, legend=legend),
     }
     mark = MARKS[kind]
     if mark["type"] == "bar" and times:
@@ -127,21 +137,27 @@ def _series(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any
     return {"data": {"values": [_spelt(point) for point in points]}, "mark": mark, "encoding": encoding}
 
 
-def _height(kind: str, column: Mapping[str, Any], points: Sequence[Json]) -> Json:
+def _is_fit(state: Mapping[str, Any]) -> bool:
+    return bool(state.get("yLeftExtent", {}).get("mode") == "dataBounds")
+
+
+def _height(kind: str, column: Mapping[str, Any], points: Sequence[Json], *, fit: bool) -> Json:
     y: Json = {"field": "y", "type": "quantitative", "title": None, "axis": _format(column), "stack": None}
     if "stacked" in kind:
         y["stack"] = "zero"
     if "percentage" in kind:
         return {**y, "stack": "normalize", "axis": {"format": ".0%"}}
+    if fit:
+        return {**y, "scale": {"zero": False}}
     # An axis of zeros alone would have its zero in the middle.
     return y if any(point["y"] for point in points) else {**y, "scale": {"domain": [0, 1]}}
 
 
-def _colours(names: Sequence[str]) -> Json:
+def _colours(names: Sequence[str], *, legend: bool) -> Json:
     """A colour for each series, that of its severity where it is one."""
     said = {name: COLOURS[SEVERITIES[name]] for name in names if name in SEVERITIES}
-    legend = {"orient": "right"} if len(names) > 1 else None
-    colour: Json = {"field": "series", "type": "nominal", "title": None, "sort": names, "legend": legend}
+    beside = {"orient": "right"} if legend else None
+    colour: Json = {"field": "series", "type": "nominal", "title": None, "sort": names, "legend": beside}
     if said:
         colour["scale"] = {"domain": names, "range": [said.get(name, SCHEME[1]) for name in names]}
     return colour
@@ -177,12 +193,17 @@ def _time_axis(span: Span) -> Json:
     """All of the dashboard's time, in UTC, so that what happened at once stands below each other."""
     ends = [span.start.astimezone(dt.UTC).isoformat(), span.end.astimezone(dt.UTC).isoformat()]
     scale = {"type": "utc", "domain": ends, "clamp": True}
-    return {"field": "x", "type": "temporal", "title": None, "axis": {"grid": False}, "scale": scale}
+    axis = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 8, "labelExpr": _CLOCK}
+    return {"field": "x", "type": "temporal", "title": None, "axis": axis, "scale": scale}
 
 
-def _lines(part: Mapping[str, Any], layer: Mapping[str, Any]) -> Iterator[Spec]:
+def _lines(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any], *, fit: bool) -> Iterator[Spec]:
+    numbers = [value for rows in answered.layers.values() for row in rows for value in row.values()]
+    known = [value for value in numbers if isinstance(value, int | float)]
     for one in part["yConfig"]:
         column = layer["columns"][one["forAccessor"]]
+        if fit and not min(known, default=0) <= float(column["params"]["value"]) <= max(known, default=0):
+            continue  # beyond an axis that is as high as the numbers
         values = [{"at": float(column["params"]["value"]), "label": column["label"]}]
         y = {"field": "at", "type": "quantitative"}
         yield {

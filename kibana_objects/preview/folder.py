@@ -43,6 +43,12 @@ class Folder:
         self._store = FilesStore(folder)
         self._connection = duckdb.connect()
 
+    @property
+    def until(self) -> dt.datetime:
+        """Its newest event's hour to its end: a folder may be of long ago."""
+        latest = self._store.latest() or dt.datetime.now(dt.UTC)
+        return latest.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
+
     def prepare(self, questions: Iterable[Question]) -> None:
         """Load the fields that are asked for, of the time that is."""
         needs: dict[Kind, _Need] = {}

@@ -11,11 +11,14 @@ from typing import Any, Final
 
 import jinja2
 
+from kibana_objects.data_views import fields_of
+from kibana_objects.lens import COLOURS
 from kibana_objects.objects import COLUMNS
 from kibana_objects.preview.asking import Answered, Source, questions
-from kibana_objects.preview.drawing import specification
-from kibana_objects.preview.values import dotted, shown
+from kibana_objects.preview.drawing import INK, specification
+from kibana_objects.preview.values import dotted, in_unit, shown
 from kibana_objects.queries import Asked, Span
+from mllog.fields import Field
 from mllog.files import replace
 
 UNIT: Final = 20
@@ -122,7 +125,7 @@ def _page(one: Json, answered: Sequence[Answered], links: Sequence[tuple[str, st
         panels=panels,
         height=height * UNIT,
         width=WIDTH,
-        span=f"{span.start:%d %b %Y %H:%M} to {span.end:%d %b %Y %H:%M} UTC",
+        span=" to ".join(f"{at.astimezone(dt.UTC):%d %b %Y %H:%M}" for at in (span.start, span.end)) + " UTC",
         where=where,
     )
 
@@ -148,8 +151,9 @@ def _panel(answered: Answered, top: int) -> dict[str, Any]:
         "svg": "",
     }
     if answered.panel["type"] == "search":
-        types = answered.question.list.scope.types if answered.question.list else {}
-        rows = [[_cell(dotted(hit, name), types[name]) for name in answered.columns] for hit in answered.hits]
+        wanted = answered.question.list
+        fields = {field.name: field for field in fields_of(wanted.scope.view)} if wanted is not None else {}
+        rows = [[_cell(dotted(hit, name), fields.get(name)) for name in answered.columns] for hit in answered.hits]
         return {**held, "columns": answered.columns, "rows": rows}
     if answered.is_empty and held["kind"] != "documents":
         kind = answered.panel["embeddableConfig"]["attributes"]["visualizationType"]
@@ -180,6 +184,7 @@ def _written(answered: Answered) -> dict[str, Any]:
             "label": columns[accessor]["label"],
             "value": shown(value, columns[accessor]),
             "colour": _colour(value, state.get("palette")),
+            "ink": INK if _colour(value, state.get("palette")) == COLOURS["warning"] else "#fff",
         }
     if lens["visualizationType"] == "lnsTagcloud":
         words = [(str(row[state["tagAccessor"]]), float(row[state["valueAccessor"]] or 0)) for row in rows]
@@ -213,14 +218,16 @@ def _colour(value: Any, palette: Json | None) -> str:
     return next((str(one["color"]) for one in reversed(stops) if value >= one["stop"]), "")
 
 
-def _cell(value: Any, field_type: str) -> str:
-    """A value of a document."""
+def _cell(value: Any, field: Field | None) -> str:
+    """A value of a document; field: None for one of a map."""
     if value is None:
         return "-"
     if isinstance(value, list):
-        text = ", ".join(_cell(each, field_type) for each in value)
-    elif field_type == "date":
+        text = ", ".join(_cell(each, field) for each in value)
+    elif field is not None and field.type == "date":
         text = shown(dt.datetime.fromisoformat(str(value)).astimezone(dt.UTC), {})
+    elif field is not None and field.unit:
+        text = in_unit(value, field.unit)
     else:
         text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return f"{text[:117]}..." if len(text) > 120 else text

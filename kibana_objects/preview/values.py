@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from mllog.fields import Unit
+
 
 def shown(value: Any, column: Mapping[str, Any]) -> str:
     """A value of a column as text."""
@@ -24,6 +26,15 @@ def shown(value: Any, column: Mapping[str, Any]) -> str:
         return duration(value / 1e9)
     text = f"{value:,.{decimals}f}" if not float(value).is_integer() or decimals == 0 else f"{value:,.0f}"
     return text + str(params.get("suffix", ""))
+
+
+def in_unit(value: Any, unit: Unit) -> str:
+    """A number of a field as text; whatever else stands there as it is."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return duration(value / 1e9 if unit == "nanoseconds" else value)
 
 
 def duration(seconds: float) -> str:

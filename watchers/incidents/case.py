@@ -215,6 +215,7 @@ class Case:
             "onset": self.onset.isoformat(),
             "title": title(leading.check, leading.feature, leading.segment, len(features)),
             "message": self._closing() + leading.message,
+            "feature": leading.feature,
             "features": features,
             "checks": list(dict.fromkeys(voice.check for voice in voices)),
             "segment": dict(leading.segment) if leading.segment else None,

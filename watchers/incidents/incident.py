@@ -88,6 +88,7 @@ class Incident:
         onset: Since when the leading feature is off.
         title: What broke, in one line.
         message: The leading finding's sentence.
+        feature: That of the leading finding; None where the whole model is meant.
         features: Features that its findings name, the leading one first.
         checks: Checks that raised it, the leading one first.
         segment: ``{field: value}`` of the leading finding, or None.
@@ -112,6 +113,7 @@ class Incident:
     recovered: dt.datetime | None = None
     title: str = ""
     message: str = ""
+    feature: str | None = None
     features: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
     segment: dict[str, str] | None = None
