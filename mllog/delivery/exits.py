@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
+
+from mllog.delivery import stuck
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,6 +25,9 @@ _previous: Any = None
 _deferred: tuple[int, FrameType | None] | None = None
 _installed = False
 _fork_watched = False
+_ending = False
+_held: Final[set[int]] = set()
+"""Threads in the middle of a fork, for which SIGTERM waits meanwhile."""
 
 
 def watch(engine: Engine) -> None:
@@ -29,7 +35,7 @@ def watch(engine: Engine) -> None:
     global _fork_watched, _installed, _previous  # noqa: PLW0603 - a process has one handler for a signal
     _live.add(engine)
     if not _fork_watched and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_let_go, after_in_child=_after_fork)
         _fork_watched = True
     if _installed or threading.current_thread() is not threading.main_thread():
         return
@@ -39,6 +45,9 @@ def watch(engine: Engine) -> None:
         return
     _previous, _installed = previous, True
     signal.signal(signal.SIGTERM, _on_term)
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        _watch_waits()
 
 
 def forget(engine: Engine) -> None:
@@ -61,23 +70,57 @@ def run_deferred() -> None:
 
 
 def _on_term(number: int, frame: FrameType | None) -> None:
-    global _deferred  # noqa: PLW0603 - read when the interrupted write is done
+    global _deferred, _ending  # noqa: PLW0603 - read when the interrupted write is done; and by another thread
     engines = list(_live)
     if any(engine.is_writing_here() for engine in engines):
         # Between a write and its being counted: writing on now would write the same lines twice.
         _deferred = (number, frame)
         return
+    _ending = True
+    try:
+        if callable(_previous):
+            _flush(engines)
+            _previous(number, frame)
+        else:
+            _end(engines, number)
+    finally:
+        _ending = False
+
+
+def _flush(engines: list[Engine]) -> float:
+    """Flush all of them; until when there is time for that and for closing them."""
     deadline = time.monotonic() + TERM_SECONDS
     for k, engine in enumerate(engines):
         engine.flush(timeout=_share(deadline, len(engines) - k))
-    if callable(_previous):
-        _previous(number, frame)
-        return
-    # The default action, so that whoever sent the signal sees a process that died of it.
+    return deadline
+
+
+def _end(engines: list[Engine], number: int) -> None:
+    """Flush, close and take the default action, so that whoever sent the signal sees a process that died of it."""
+    deadline = _flush(engines)
     for k, engine in enumerate(engines):
         engine.close(timeout=_share(deadline, len(engines) - k))
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    stuck.die(number)
+
+
+def _by_default() -> bool:
+    """Whether it is we who end the process at SIGTERM: nobody has a handler of their own, before ours or since."""
+    return not callable(_previous) and signal.getsignal(signal.SIGTERM) is _on_term
+
+
+def _watch_waits() -> None:
+    """End this process at SIGTERM even while its main thread waits in C.
+
+    Of those that multiprocessing started, which are ended so while they wait, and joined without a timeout. Others have
+    no need of one more thread, and may have plans of their own with what signals wake.
+    """
+    if _by_default() and hasattr(os, "fork"):
+        stuck.watch(_instead_of_the_main_thread)
+
+
+def _instead_of_the_main_thread() -> None:
+    if not _ending and _by_default():
+        _end(list(_live), signal.SIGTERM)
 
 
 def _share(deadline: float, engines: int) -> float:
@@ -85,6 +128,26 @@ def _share(deadline: float, engines: int) -> float:
     return max(deadline - time.monotonic(), 0.0) / engines
 
 
+def _before_fork() -> None:
+    # Python forgets in a child which signals came before its first step, and until then they would wake its parent
+    # (mllog.delivery.stuck). By default the child would have died of it.
+    if _by_default() and signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}):
+        _held.add(threading.get_ident())
+
+
+def _let_go() -> None:
+    if threading.get_ident() in _held:
+        _held.remove(threading.get_ident())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def _after_fork() -> None:
+    stuck.leave()
     for engine in list(_live):
         engine.renew()
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and _by_default():
+        # Called next where this is a child of multiprocessing, and by nobody where it isn't.
+        util.register_after_fork(_on_term, lambda _: _watch_waits())
+    _held.intersection_update({threading.get_ident()})
+    _let_go()
