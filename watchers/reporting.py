@@ -39,9 +39,11 @@ def write_report(
         summary: Further figures for the head of the report.
 
     Raises:
-        ValueError: there is no card, or nothing was judged yet.
+        ValueError: there is no card, or the newest can't be read, or nothing was judged yet.
     """
     cards = [held for held in store.cards() if held.model == model]
+    if card is None and (broken := store.broken_card(model)):
+        raise ValueError(f"model {model!r}: {broken}")
     if card is None and not cards:
         raise ValueError(f"no card of model {model!r} lies beside the events; run `watchers run` first")
     card = card or cards[-1]

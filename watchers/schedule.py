@@ -80,6 +80,8 @@ def run(
             with Keeper(leases, lease) as keeper:
                 if all(card.model != model for card in known):
                     known = [*store.cards(), *cards]  # somebody may have made one since
+                if all(card.model != model for card in cards):
+                    _require_whole(model, store)
                 card = card_of(model, known, store)
                 others = [other for other in _newest(known) if other.model != model]
                 # A copy, since what checks build of a card stays for as long as the card: not for the whole fleet's.
@@ -92,8 +94,15 @@ def run(
         except Exception as error:  # noqa: BLE001 - whatever it is, it is one model's: the others are judged
             # It says which model's hours can't be counted or kept; the next run tries again.
             _fail(model, error, means)
-    report.fail(*store.problems())
+    # What is wrong with a model's card was said of the model.
+    report.fail(*(said for said in store.problems() if not any(said in told for told in report.unjudged)))
     return report
+
+
+def _require_whole(model: str, store: Store) -> None:
+    """By an older card, or by one made of its events, a model would be judged by what it isn't any more."""
+    if broken := store.broken_card(model):
+        raise CardError(broken)
 
 
 def _fail(model: str, error: Exception, means: Means) -> None:

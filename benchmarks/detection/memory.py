@@ -58,6 +58,10 @@ class MemoryStore:
         """Its card."""
         return [self.card]
 
+    def broken_card(self, model: str) -> str | None:  # noqa: ARG002
+        """None."""
+        return None
+
     def save_card(self, card: ModelCard) -> None:
         """Never asked for: there is a card."""
 

@@ -51,6 +51,9 @@ class Stand(Protocol):
     def open(self, place: str) -> Store:
         """The store over what was written to ``place``, all of it visible."""
 
+    def spoil(self, place: str, name: str, card: Any) -> None:
+        """Put something in a card's place, or beside the cards: no card, or with ``None`` nothing at all."""
+
     def blind(self, ruler: Ruler, measured_by: str) -> Collection[CellKey]:
         """Cells that it doesn't count of events measured by ``the same card``, ``another card`` or ``no card``."""
 
@@ -79,6 +82,11 @@ class FilesStand:
     def open(self, place: str) -> Store:
         """The store of that folder."""
         return open_store(place)
+
+    def spoil(self, place: str, name: str, card: Any) -> None:
+        """Write a file that is called like a card."""
+        text = "" if card is None else json.dumps(card)
+        (Path(place) / "_cards" / f"{name}.json").write_text(text, encoding="utf-8")
 
     def blind(self, ruler: Ruler, measured_by: str) -> Collection[CellKey]:
         """None."""
@@ -127,6 +135,10 @@ class ElasticsearchStand:
         store.refresh()
         return store
 
+    def spoil(self, place: str, name: str, card: Any) -> None:
+        """Index a document under a card's id."""
+        body = {"somebody": "else's"} if card is None else {"card": card, "saved": "2027-01-01T00:00:00Z"}
+        self._node.request("PUT", f"/mllog-cards/_doc/{name}?refresh=true", body)
 
     def blind(self, ruler: Ruler, measured_by: str) -> Collection[CellKey]:
         """Of what another ruler measured repeats and words, of what none did also margins and what is of no type."""

@@ -25,5 +25,11 @@ def test_training_of_a_ruler(elasticsearch_nodes: Any) -> None:
         store.save_card(card)
     assert store._training(few.ruler) == Counter(many.training["*"])
     assert store._training(other.ruler) == Counter(other.training["*"])
+    # One that can't be read, or has none, is passed over.
+    broken = {"ml": {"card": few.ruler.hash}, "saved": "2100-01-01T00:00:00Z"}
+    for body in (broken, {**broken, "card": {"schema": 99, "ruler": {}}}):
+        node.request("POST", "/mllog-cards/_doc?refresh=true", body)
+    store._trainings.clear()
+    assert store._training(few.ruler) == Counter(many.training["*"])
     unknown = ModelCard.from_frame({"z": [1.0, 2.0, 3.0]}, "unknown", "1")
     assert store._training(unknown.ruler) == Counter()

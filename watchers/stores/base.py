@@ -106,6 +106,9 @@ class Store(Protocol):
     def cards(self) -> list[ModelCard]:
         """Cards that the loggers left, oldest first."""
 
+    def broken_card(self, model: str) -> str | None:
+        """Why the newest card of a model couldn't be read by :meth:`cards`; None where it could, or there is none."""
+
     def save_card(self, card: ModelCard) -> None:
         """Keep a card that the watchers made."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from mllog.events import dataset
 from mllog.ruler import MISSING_KINDS, Ruler
 from watchers.finding import Window
 from watchers.profile import WindowProfile
+from watchers.stores._cards import BrokenCards
 from watchers.stores._counting import HOUR, PredictionTable, connect, naive, raw_events
 from watchers.stores._lease_files import FileRecords
 from watchers.stores._leases import RecordLeases
@@ -71,6 +73,7 @@ class FilesStore:
         self._segments = Segments(self.folder)
         self._segments.refresh()
         self._table: PredictionTable | None = None
+        self._broken = BrokenCards()
 
     def refresh(self) -> None:
         """Look for events that came since."""
@@ -85,13 +88,19 @@ class FilesStore:
         return sorted({model for entry in self._segments.files.values() for model in entry.spans})
 
     def problems(self) -> list[str]:
-        """None: lines that are no events are counted as such."""
-        return []
+        """Cards that can't be read; lines that are no events are counted as such."""
+        return list(self._broken.problems)
 
     def cards(self) -> list[ModelCard]:
         """Cards that the loggers left, oldest first."""
-        paths = sorted((self.folder / _CARDS).glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-        return [ModelCard.load(path) for path in paths]
+        self._broken.clear()
+        paths = sorted((self.folder / _CARDS).glob("*.json"), key=lambda path: (_modified(path), path.name))
+        read = (self._broken.read(path.stem, f"card {str(path)!r}", partial(ModelCard.load, path)) for path in paths)
+        return [card for card in read if card is not None]
+
+    def broken_card(self, model: str) -> str | None:
+        """Why the newest card of a model couldn't be read by :meth:`cards`; None where it could, or there is none."""
+        return self._broken.of(model)
 
     def save_card(self, card: ModelCard) -> None:
         """Keep a card that the watchers made."""
@@ -334,6 +343,13 @@ _CONDITIONS: Final[dict[str, tuple[str, str]]] = {
     "any": ("true", "ts"),
 }
 """By kind of query: an SQL condition with ``$feature`` and ``$values`` as parameters, and what comes first."""
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # a link to nowhere: that it can't be read is said by who reads it
+        return 0
 
 
 def _conditions(query: DocumentQuery) -> tuple[str, str]:

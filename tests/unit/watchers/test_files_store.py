@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
+import math
 import os
 import subprocess
 import sys
@@ -308,3 +310,39 @@ def test_what_the_real_logger_writes(tmp_path: Path) -> None:
     store = FilesStore(tmp_path)
     assert store.models() == ["m"]
     assert [card.ruler.hash for card in store.cards()] == [RULER.hash]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[1]", "no field 'ruler'"),
+        ('{"k": 1}', "no field 'ruler'"),
+        (json.dumps({**CARD.to_dict(), "schema": 99}), "this release reads 1"),
+        (json.dumps({**CARD.to_dict(), "training": {"*": {"i": [10_000], "c": [1]}}}), "field 'training'"),
+        (json.dumps({**CARD.to_dict(), "training": {"*": {"i": [0], "c": [math.inf]}}}), "OverflowError"),
+        (json.dumps({**CARD.to_dict(), "model": None}), "field 'model'"),
+        (None, "can't be read"),
+    ],
+)
+def test_a_card_that_cannot_be_read(tmp_path: Path, text: str | None, said: str) -> None:
+    """Others are found; it is named, and why, and whose it is."""
+    twin = dataclasses.replace(CARD, model="A twin")
+    store = FilesStore(tmp_path)
+    store.save_card(CARD)
+    path = tmp_path / "_cards" / twin.file_name
+    if text is None:
+        path.symlink_to(tmp_path / "nowhere")
+    else:
+        path.write_text(text)
+    assert store.cards() == [CARD]
+    (problem,) = store.problems()
+    assert str(path) in problem
+    assert said in problem
+    assert store.broken_card("A twin") == problem
+    assert store.broken_card("m") is None
+    path.unlink()
+    assert store.cards() == [CARD]
+    assert store.problems() == []
+    assert store.broken_card("A twin") is None

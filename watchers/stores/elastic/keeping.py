@@ -7,7 +7,9 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -15,10 +17,12 @@ import orjson
 from mllog.card import ModelCard
 from mllog.elastic import indices
 from mllog.elastic.cards import CARDS
+from mllog.errors import CardError
 from mllog.ruler import CellKey, Ruler
 from watchers import windows
 from watchers.incidents.incident import IncidentEvent, fold
 from watchers.profile import WindowProfile
+from watchers.stores._cards import BrokenCards
 from watchers.stores._lease_elasticsearch import ElasticsearchRecords
 from watchers.stores._leases import RecordLeases
 from watchers.stores.base import Leases, StaleStateError
@@ -54,15 +58,18 @@ class Keeping:
         self.namespace = namespace
         self.results = Results(namespace)
         self._trainings: dict[str, Counter[CellKey]] = {}
+        self._broken = BrokenCards()
 
     def _cards(self, query: Body) -> list[ModelCard]:
         self.searcher.refresh(CARDS)
         sort = [{"saved": {"order": "asc", "unmapped_type": "date"}}]
         hits = self.searcher.pages(CARDS, query, sort, ["card"], CARDS_PAGE)
         rulers: dict[str, Ruler] = {}
-        cards = (ModelCard.from_dict(hit["_source"]["card"]) for hit in hits)
+        cards = (self._broken.read(hit["_id"], _named(hit), partial(_card, hit)) for hit in hits)
         # Models that are alike, or were trained again, share one: its layout is most of a card's memory.
-        return [replace(card, ruler=rulers.setdefault(card.ruler.hash, card.ruler)) for card in cards]
+        return [
+            replace(card, ruler=rulers.setdefault(card.ruler.hash, card.ruler)) for card in cards if card is not None
+        ]
 
     def stored_profiles(self, model: str, ruler: Ruler, start: dt.datetime, end: dt.datetime) -> list[WindowProfile]:
         """Profiles written before, in order; those of another ruler are left aside."""
@@ -147,9 +154,15 @@ class Keeping:
         """Of the card of a ruler that was saved last; models that are alike share a ruler, and may be hundreds."""
         self.searcher.refresh(CARDS)
         sort = [{"saved": {"order": "desc", "unmapped_type": "date"}}]
-        body = {"query": {"term": {"ml.card": ruler}}, "sort": sort, "size": 1, "_source": ["card"]}
-        hits = self.searcher.search(CARDS, body)["hits"]["hits"]
-        return ModelCard.from_dict(hits[0]["_source"]["card"]).totals if hits else Counter()
+        body: Body = {"query": {"term": {"ml.card": ruler}}, "sort": sort, "size": 1, "_source": ["card"]}
+        for k in itertools.count():
+            hits = self.searcher.search(CARDS, {**body, "from": k})["hits"]["hits"]
+            if not hits:
+                break
+            # One that can't be read is another model's: of its own no profiles are made.
+            with suppress(CardError):
+                return _card(hits[0]).totals
+        return Counter()
 
     def write_findings(self, model: str, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep findings (documents with an ``id``); writing one again replaces it."""
@@ -259,6 +272,15 @@ class Keeping:
     def leases(self) -> Leases:
         """Leases that all schedulers of this namespace share."""
         return RecordLeases(ElasticsearchRecords(self.searcher.client, self.searcher.asked, self.namespace))
+
+
+def _named(hit: Body) -> str:
+    return f"card {hit['_id']!r} in the index {CARDS}"
+
+
+def _card(hit: Body) -> ModelCard:
+    """The card of a document: none, where somebody else put it there."""
+    return ModelCard.from_dict(hit.get("_source", {}).get("card"), _named(hit))
 
 
 def _without(document: Mapping[str, Any], *names: str) -> dict[str, Any]:

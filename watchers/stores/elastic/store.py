@@ -88,12 +88,17 @@ class ElasticsearchStore(Keeping):
 
     def problems(self) -> list[str]:
         """What of the store can't be read, as far as it was asked for."""
-        return list(dict.fromkeys(self._problems))
+        return list(dict.fromkeys([*self._problems, *self._broken.problems]))
 
     def cards(self) -> list[ModelCard]:
         """Cards that loggers left and watchers made, oldest first; the same in every namespace."""
         self._trainings.clear()  # a model may have been trained again since
+        self._broken.clear()
         return self._cards({"match_all": {}})
+
+    def broken_card(self, model: str) -> str | None:
+        """Why the newest card of a model couldn't be read by :meth:`cards`; None where it could, or there is none."""
+        return self._broken.of(model)
 
     def save_card(self, card: ModelCard) -> None:
         """Keep a card in place of an older one of its ruler."""
