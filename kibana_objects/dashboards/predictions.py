@@ -98,7 +98,7 @@ dashboard: Final = Dashboard(
                 Chart(
                     title="Median score by version",
                     view=parts.PREDICTIONS,
-                    where=parts.PREDICTED,
+                    where=f"{parts.PREDICTED} and ml.outputs.score : *",
                     measures=(Measure("median", "median", "ml.outputs.score"),),
                     split=Terms("version", "ml.model.version", 5, by=None),
                     drill=("documents", "mllog-versions"),
