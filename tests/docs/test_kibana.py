@@ -25,6 +25,18 @@ def test_every_dashboard_is_told():
     assert f"{ {5: 'five'}[len(RULES)] } rules" in PAGE
 
 
+def test_every_dashboard_is_shown():
+    """By a picture that is there, and by what somebody sees in it; a card's page besides."""
+    page = (ROOT / "docs/how-to/dashboards.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^## (.+)\n\n!\[.+\]\((.+\.png)\)\n\n([A-Z`][^#!]+\.)$", page, re.MULTILINE)
+    assert [title for title, _, _ in shown] == [
+        *(page.title.removeprefix("[mllog] ") for page in all_dashboards()), "A model's own page",
+    ]  # fmt: skip
+    for _, picture, _ in shown:
+        file = (ROOT / "docs/how-to" / picture).resolve()
+        assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 @pytest.mark.parametrize("command", ["import", "preview", "build", "check"])
 def test_its_commands_are_understood(command):
     """With the options that it names."""
