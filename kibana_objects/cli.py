@@ -6,25 +6,16 @@ import argparse
 import dataclasses
 import datetime as dt
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from kibana_objects.bundles import BUILT, RULES_FILE, build, build_bodies, bundles
 from kibana_objects.cards import dashboard_of
 from mllog.card import ModelCard
-from mllog.errors import MllogError, SettingError, StoreError
-
-FINE: Final = 0
-FINDINGS: Final = 1
-USAGE: Final = 2
-FAILED: Final = 3
-
-Handler = Callable[[argparse.Namespace], int]
-Add = Callable[[str, str, str, Handler], argparse.ArgumentParser]
-"""Makes a command of a name, a help, an example and a handler."""
+from mllog.errors import SettingError
+from mllog.program import FINDINGS, FINE, Add, Parser, adder, answered, understood
 
 RUN_SECONDS: Final = 90.0
 _IMPORT: Final = """\
@@ -41,48 +32,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 fine, 1 findings, 2 usage, 3 failed.
     """
-    args = _parser().parse_args(argv)
-    handler: Handler = args.handler
-    try:
-        code = handler(args)
-        sys.stdout.flush()
-    except ModuleNotFoundError as error:
-        _fail(args, f"{error.name} isn't installed: pip install 'mllog-elastic[kibana]'")
-        return USAGE
-    except MllogError as error:
-        _fail(args, str(error))
-        return FAILED if isinstance(error, StoreError) else USAGE
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except OSError as error:
-        _fail(args, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-        return FAILED
-    return code
+    args = understood(_parser(), argv)
+    return answered(f"kibana-objects {args.command}", lambda: args.handler(args), as_json=args.json, extra="kibana")
 
 
-def _fail(args: argparse.Namespace, message: str) -> None:
-    if args.json:
-        print(json.dumps({"error": message}))
-    print(f"kibana-objects {args.command}: {message}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="kibana-objects",
         description="Dashboards, searches and rules for Kibana 8.19 and 9.x.",
         epilog="example: kibana-objects build --card card.json --out kibana/",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add = adder(parser)
+    _declare_files(add)
+    _declare_servers(add)
+    return parser
 
-    def add(name: str, help_: str, example: str, handler: Handler) -> argparse.ArgumentParser:
-        sub = commands.add_parser(
-            name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}"
-        )
-        sub.set_defaults(handler=handler)
-        sub.add_argument("--json", action="store_true", help="print one JSON document")
-        return sub
 
+def _declare_files(add: Add) -> None:
+    """Commands that write and read files."""
     made = add(
         "build",
         "write the saved objects as NDJSON, with a dashboard for each card",
@@ -105,8 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     held.add_argument(
         "folder", nargs="?", metavar="FOLDER", help="with files *.ndjson (default: those that come with mllog)"
     )
-    _declare_servers(add)
-    return parser
 
 
 def _declare_servers(add: Add) -> None:

@@ -1,8 +1,7 @@
 """``mllog``: the one command of all packages. Finds its subcommands by entry points and knows none of them.
 
-The extra that a command needs stands at its entry point, in square brackets. Exit codes: 0 fine, 1 findings, 2 wrong
-usage, 3 could not judge or failed. With ``--json`` a failure is a document too, on standard output:
-``{"error": ..., "field": ..., "value": ...}``.
+The extra that a command needs stands at its entry point, in square brackets. Exit codes and what is said of failures:
+``mllog.program``.
 """
 
 from __future__ import annotations
@@ -10,15 +9,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import json
-import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mllog import __version__
-from mllog.errors import MllogError, StoreError
 from mllog.places import without_password
+from mllog.program import DISTRIBUTION, FAILED, USAGE, Parser, answered, document, fail, needs, understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from mllog.command import Command
 
 GROUP: Final = "mllog.commands"
-DISTRIBUTION: Final = "mllog-elastic"
-FINE, FINDINGS, USAGE, FAILED = 0, 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,16 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted in (None, name):
             _load(point, commands, missing)
     if word is not None and wanted is None:
-        return _fail("", _unknown(word, found, commands, missing), USAGE, as_json=as_json, field="command", value=word)
+        shown = without_password(word)
+        return fail(
+            "mllog", _unknown(shown, found, commands, missing), USAGE, as_json=as_json, field="command", value=shown
+        )
     if wanted in missing:
-        return _fail(str(wanted), missing[str(wanted)], USAGE, as_json=as_json, field="command", value=wanted)
+        return fail(f"mllog {wanted}", missing[wanted], USAGE, as_json=as_json, field="command", value=wanted)
     parser = _parser(commands, missing)
     try:
-        args = parser.parse_args(given)
-    except _UsageError as error:
-        error.parser.print_usage(sys.stderr)
-        return _fail(wanted or "", without_password(str(error)), USAGE, as_json=as_json)
-    except SystemExit as stop:  # --help, --version
+        args = understood(parser, given)
+    except SystemExit as stop:  # it can't be understood, or --help, --version
         return stop.code if isinstance(stop.code, int) else USAGE
     if args.command is None:
         parser.print_help()
@@ -69,54 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, args: argparse.Namespace, point: EntryPoint, *, as_json: bool) -> int:
-    out, err = _Heard(sys.stdout), _Heard(sys.stderr)
-    try:
+    def call() -> int:
+        out, err = _Heard(sys.stdout), _Heard(sys.stderr)
         with contextlib.ExitStack() as stack:
             if as_json:
                 stack.enter_context(contextlib.redirect_stdout(out))
                 stack.enter_context(contextlib.redirect_stderr(err))
             code = command.run(args)
-        sys.stdout.flush()
-    except MllogError as error:
-        code = FAILED if isinstance(error, StoreError) else USAGE
-        return _fail(command.name, str(error), code, as_json=as_json, field=error.field, value=error.value)
-    except ModuleNotFoundError as error:
-        return _fail(command.name, _advice(point, error), USAGE, as_json=as_json, field="command", value=command.name)
-    except BrokenPipeError:
-        # Whoever read our output (`| head`) has enough; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except KeyboardInterrupt:
-        return _fail(command.name, "interrupted", FAILED, as_json=as_json)
-    except (OSError, RuntimeError, ValueError) as error:
-        return _fail(command.name, f"{type(error).__name__}: {error}", FAILED, as_json=as_json)
-    if as_json and code in {USAGE, FAILED} and not out.used:
-        # It has said why on standard error; whoever asked for a document gets one.
-        said = "".join(err.texts).strip().removeprefix(f"mllog {command.name}: ")
-        print(_document(said or f"mllog {command.name} ended with {code}", None, None))
-    return code
+        if as_json and code in {USAGE, FAILED} and not out.used:
+            # It has said why on standard error; whoever asked for a document gets one.
+            said = "".join(err.texts).strip().removeprefix(f"mllog {command.name}: ")
+            print(document(said or f"mllog {command.name} ended with {code}"))
+        return code
 
-
-def _fail(name: str, message: str, code: int, *, as_json: bool, field: str | None = None, value: object = None) -> int:
-    print(f"mllog {name}: {message}" if name else f"mllog: {message}", file=sys.stderr)
-    if as_json:
-        print(_document(message, field, value))
-    return code
-
-
-def _document(message: str, field: str | None, value: object) -> str:
-    return json.dumps({"error": message, "field": field, "value": value}, default=str)
+    return answered(f"mllog {command.name}", call, as_json=as_json, extra=_extra(point))
 
 
 def _load(point: EntryPoint, commands: dict[str, Command], missing: dict[str, str]) -> None:
     try:
         commands[point.name] = point.load()
     except ModuleNotFoundError as error:
-        missing[point.name] = _advice(point, error)
-
-
-def _advice(point: EntryPoint, error: ModuleNotFoundError) -> str:
-    return f"needs {error.name}: pip install '{DISTRIBUTION}[{_extra(point) or 'all'}]'"
+        missing[point.name] = needs(error, _extra(point))
 
 
 def _extra(point: EntryPoint) -> str:
@@ -134,19 +102,6 @@ def _unknown(
         extra = f" ({DISTRIBUTION}[{_extra(point)}])" if _extra(point) and name in commands else ""
         lines.append(f"  {name:10} {about}{extra}")
     return "\n".join(lines)
-
-
-class _UsageError(Exception):
-    def __init__(self, message: str, parser: argparse.ArgumentParser) -> None:
-        super().__init__(message)
-        self.parser = parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would print and exit, so that ``--json`` can be answered."""
-
-    def error(self, message: str) -> NoReturn:
-        raise _UsageError(message, self)
 
 
 class _Heard:
@@ -173,7 +128,7 @@ def _parser(commands: dict[str, Command], missing: dict[str, str]) -> argparse.A
     epilog = "example: mllog demo --out demo/"
     if missing:
         epilog += "".join(f"\nnot installed: {name} ({why})" for name, why in missing.items())
-    parser = _Parser(
+    parser = Parser(
         prog="mllog",
         description="Log-based monitoring of machine-learning models.",
         epilog=epilog,

@@ -7,15 +7,14 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mllog.card import ModelCard
-from mllog.errors import MllogError, StoreError
-from mllog.places import parse, shown, without_password
+from mllog.places import parse, shown
+from mllog.program import FAILED, FINDINGS, FINE, Add, Parser, adder, answered, understood
 from watchers import cli_runs, policy_arguments
-from watchers.exit_codes import FAILED, FINDINGS, FINE, USAGE
 from watchers.finding import Finding
 from watchers.times import moment_of as _time
 from watchers.times import shifted
@@ -27,35 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 fine, 1 findings, 2 usage, 3 could not judge or failed.
     """
-    args = _parser().parse_args(argv)
-    handler: Callable[[argparse.Namespace], int] = args.handler
-    try:
+    args = understood(_parser(), argv)
+
+    def call() -> int:
         _hide_secrets(args)
-        code = handler(args)
-        sys.stdout.flush()
-    except (MllogError, ValueError) as error:
-        _fail(args, str(error))
-        return FAILED if isinstance(error, StoreError) else USAGE
-    except BrokenPipeError:
-        # Whoever read our output (`| head`) has enough; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except OSError as error:
-        _fail(args, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-        return FAILED
-    except KeyboardInterrupt:
-        return FAILED
-    return code
+        return int(args.handler(args))
 
-
-class _Parser(argparse.ArgumentParser):
-    """One that shows no password where it quotes what it doesn't understand; its options can't be shortened."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        super().error(without_password(message))
+    return answered(f"watchers {args.command}", call, as_json=args.json, extra="watchers", wrong=(ValueError,))
 
 
 def _hide_secrets(args: argparse.Namespace) -> None:
@@ -72,38 +49,22 @@ def _hide_secrets(args: argparse.Namespace) -> None:
         hide_passwords({"--store": {store: parse(store)}})
 
 
-def _fail(args: argparse.Namespace, message: str) -> None:
-    if getattr(args, "json", False):
-        print(json.dumps({"error": message}))
-    print(f"watchers {args.command}: {message}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="watchers",
         description="Scheduled jobs that say which feature broke, since when and for whom.",
         epilog="example: watchers run --once --store events/",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add = adder(parser)
+    _declare_card(add)
+    _declare_profile(add)
+    cli_runs.declare(add)
+    _declare_incidents(add)
+    _declare_report(add)
+    return parser
 
-    def add(
-        name: str, help_: str, example: str, handler: Callable[[argparse.Namespace], int]
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(
-            name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", epilog=f"example: {example}"
-        )
-        sub.set_defaults(handler=handler)
-        sub.add_argument("--json", action="store_true", help="print one JSON document")
-        return sub
 
-    def place(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--store",
-            required=True,
-            metavar="PLACE",
-            help="where the events are: a folder (file:FOLDER), or elasticsearch+http(s)://HOST:PORT",
-        )
-
+def _declare_card(add: Add) -> None:
     card = add(
         "card",
         "make a model card from training data",
@@ -131,32 +92,35 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--store", metavar="PLACE", help="put it into this store too, for watchers there")
     policy_arguments.declare(card)
 
+
+def _declare_profile(add: Add) -> None:
     profile = add("profile", "print the counts of a span", "watchers profile --store events/ --model fraud", _profile)
-    place(profile)
+    cli_runs.declare_store(profile)
     profile.add_argument("--model", help="which (default: the only one)")
     profile.add_argument("--card", help="card to measure by (default: the one beside the events)")
     profile.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: the first event)")
     profile.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: the last event)")
 
-    cli_runs.declare(add, place)
 
+def _declare_incidents(add: Add) -> None:
     incidents = add(
         "incidents",
         "list incidents, show one, or take one",
         "watchers incidents --store events/ show 3f2a",
         _incidents,
     )
-    place(incidents)
+    cli_runs.declare_store(incidents)
     incidents.add_argument("action", nargs="?", choices=("list", "show", "ack"), default="list")
     incidents.add_argument("id", nargs="?", help="the incident's id, or its first letters")
     incidents.add_argument("--by", default="", help="ack: who takes it")
     incidents.add_argument("--as-normal", action="store_true", help="ack: the new level is right; learn it")
 
+
+def _declare_report(add: Add) -> None:
     report = add("report", "write the HTML report", "watchers report --store events/ --out report.html", _report)
-    place(report)
+    cli_runs.declare_store(report)
     report.add_argument("--out", required=True, metavar="FILE")
     report.add_argument("--model", help="which (default: the only one)")
-    return parser
 
 
 def _read_table(path: str) -> Any:

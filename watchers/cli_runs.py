@@ -8,14 +8,14 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from mllog.card import ModelCard
 from mllog.places import shown
+from mllog.program import FAILED, FINDINGS, FINE, Add
 from watchers.config import Config
-from watchers.exit_codes import FAILED, FINDINGS, FINE
 from watchers.times import moment_of
 
 LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training once a day"
@@ -23,41 +23,15 @@ LENGTHS: Final = "judged on windows of 1, 4 and 24 hours, and against training o
 HEALTH_SECONDS: Final = 15.0
 """A probe that waits for a server that hangs is taken for one that found the watchers silent."""
 
-Add = Callable[[str, str, str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
 
-
-def declare(add: Add, place: Callable[[argparse.ArgumentParser], None]) -> None:
+def declare(add: Add) -> None:
     """Add the commands.
 
     Args:
-        add: Makes a command of a name, a help, an example and a handler.
-        place: Gives it ``--store``.
+        add: Of the program.
     """
-    run = add(
-        "run",
-        f"judge all closed, unjudged hours, {LENGTHS}",
-        "watchers run --once --store events/ --card card.json",
-        _run,
-    )
-    place(run)
-    run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
-    run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
-    schedule = add(
-        "schedule",
-        "judge every hour, for ever; any number of them may share a store",
-        "watchers schedule --store events/",
-        _schedule,
-    )
-    place(schedule)
-    run.add_argument(
-        "--metrics", metavar="FILE", help="write figures for node_exporter's textfile collector there (name.prom)"
-    )
-    schedule.add_argument(
-        "--metrics", metavar="HOST:PORT", help="answer GET /metrics there, for Prometheus: 127.0.0.1:9464"
-    )
-    schedule.add_argument(
-        "--every", type=_seconds, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
-    )
+    run = _declare_run(add)
+    schedule = _declare_schedule(add)
     for command in (run, schedule):
         command.add_argument(
             "--card",
@@ -74,8 +48,51 @@ def declare(add: Add, place: Callable[[argparse.ArgumentParser], None]) -> None:
             help="Apprise URL told of incidents (repeatable; also MLLOG_NOTIFY)",
         )
     health = add("health", "say whether the watchers are at work", "watchers health --store events/", _health)
-    place(health)
+    declare_store(health)
     health.add_argument("--now", metavar="TIME", help="as of this moment, ISO 8601 (default: the wall clock)")
+
+
+def declare_store(parser: argparse.ArgumentParser) -> None:
+    """Give a command ``--store``."""
+    parser.add_argument(
+        "--store",
+        required=True,
+        metavar="PLACE",
+        help="where the events are: a folder (file:FOLDER), or elasticsearch+http(s)://HOST:PORT",
+    )
+
+
+def _declare_run(add: Add) -> argparse.ArgumentParser:
+    run = add(
+        "run",
+        f"judge all closed, unjudged hours, {LENGTHS}",
+        "watchers run --once --store events/ --card card.json",
+        _run,
+    )
+    declare_store(run)
+    run.add_argument("--once", action="store_true", required=True, help="judge what is due and stop (for cron)")
+    run.add_argument("--now", metavar="TIME", help="judge as of this moment, ISO 8601 (default: the wall clock)")
+    run.add_argument(
+        "--metrics", metavar="FILE", help="write figures for node_exporter's textfile collector there (name.prom)"
+    )
+    return run
+
+
+def _declare_schedule(add: Add) -> argparse.ArgumentParser:
+    schedule = add(
+        "schedule",
+        "judge every hour, for ever; any number of them may share a store",
+        "watchers schedule --store events/",
+        _schedule,
+    )
+    declare_store(schedule)
+    schedule.add_argument(
+        "--metrics", metavar="HOST:PORT", help="answer GET /metrics there, for Prometheus: 127.0.0.1:9464"
+    )
+    schedule.add_argument(
+        "--every", type=_seconds, default=60.0, metavar="SECONDS", help="how often to look (default: 60)"
+    )
+    return schedule
 
 
 def _seconds(text: str) -> float:

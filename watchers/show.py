@@ -35,8 +35,6 @@ class Show:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
-        # Shortened options would hide from hide_passwords.
-        parser.allow_abbrev = False
         parser.add_argument(
             "prediction_id", metavar="PREDICTION_ID", help="the caller's id of a prediction, or an event's id"
         )

@@ -50,8 +50,6 @@ class Doctor:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = _EPILOG
-        # Shortened options would hide from hide_passwords.
-        parser.allow_abbrev = False
         parser.add_argument("folder", metavar="FOLDER", nargs="*", help="a folder of events, or a spool")
         parser.add_argument(
             "--sink", metavar="PLACE", action="append", default=[], help="what a logger writes to, or is shipped to"

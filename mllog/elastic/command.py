@@ -54,8 +54,6 @@ class Setup:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = _EPILOG
-        # Shortened options would hide from hide_passwords.
-        parser.allow_abbrev = False
         parser.add_argument("--elasticsearch", metavar="URL", required=True, help="http(s)://HOST:9200")
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--check", action="store_true", help="change nothing, and show what would be changed")

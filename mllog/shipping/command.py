@@ -50,8 +50,6 @@ class Ship:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
         parser.epilog = _EPILOG
-        # Shortened options would hide from hide_passwords.
-        parser.allow_abbrev = False
         parser.add_argument("folder", metavar="FOLDER", help="the spool: a folder that loggers write to")
         parser.add_argument(
             "--to",

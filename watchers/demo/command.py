@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mllog.errors import MllogError, PlaceError, SettingError, StoreError
+from mllog.errors import PlaceError, SettingError
 from mllog.places import parse
+from mllog.program import FAILED, FINE
 from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
     from watchers.demo.drive import Drive
     from watchers.demo.verdict import Other, Verdict
-
-FINE: Final = 0
-USAGE: Final = 2
-FAILED: Final = 3
 
 _MOST_DAYS: Final = 63
 """Of history before live traffic: it ends within the ten weeks after which flights repeat."""
@@ -39,8 +36,6 @@ class DemoCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = "example: mllog demo --out demo-out"
-        # Shortened options would hide from hide_passwords.
-        parser.allow_abbrev = False
         parser.add_argument(
             "--out", default="demo-out", metavar="DIR", help="where everything goes (default: demo-out)"
         )
@@ -67,18 +62,13 @@ class DemoCommand:
         """Run the demonstration.
 
         Returns:
-            0 when every planted fault was found and named, 2 on wrong usage, 3 otherwise.
+            0 when every planted fault was found and named, 3 otherwise.
         """
         started = time.perf_counter()
         if args.live is not None or args.days is not None:
             return _live(args)
-        try:
-            place = _elasticsearch(args)
-            events = _events_folder(args, None if place else args.store)
-        except MllogError as error:
-            print(f"mllog demo: {error}", file=sys.stderr)
-            return FAILED if isinstance(error, StoreError) else USAGE
-        from mllog.steps import Steps  # noqa: PLC0415
+        place = _elasticsearch(args)
+        events = _events_folder(args, None if place else args.store)
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
         from watchers.reporting import write_report  # noqa: PLC0415
@@ -118,32 +108,28 @@ def _live(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    try:
-        days = _days(args)
-        if not days:
-            # Whoever is given the folder of cards finds none in it.
-            (Path(args.out) / "cards").mkdir(parents=True, exist_ok=True)
-            print("mllog demo: --days 0: no traffic", file=sys.stderr)
-            while not stopped:
-                time.sleep(_NAP)
-            return FINE
-        place = parse(args.live)
-        hide_passwords({"--live": {args.live: place}})
-        from mllog.steps import Steps  # noqa: PLC0415
-        from watchers.demo.drive import ZONE  # noqa: PLC0415 - pandas and scikit-learn take seconds
-        from watchers.demo.live import Traffic  # noqa: PLC0415
+    days = _days(args)
+    if not days:
+        # Whoever is given the folder of cards finds none in it.
+        (Path(args.out) / "cards").mkdir(parents=True, exist_ok=True)
+        print("mllog demo: --days 0: no traffic", file=sys.stderr)
+        while not stopped:
+            time.sleep(_NAP)
+        return FINE
+    place = parse(args.live)
+    hide_passwords({"--live": {args.live: place}})
+    from mllog.steps import Steps  # noqa: PLC0415
+    from watchers.demo.drive import ZONE  # noqa: PLC0415 - pandas and scikit-learn take seconds
+    from watchers.demo.live import Traffic  # noqa: PLC0415
 
-        with Steps(quiet=args.json, lines=True) as steps:
-            traffic = Traffic(place, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)
-            for fault in traffic.faults:
-                if not args.json and fault.end > traffic.progress.start:
-                    where = _where(fault.feature, fault.segment)
-                    since = f"{fault.start.astimezone(ZONE):%d %b %H:%M} to {fault.end.astimezone(ZONE):%d %b %H:%M}"
-                    print(f"planted: {fault.name} on {where}, {since} in New York", file=sys.stderr)
-            served = traffic.run()
-    except MllogError as error:
-        print(f"mllog demo: {error}", file=sys.stderr)
-        return FAILED if isinstance(error, StoreError) else USAGE
+    with Steps(quiet=args.json, lines=True) as steps:
+        traffic = Traffic(place, Path(args.out), days=days, seed=args.seed, tell=steps, stop=lambda: stopped)
+        for fault in traffic.faults:
+            if not args.json and fault.end > traffic.progress.start:
+                where = _where(fault.feature, fault.segment)
+                since = f"{fault.start.astimezone(ZONE):%d %b %H:%M} to {fault.end.astimezone(ZONE):%d %b %H:%M}"
+                print(f"planted: {fault.name} on {where}, {since} in New York", file=sys.stderr)
+        served = traffic.run()
     print(json.dumps({"events": served}) if args.json else f"{served:,} predictions logged")
     return FINE
 

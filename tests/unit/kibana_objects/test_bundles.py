@@ -168,6 +168,6 @@ def test_what_is_not_installed_is_named():
 
     done = call("check")
     assert done.returncode == 2
-    assert done.stderr == "kibana-objects check: lark isn't installed: pip install 'mllog-elastic[kibana]'\n"
+    assert done.stderr == "kibana-objects check: needs lark: pip install 'mllog-elastic[kibana]'\n"
     with tempfile.TemporaryDirectory() as folder:
         assert call("build", "--out", folder).returncode == 0

@@ -16,10 +16,10 @@ import mllog
 from mllog.card import ModelCard
 from mllog.environment import Manifest
 from mllog.errors import StoreError
+from mllog.program import FAILED, FINDINGS, FINE
 from watchers import running, schedule
 from watchers.cli import main
 from watchers.config import Config
-from watchers.exit_codes import FAILED, FINDINGS, FINE
 from watchers.notify import Route
 from watchers.schedule import incidents_of, run
 from watchers.stores import FilesStore
