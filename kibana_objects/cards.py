@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from kibana_objects.dashboards import _parts as parts
 from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Panel, Row, Terms
-from mllog.card import ModelCard
+from mllog.card import ModelCard, load_cards
 from mllog.ruler import Feature
 
 MOST_FEATURES: Final = 40
 """A page has at most 100 panels, and each feature two."""
 
 _NAME_LENGTH: Final = 40
+
+
+def dashboards_of(paths: Iterable[str]) -> list[Dashboard]:
+    """The dashboards of models, one a model: of several cards of one the last counts.
+
+    Args:
+        paths: Cards, or folders of them.
+
+    Raises:
+        CardError: One can't be read.
+    """
+    made = map(dashboard_of, load_cards(paths))
+    return list({dashboard.id: dashboard for dashboard in made}.values())
 
 
 def dashboard_of(card: ModelCard) -> Dashboard:

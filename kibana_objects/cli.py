@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kibana_objects.bundles import BUILT, RULES_FILE, build, build_bodies, bundles
-from kibana_objects.cards import dashboard_of
+from kibana_objects import options
+from kibana_objects.bundles import BUILT, build, build_bodies, bundles
+from kibana_objects.cards import dashboard_of, dashboards_of
 from mllog.card import ModelCard
 from mllog.errors import SettingError
 from mllog.program import FINDINGS, FINE, Add, Parser, adder, answered, understood
 
-RUN_SECONDS: Final = 90.0
 _IMPORT: Final = """\
 Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_CA_CERTS.
 What is there already is overwritten by its id; a second import changes nothing.
@@ -56,7 +56,13 @@ def _declare_files(add: Add) -> None:
         "kibana-objects build --card card.json --out kibana/",
         _build,
     )
-    made.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
+    made.add_argument(
+        "--card",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a model's card, or a folder with cards in *.json (repeatable)",
+    )
     made.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
     made.add_argument(
         "--api",
@@ -84,13 +90,7 @@ def _declare_servers(add: Add) -> None:
     )
     brought.epilog = f"{brought.epilog}\n\n{_IMPORT}"
     brought.formatter_class = argparse.RawDescriptionHelpFormatter
-    brought.add_argument("--kibana", metavar="URL", required=True, help="http(s)://HOST:5601")
-    brought.add_argument("--space", default="", help="id of a space (default: the default one)")
-    brought.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
-    brought.add_argument("--no-rules", action="store_true", help="dashboards and searches alone")
-    brought.add_argument(
-        "--wait", type=float, default=RUN_SECONDS, metavar="SECONDS", help="for the rules' first runs (default: 90)"
-    )
+    options.declare(brought, required=True)
     seen = add(
         "preview",
         "draw each dashboard as a page, from the answers of a real store",
@@ -148,9 +148,7 @@ def _import(args: argparse.Namespace) -> int:
     from kibana_objects.server import Kibana  # noqa: PLC0415 - the same
     from mllog.shipping.hiding import hide_passwords  # noqa: PLC0415 - the same
 
-    found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
-    if args.no_rules:
-        del found[RULES_FILE]
+    found = options.wanted(args)
     kibana = Kibana(args.kibana, args.space)
     hide_passwords({"--kibana": {args.kibana: kibana.place}})
     tell = (lambda _: None) if args.json else (lambda what: print(f"{what} ...", file=sys.stderr))
@@ -167,7 +165,7 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    more = [dashboard_of(ModelCard.load(file)) for file in args.card]
+    more = dashboards_of(args.card)
     written = build(Path(args.out), more)
     if args.api:
         written += build_bodies(Path(args.out) / "api", more)

@@ -7,13 +7,12 @@ that is enabled may still fail at each run: for rights, for a connector that isn
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kibana_objects.bundles import spelt
-from kibana_objects.server import OLDEST, Kibana, RefusedError
-from mllog.errors import SettingError
+from kibana_objects.server import Kibana, RefusedError
 
 _NAP: Final = 1.0
 Json = Mapping[str, Any]
@@ -56,25 +55,24 @@ def import_into(
         SettingError: That Kibana is too old.
         UnreachableError: It can't be reached, or refuses a file as a whole.
     """
-    version = kibana.version()
-    if version < OLDEST:
-        have, need = (".".join(map(str, each)) for each in (version, OLDEST))
-        raise SettingError(f"{kibana.name} is Kibana {have}; these objects need {need}", field="kibana", value=have)
+    kibana.refuse_old()
     done = Imported()
     for name, objects in bundles.items():
         tell(f"import {name}: {len(objects)} objects")
         answer = kibana.import_objects(name, spelt(objects))
         done.objects += int(answer.get("successCount", 0))
         if not answer["success"]:
-            done.problems += [f"{name}: {_why(error)}" for error in answer.get("errors", ())] or [f"{name}: refused"]
+            done.problems += [f"{name}: {why_not(error)}" for error in answer.get("errors", ())] or [f"{name}: refused"]
     rules = [one for objects in bundles.values() for one in objects if one["type"] == "alert"]
     if rules and not done.problems:
-        _connect(kibana, rules, done)
-        _enable(kibana, [one["id"] for one in rules], done, wait, tell)
+        done.problems += [problem for problem in connectors(kibana, rules).values() if problem]
+        for identity, (state, problem) in enabled(kibana, [one["id"] for one in rules], wait=wait, tell=tell).items():
+            done.rules[identity] = state
+            done.problems += [problem] if problem else []
     return done
 
 
-def _why(error: Json) -> str:
+def why_not(error: Json) -> str:
     """An error of an import, in words."""
     kind = error.get("error", {}).get("type", "unknown")
     who = f"{error.get('type')} {error.get('id')}"
@@ -84,56 +82,86 @@ def _why(error: Json) -> str:
     return f"{who}: {error['error'].get('message') or kind}"
 
 
-def _connect(kibana: Kibana, rules: Sequence[Json], done: Imported) -> None:
-    """Name connectors that rules tell and that aren't there."""
+def connectors(kibana: Kibana, rules: Iterable[Json]) -> dict[str, str]:
+    """Connectors that rules tell, each with what is wrong with it; empty where nothing is.
+
+    Args:
+        kibana: Where.
+        rules: As they would be imported.
+
+    Raises:
+        UnreachableError: It can't be reached, or refuses.
+    """
     there = kibana.connectors()
     wanted = {
         action["actionRef"].removeprefix("preconfigured:"): action["actionTypeId"]
         for rule in rules
         for action in rule["attributes"]["actions"]
     }
+    found = {}
     for identity, kind in wanted.items():
+        found[identity] = ""
         if identity not in there:
-            done.problems.append(
+            found[identity] = (
                 f"connector {identity!r} ({kind}) isn't there: rules run and tell nobody. Put into kibana.yml: "
                 f"xpack.actions.preconfigured.{identity}: {{name: {identity}, actionTypeId: {kind}}}"
             )
         elif there[identity].get("is_missing_secrets"):
-            done.problems.append(f"connector {identity!r} has lost its secrets: type them in again")
+            found[identity] = f"connector {identity!r} has lost its secrets: type them in again"
+    return found
 
 
-def _enable(kibana: Kibana, ids: Sequence[str], done: Imported, wait: float, tell: Callable[[str], None]) -> None:
-    """Enable rules and wait for their first runs."""
+def enabled(
+    kibana: Kibana, ids: Sequence[str], *, wait: float, tell: Callable[[str], None]
+) -> dict[str, tuple[str, str]]:
+    """Enable rules and wait for their first runs.
+
+    Args:
+        kibana: Where.
+        ids: The rules'.
+        wait: So many seconds.
+        tell: Told what is being done.
+
+    Returns:
+        Id -> what became of it, and what is wrong with that; empty where nothing is.
+
+    Raises:
+        UnreachableError: It can't be reached, or a rule isn't there.
+    """
+    found: dict[str, tuple[str, str]] = {}
     for identity in ids:
         tell(f"enable {identity}")
         try:
             kibana.enable(identity)
         except RefusedError as error:
-            done.rules[identity] = str(error)
-            done.problems.append(f"rule {identity} can't be enabled: {error}")
+            found[identity] = str(error), f"rule {identity} can't be enabled: {error}"
     deadline = time.monotonic() + wait
-    waiting = [identity for identity in ids if identity not in done.rules]
+    waiting = [identity for identity in ids if identity not in found]
     while waiting:
-        for identity in list(waiting):
-            rule = kibana.rule(identity)
-            status = rule.get("execution_status", {})
-            state = str(status.get("status"))
-            if not rule.get("enabled"):
-                done.rules[identity] = "disabled"
-                done.problems.append(f"rule {identity} was enabled and isn't")
-            elif state == "error":
-                why = status.get("error", {})
-                done.rules[identity] = str(why.get("message") or why.get("reason") or "error")
-                done.problems.append(f"rule {identity} doesn't run: {done.rules[identity]}")
-            elif state in {"ok", "active", "warning"}:
-                done.rules[identity] = state
-            else:
-                continue
-            waiting.remove(identity)
+        looked = {identity: ran(kibana.rule(identity), identity) for identity in waiting}
+        found |= {identity: seen for identity, seen in looked.items() if seen is not None}
+        waiting = [identity for identity, seen in looked.items() if seen is None]
         if waiting and time.monotonic() >= deadline:
-            for identity in waiting:
-                done.rules[identity] = "pending"
-                done.problems.append(f"rule {identity} hasn't run within {wait:.0f} s; does Kibana's task manager?")
-            return
+            late = f"hasn't run within {wait:.0f} s; does Kibana's task manager?"
+            return found | {identity: ("pending", f"rule {identity} {late}") for identity in waiting}
         if waiting:
             time.sleep(_NAP)
+    return {identity: found[identity] for identity in ids}
+
+
+def ran(rule: Json, identity: str) -> tuple[str, str] | None:
+    """How the last run of a rule went, and what is wrong with it; None where it hasn't run yet.
+
+    Args:
+        rule: As ``GET /api/alerting/rule/<id>`` answers it.
+        identity: Its id.
+    """
+    if not rule.get("enabled"):
+        return "disabled", f"rule {identity} was enabled and isn't"
+    status = rule.get("execution_status", {})
+    state = str(status.get("status"))
+    if state == "error":
+        why = status.get("error", {})
+        told = str(why.get("message") or why.get("reason") or "error")
+        return told, f"rule {identity} doesn't run: {told}"
+    return (state, "") if state in {"ok", "active", "warning"} else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -21,6 +22,9 @@ SECONDS: Final = 60.0
 OLDEST: Final = (8, 19)
 _SPACE: Final = re.compile(r"[a-z0-9_-]+")
 _DETAIL: Final = 500
+
+Key = tuple[str, str]
+"""Type and id of a saved object."""
 
 
 class RefusedError(UnreachableError):
@@ -59,7 +63,7 @@ class Kibana:
         user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
         location = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self.name = location
-        self._base = f"{location}/s/{space}" if space else location
+        self.base = f"{location}/s/{space}" if space else location
         self._root = location
         self.place = Place("elasticsearch", location, user, password)
         self._credentials: Credentials = credentials(self.place)
@@ -79,6 +83,18 @@ class Kibana:
             raise RefusedError(f"{self.name} isn't a Kibana that is ready ({status}: {self._told(answer)})", status)
         return int(found[1]), int(found[2])
 
+    def refuse_old(self) -> None:
+        """Look whether it is new enough for these objects.
+
+        Raises:
+            SettingError: It isn't.
+            UnreachableError: It can't be reached, or isn't Kibana.
+        """
+        version = self.version()
+        if version < OLDEST:
+            have, need = (".".join(map(str, each)) for each in (version, OLDEST))
+            raise SettingError(f"{self.name} is Kibana {have}; these objects need {need}", field="kibana", value=have)
+
     def import_objects(self, name: str, content: bytes) -> dict[str, Any]:
         """``POST /api/saved_objects/_import?overwrite=true``: what it answered, ``success`` or not.
 
@@ -87,11 +103,41 @@ class Kibana:
         """
         body, kind = encode_multipart_formdata({"file": (name, content, "application/ndjson")})
         status, answer = self._request(
-            "POST", f"{self._base}/api/saved_objects/_import?overwrite=true", body, content_type=kind
+            "POST", f"{self.base}/api/saved_objects/_import?overwrite=true", body, content_type=kind
         )
         if status != 200 or not isinstance(answer, dict) or "success" not in answer:
             raise RefusedError(f"{self.name} refuses {name} ({status}): {self._told(answer)}", status)
         return answer
+
+    def export_objects(self, wanted: Iterable[Key]) -> dict[Key, dict[str, Any]]:
+        """``POST /api/saved_objects/_export``: those that are there, by type and id.
+
+        An export with one that isn't there is refused as a whole, and names all that aren't: it is asked again without.
+
+        Args:
+            wanted: Their types and ids.
+
+        Raises:
+            UnreachableError: It can't be reached, or refuses.
+        """
+        path = "/api/saved_objects/_export"
+        left = list(wanted)
+        while left:
+            objects = [{"type": kind, "id": identity} for kind, identity in left]
+            asked = {"objects": objects, "includeReferencesDeep": False, "excludeExportDetails": True}
+            status, data = self._send("POST", f"{self.base}{path}", json.dumps(asked).encode())
+            if status == 200:
+                try:
+                    found = [json.loads(line) for line in data.decode().splitlines() if line]
+                    return {(one["type"], one["id"]): one for one in found}
+                except (ValueError, KeyError, TypeError):
+                    raise RefusedError(f"{self.name} answered no export to POST {path}", status) from None
+            answer = _read(data)
+            gone = _gone(answer) & set(left)
+            if not gone:
+                raise RefusedError(f"{self.name} answered {status} to POST {path}: {self._told(answer)}", status)
+            left = [key for key in left if key not in gone]
+        return {}
 
     def rule(self, identity: str) -> dict[str, Any]:
         """``GET /api/alerting/rule/<id>``.
@@ -119,7 +165,7 @@ class Kibana:
         return {one["id"]: one for one in answer}
 
     def _ask(self, method: str, path: str) -> dict[str, Any]:
-        status, answer = self._request(method, f"{self._base}{path}")
+        status, answer = self._request(method, f"{self.base}{path}")
         if status not in {200, 204}:
             raise RefusedError(f"{self.name} answered {status} to {method} {path}: {self._told(answer)}", status)
         return answer if answer is not None else {}
@@ -127,6 +173,12 @@ class Kibana:
     def _request(
         self, method: str, url: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> tuple[int, Any]:
+        status, data = self._send(method, url, body, content_type)
+        return status, _read(data)
+
+    def _send(
+        self, method: str, url: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         headers = {"kbn-xsrf": "mllog", "User-Agent": f"mllog/{__version__}", "Accept": "application/json"}
         if self._credentials.header is not None:
             headers["Authorization"] = self._credentials.header
@@ -138,12 +190,28 @@ class Kibana:
             told = certificate_problem(error)
             why = f"its certificate is refused ({told}); MLLOG_CA_CERTS names those to trust" if told else str(error)
             raise UnreachableError(f"{self.name}: {self._credentials.scrub(why)[:_DETAIL]}") from None
-        try:
-            return answer.status, json.loads(answer.data) if answer.data else None
-        except ValueError:
-            return answer.status, answer.data.decode("utf-8", "replace")
+        return answer.status, answer.data
 
     def _told(self, answer: Any) -> str:
         """The message of an answer that is an error."""
         text = answer.get("message", answer) if isinstance(answer, dict) else answer
         return self._credentials.scrub(str(text))[:_DETAIL]
+
+
+def _read(data: bytes) -> Any:
+    """An answer's JSON; its text where it is none, None where it is empty."""
+    try:
+        return json.loads(data) if data else None
+    except ValueError:
+        return data.decode("utf-8", "replace")
+
+
+def _gone(answer: Any) -> set[Key]:
+    """Which objects an export was refused for because they aren't there."""
+    told = answer.get("attributes") if isinstance(answer, dict) else None
+    objects = told.get("objects") if isinstance(told, dict) else None
+    return {
+        (one["type"], one["id"])
+        for one in objects or ()
+        if isinstance(one, dict) and (one.get("error") or {}).get("statusCode") == 404
+    }

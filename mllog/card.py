@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -250,6 +250,16 @@ class ModelCard:
                 field="card",
             ) from error
         return cls.from_dict(data, f"card {str(path)!r}")
+
+
+def load_cards(paths: Iterable[str | os.PathLike[str]]) -> list[ModelCard]:
+    """The cards in files, and in all ``*.json`` of folders.
+
+    Raises:
+        CardError: One can't be read.
+    """
+    found = (sorted(path.glob("*.json")) if path.is_dir() else [path] for path in map(Path, paths))
+    return [ModelCard.load(file) for files in found for file in files]
 
 
 def _broken(source: str, name: str, error: Exception, remedy: str) -> CardError:

@@ -8,11 +8,10 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mllog.card import ModelCard
+from mllog.card import load_cards
 from mllog.places import shown
 from mllog.program import FAILED, FINDINGS, FINE, Add
 from watchers.config import Config
@@ -114,7 +113,7 @@ def _run(args: argparse.Namespace) -> int:
 
     store = open_store(args.store)
     now = moment_of(args.now) if args.now is not None else dt.datetime.now(dt.UTC)
-    cards = _cards(args.card)
+    cards = load_cards(args.card)
     config = Config(notify=tuple(routes(args.notify)))
     # Told as of when to judge it says nothing of how late it is.
     clock = (lambda: now) if args.now is not None else (lambda: dt.datetime.now(dt.UTC))
@@ -135,12 +134,6 @@ def _run(args: argparse.Namespace) -> int:
     if report.problems:
         return FAILED
     return FINDINGS if report.findings else FINE
-
-
-def _cards(paths: Sequence[str]) -> list[ModelCard]:
-    """The cards in files, and in all ``*.json`` of folders."""
-    files = [file for path in map(Path, paths) for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-    return [ModelCard.load(file) for file in files]
 
 
 def _write_metrics(file: Path, store: Any, report: Any, config: Config) -> None:
@@ -219,14 +212,14 @@ def _schedule(args: argparse.Namespace) -> int:
 
     config = Config(notify=tuple(routes(args.notify)))
     metrics = _serve_metrics(args.metrics, config) if args.metrics else None
-    _cards(args.card)  # one that is none is a usage error, as long as nobody runs by it
+    load_cards(args.card)  # one that is none is a usage error, as long as nobody runs by it
     open_store(args.store)  # a place that is none is a usage error, and not one to try again
     scheduler = Scheduler(
         lambda: open_store(args.store),
         every=dt.timedelta(seconds=args.every),
         done=done,
         failed=failed,
-        cards=lambda: _cards(args.card),
+        cards=lambda: load_cards(args.card),
         config=config,
         place=shown(args.store),
     )

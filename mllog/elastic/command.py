@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from mllog import __version__
-from mllog.elastic.report import DIFFERING, STATES
+from mllog.elastic.report import Item, Report
 from mllog.elastic.retention import CLASSES, days
-from mllog.errors import PlaceError, SettingError, StoreError
+from mllog.elastic.steps import Plan, steps
+from mllog.elastic.telling import print_expired, print_report
+from mllog.errors import MllogError, PlaceError, SettingError, StoreError
 from mllog.places import parse, without_password
+from mllog.program import FAILED, FINDINGS, FINE, USAGE, fail
 from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from mllog.elastic.expiry import Expired
-    from mllog.elastic.report import Item, Report, State
     from mllog.elastic.retention import Class
     from mllog.places import Place
-
-FINE, DIFFERENT, FAILED = 0, 1, 3
-
-_COLOURS: Final[dict[State, str]] = {
-    "same": "green", "created": "green", "changed": "green", "rolled over": "green",
-    "missing": "yellow", "different": "yellow", "left": "red", "newer": "red", "skipped": "magenta",
-}  # fmt: skip
 
 _URLS: Final = tuple(f"{kind}{scheme}://" for kind in ("", "elasticsearch+") for scheme in ("http", "https"))
 
 _EPILOG: Final = """\
-example: mllog setup --elasticsearch https://elastic.example:9200 --raw 90d
+example: mllog setup --elasticsearch https://elastic.example:9200 --kibana https://kibana.example:5601 --raw 90d
 
-Puts templates, their lifecycle, new fields and roles there; a second time it changes nothing, and it never deletes
-anything, but for --expire --delete. Your own settings belong into the component template mllog@custom, which it never
-writes. --user mllog_writer makes that user, with the role of its name and the password in MLLOG_WRITER_PASSWORD.
-Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD,
-MLLOG_CA_CERTS, ...
+Puts templates, their lifecycle, new fields and roles into Elasticsearch, then data views, dashboards, searches and
+rules into Kibana, whose rules it enables; a second time it changes nothing, and it never deletes anything, but for
+--expire --delete. Either server can be set up alone. Your own settings belong into the component template mllog@custom,
+which it never writes, and dashboards of your own into copies. --user mllog_writer makes that user, with the role of its
+name and the password in MLLOG_WRITER_PASSWORD. Credentials and certificates, for both servers, are those of mllog ship:
+MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_CA_CERTS, ...
 
 exit code: 0 all is as it should be (what the server doesn't have is reported as skipped), 1 --check: something isn't;
 else: something had to be left as it is, 2 wrong usage, 3 it could not be done or judged, with the reason"""
+
+_OWN: Final = ("expire", "delete", "user", *CLASSES)
+"""Options that are about Elasticsearch alone."""
 
 
 class Setup:
     """The command, as ``mllog`` finds it by its entry point."""
 
     name = "setup"
-    help = "put templates, lifecycle, new fields and roles into Elasticsearch; idempotent"
+    help = "put into Elasticsearch and Kibana what mllog needs there; idempotent"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare its options."""
         parser.epilog = _EPILOG
-        parser.add_argument("--elasticsearch", metavar="URL", required=True, help="http(s)://HOST:9200")
+        parser.add_argument("--elasticsearch", metavar="URL", help="http(s)://HOST:9200")
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--check", action="store_true", help="change nothing, and show what would be changed")
         how.add_argument(
@@ -77,47 +74,40 @@ class Setup:
                 metavar="TIME",
                 help=f"how long to keep {meaning}: days, weeks or years (what the server has, at first {default})",
             )
+        for step in steps():
+            step.add_arguments(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def run(self, args: argparse.Namespace) -> int:
         """Set up, check or expire."""
-        place = _place(args.elasticsearch)
-        hide_passwords({"--elasticsearch": {args.elasticsearch: place}})
+        place = None if args.elasticsearch is None else _place(args.elasticsearch)
         keep: dict[Class, int] = {
             name: days(getattr(args, name), name) for name in CLASSES if getattr(args, name) is not None
         }
-        if args.delete and not args.expire:
-            raise SettingError("--delete goes with --expire: nothing else is ever deleted", field="delete", value=True)
-        if args.user and args.expire:
-            raise SettingError("--user doesn't go with --expire, which makes no users", field="user", value=args.user)
-        from mllog.elastic.accounts import accounts, passwords  # noqa: PLC0415 - the extra, and a slow import
-        from mllog.elastic.client import connect, explained  # noqa: PLC0415 - the same
-        from mllog.elastic.expiry import expire  # noqa: PLC0415 - the same
-        from mllog.elastic.setup import check, ensure  # noqa: PLC0415 - the same
-
-        users = passwords(args.user)
+        plans = [plan for step in steps() if (plan := step.plan(args)) is not None]
+        _refuse(args, place, plans)
+        servers = {} if place is None else {"--elasticsearch": {args.elasticsearch: place}}
+        hide_passwords({**servers, **{option: places for plan in plans for option, places in plan.places.items()}})
+        if place is not None and args.expire:
+            return _expired(args, place, keep)
+        report = Report({})
+        stopped: MllogError | None = None
         try:
-            with explained(place):
-                client = connect(place)
-                if args.expire:
-                    kept, found = expire(client, keep, delete=args.delete)
-                    return _print_expired(kept, found, delete=args.delete, as_json=args.json)
-                report = (check if args.check else ensure)(client, keep)
-                if not report.newer:
-                    report.items += accounts(place, users, change=not args.check)
-        except StoreError as error:
-            # Not wrong usage: the same command may succeed a minute later.
-            print(f"mllog setup: {error}", file=sys.stderr)
-            if args.json:
-                print(json.dumps({"error": str(error), "field": error.field, "value": error.value}))
-            return FAILED
-        if args.json:
-            print(json.dumps({"place": str(place), "version": __version__, **report.to_dict()}))
-        else:
-            _print(report)
+            if place is not None:
+                report = _elasticsearch(args, place, keep)
+            _further(report, plans, args)
+        except MllogError as error:
+            if not report.items:
+                raise
+            # What was done until then is there, whatever comes after it.
+            stopped = error
+        about = {"place": None if place is None else str(place), "further": [plan.place for plan in plans]}
+        _say(report, {**about, "version": __version__}, stopped, as_json=args.json)
+        if stopped is not None:
+            return FAILED if isinstance(stopped, StoreError) else USAGE
         if report.newer:
             return FAILED
-        return DIFFERENT if report.differs else FINE
+        return FINDINGS if report.differs else FINE
 
 
 command = Setup()
@@ -137,54 +127,73 @@ def _place(text: str) -> Place:
     return parse(text if text.lower().startswith("elasticsearch+") else f"elasticsearch+{text}")
 
 
-def _print(report: Report) -> None:
-    """What isn't as it was, each with its difference; the others are counted."""
-    rich = importlib.util.find_spec("rich") is not None
-    told = [item for item in report.items if item.state != "same"]
-    if told and rich:
-        _print_table(told)
-    else:
-        for item in told:
-            print(f"{item.state:12} {item.kind:19} {item.name}{f': {item.detail}' if item.detail else ''}")
-    for item in told:
-        if item.diff:
-            print(f"\n{item.kind} {item.name}:\n{item.diff}")
-    same = sum(item.state == "same" for item in report.items)
-    print(f"{same} of {len(report.items)} are as they should be")
-    for state in dict.fromkeys(item.state for item in told if item.state in DIFFERING):
-        print(f"{state}: {STATES[state]}")
+def _refuse(args: argparse.Namespace, place: Place | None, plans: Sequence[Plan]) -> None:
+    """Look for options that don't go together.
+
+    Raises:
+        SettingError: There are some.
+    """
+    if place is None and not plans:
+        raise SettingError(
+            "it isn't said what to set up: name --elasticsearch URL, --kibana URL, or both", field="elasticsearch"
+        )
+    own = next((name for name in _OWN if getattr(args, name)), None)
+    if place is None and own is not None:
+        raise SettingError(f"--{own} goes with --elasticsearch", field=own, value=getattr(args, own))
+    if args.delete and not args.expire:
+        raise SettingError("--delete goes with --expire: nothing else is ever deleted", field="delete", value=True)
+    if args.user and args.expire:
+        raise SettingError("--user doesn't go with --expire, which makes no users", field="user", value=args.user)
+    if plans and args.expire:
+        raise SettingError("--expire is about Elasticsearch alone: name no other server", field="expire", value=True)
 
 
-def _print_table(items: Sequence[Item]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - an extra
-    from rich.table import Table  # noqa: PLC0415 - an extra
-    from rich.text import Text  # noqa: PLC0415 - an extra
+def _expired(args: argparse.Namespace, place: Place, keep: dict[Class, int]) -> int:
+    """Months that can go, or went. What had to be kept is a finding."""
+    from mllog.elastic.client import connect, explained  # noqa: PLC0415 - the extra, and a slow import
+    from mllog.elastic.expiry import expire  # noqa: PLC0415 - the same
 
-    table = Table("", "what", "name")
-    for item in items:
-        text = Text(item.name)
-        if item.detail:
-            text.append(f"\n{item.detail}", style="dim")
-        table.add_row(Text(item.state, style=_COLOURS[item.state]), item.kind, text)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    with explained(place):
+        kept, found = expire(connect(place), keep, delete=args.delete)
+    print_expired(kept, found, delete=args.delete, as_json=args.json)
+    return FINDINGS if any(one.kept for one in found) else FINE
 
 
-def _print_expired(keep: dict[Class, int], found: Sequence[Expired], *, delete: bool, as_json: bool) -> int:
-    """Every month that is old enough. What had to be kept is a finding."""
+def _elasticsearch(args: argparse.Namespace, place: Place, keep: dict[Class, int]) -> Report:
+    """What is in Elasticsearch now, or would be changed there."""
+    from mllog.elastic.accounts import accounts, passwords  # noqa: PLC0415 - the extra, and a slow import
+    from mllog.elastic.client import connect, explained  # noqa: PLC0415 - the same
+    from mllog.elastic.setup import check, ensure  # noqa: PLC0415 - the same
+
+    users = passwords(args.user)
+    with explained(place):
+        report = (check if args.check else ensure)(connect(place), keep)
+        if not report.newer:
+            report.items += accounts(place, users, change=not args.check)
+    return report
+
+
+def _further(report: Report, plans: Sequence[Plan], args: argparse.Namespace) -> None:
+    """The other servers, into the same report as it goes; those of a newer mllog stay as they are."""
+
+    def tell(what: str) -> None:
+        if not args.json:
+            print(f"{what} ...", file=sys.stderr)
+
+    for plan in plans:
+        if report.newer:
+            report.items.append(Item("feature", plan.place, "skipped", "a newer mllog set Elasticsearch up"))
+            continue
+        for item in plan.run(change=not args.check, tell=tell):
+            report.items.append(item)  # one by one: those before an error are told too
+
+
+def _say(report: Report, about: dict[str, Any], stopped: MllogError | None, *, as_json: bool) -> None:
+    """Print what was found and done, and why it went no further."""
     if as_json:
-        months: list[dict[str, Any]] = [
-            {"index": one.index, "days": one.days, "documents": one.documents, "kept": one.kept, "deleted": one.deleted}
-            for one in found
-        ]
-        print(json.dumps({"keep_days": keep, "delete": delete, "indices": months}))
+        why = {} if stopped is None else {"error": str(stopped), "field": stopped.field, "value": stopped.value}
+        print(json.dumps({**about, **report.to_dict(), **why}, default=str))
     else:
-        for one in found:
-            done = f"kept: {one.kept}" if one.kept else "deleted" if one.deleted else "can go"
-            print(f"{one.index}  {one.documents} documents, older than {one.days} days: {done}")
-        if not keep:
-            print("this server was never set up, so it has no retention: run mllog setup first, or say --windows 400d")
-        elif not found:
-            print("no month is older than its retention")
-        elif not delete:
-            print("nothing was deleted; --expire --delete does it")
-    return DIFFERENT if any(one.kept for one in found) else FINE
+        print_report(report)
+    if stopped is not None:
+        fail("mllog setup", str(stopped), FAILED, as_json=False)

@@ -35,7 +35,7 @@ class Item:
 
     Attributes:
         kind: ``component template``, ``index template``, ``lifecycle policy``, ``data stream``, ``index``, ``role``,
-            ``user`` or, of what the server lacks, ``feature``.
+            ``user``, what further steps put elsewhere, or, of what the server lacks, ``feature``.
         name: Its name there.
         state: See :data:`STATES`.
         detail: One sentence more, where there is something to say.
@@ -55,12 +55,12 @@ class Report:
 
     Attributes:
         items: The things.
-        keep: Class of retention -> days.
-        schema: Of this mllog's templates.
+        keep: Class of retention -> days; empty where Elasticsearch wasn't looked at.
+        schema: Of this mllog's templates; None then.
     """
 
     keep: dict[Class, int]
-    schema: int
+    schema: int | None = None
     items: list[Item] = field(default_factory=list)
 
     def of(self, *states: State) -> Iterator[Item]:

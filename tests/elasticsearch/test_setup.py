@@ -32,10 +32,8 @@ newest = pytest.mark.parametrize("bare", [DEFAULT_VERSION], indirect=True)
 
 def run(*arguments: str) -> tuple[int, dict[str, Any]]:
     """The command's exit code and its JSON document, in a process of its own."""
-    code = "import argparse, sys; from mllog.elastic.command import command as c; p = argparse.ArgumentParser(); "
-    code += "c.add_arguments(p); sys.exit(c.run(p.parse_args()))"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments, "--json"],
+        [sys.executable, "-W", "error", "-m", "mllog.cli", "setup", *arguments, "--json"],
         check=False, capture_output=True, text=True, timeout=60, env=processes.environment(),
     )  # fmt: skip
     return done.returncode, json.loads(done.stdout)

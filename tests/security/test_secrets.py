@@ -18,6 +18,7 @@ from support.scripted import Asked, scripted
 from support.tls import SITUATIONS, Authorities
 
 import mllog
+from kibana_objects.cli import main as kibana_objects
 from mllog.cli import main
 from mllog.environment import Manifest
 from watchers.cli import main as watchers
@@ -49,6 +50,10 @@ HIDDEN = (WORD, "YW5uOnRlbGxub2JvZHktcC93QDE=", "aWQ6dGVsbG5vYm9keS1rZXk=")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "setup": ("mllog", "setup", "--elasticsearch", "{url}", "--user", "mllog_writer"),
     "setup --check": ("mllog", "setup", "--elasticsearch", "{url}", "--check", "--json"),
+    "setup of both": ("mllog", "setup", "--elasticsearch", "{url}", "--kibana", "{url}"),
+    "setup of Kibana": ("mllog", "setup", "--kibana", "{url}", "--check", "--json"),
+    "import": ("kibana-objects", "import", "--kibana", "{url}", "--json"),
+    "usage of kibana-objects": ("kibana-objects", "import", "--kibana", "{url}", "--stray", "{url}"),
     "setup --expire": ("mllog", "setup", "--elasticsearch", "{place}", "--expire", "--json"),
     "ship": ("mllog", "ship", "spool", "--to", "{place}", "--give-up", "0", "--json"),
     "ship to Logstash": ("mllog", "ship", "spool", "--to", "{logstash}", "--give-up", "0"),
@@ -69,6 +74,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "another kind of place": ("watchers", "health", "--store", "{logstash}"),
 }
 """Every command that takes a place, as people call it."""
+
+MAINS = {"mllog": main, "watchers": watchers, "kibana-objects": kibana_objects}
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +142,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def outcome(given: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int | str | None, str]:
     """What a command in this process ends with, and all that it said."""
     try:
-        code: int | str | None = (watchers if given[0] == "watchers" else main)(given[1:])
+        code: int | str | None = MAINS[given[0]](given[1:])
     except SystemExit as stop:
         code = stop.code
     said = capsys.readouterr()
@@ -245,7 +252,7 @@ def test_the_list_of_processes(name: str, folder: pathlib.Path) -> None:
     with scripted(holding) as server:
         kind, *given = words(name, "http", f"ann:{ENCODED}@", server.port)
         process = subprocess.Popen(
-            [sys.executable, "-m", "watchers.cli" if kind == "watchers" else "mllog.cli", *given],
+            [sys.executable, "-m", f"{kind.replace('-', '_')}.cli", *given],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=processes.environment() | OTHERS,
         )  # fmt: skip
         assert holding.heard.wait(60), process.communicate(timeout=1)

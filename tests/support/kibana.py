@@ -1,11 +1,13 @@
 """A server that keeps to Kibana's documented protocol for imports and rules, and refuses what Kibana refuses.
 
-https://www.elastic.co/docs/api/doc/kibana/ (saved objects: import; alerting: get, enable; connectors: list). It parses the
-multipart body itself, wants ``kbn-xsrf``, looks at the references that Kibana looks at, and imports rules disabled.
+https://www.elastic.co/docs/api/doc/kibana/ (saved objects: import, export; alerting: get, enable; connectors: list). It parses
+the multipart body itself, wants ``kbn-xsrf``, looks at the references that Kibana looks at, imports rules disabled, and gives
+an object whose id another space has an id of its own. What it exports has what Kibana adds.
 """
 
 from __future__ import annotations
 
+import copy
 import email.parser
 import email.policy
 import http.server
@@ -13,9 +15,12 @@ import json
 import re
 import threading
 import urllib.parse
+import uuid
 from typing import Any
 
 CHECKED = frozenset({"index-pattern", "search"})
+EXPORTABLE = frozenset({"index-pattern", "search", "dashboard", "lens", "visualization", "tag", "alert", "action"})
+ADDED = {"created_at": "2026-11-30T09:00:00.000Z", "updated_at": "2026-11-30T09:00:00.000Z", "version": "WzEsMV0=", "created_by": "u_1"}
 
 
 class KibanaServer:
@@ -26,6 +31,9 @@ class KibanaServer:
     connectors: What ``GET /api/actions/connectors`` lists.
     failing: Id of a rule -> why each of its runs fails.
     runs_after: So many looks at a rule show it pending.
+    forbidden: Ids of rules that this user may not enable.
+    unseen: Types that this user may neither import nor export.
+    tabs: How it keeps searches: ``""`` as they come (8.19), ``both`` in tabs too (9.4), ``only`` in tabs (later).
     requests: (method, path) of each.
     user: Wanted by basic authentication, ``name:password``.
     version: Its own.
@@ -37,6 +45,8 @@ class KibanaServer:
         self.connectors = [{"id": "mllog-log", "connector_type_id": ".server-log", "is_preconfigured": True, "is_missing_secrets": False}]
         self.failing: dict[str, str] = {}
         self.forbidden: set[str] = set()
+        self.unseen: set[str] = set()
+        self.tabs = "both"
         self.runs_after = 1
         self.looks: dict[str, int] = {}
         self.requests: list[tuple[str, str]] = []
@@ -60,9 +70,10 @@ class KibanaServer:
 
             def answer(self, status: int, body: Any) -> None:
                 kibana.requests.append((self.command, self.path))
-                data = b"" if body is None else json.dumps(body).encode()
+                data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json; charset=utf-8")
+                kind = "application/ndjson" if isinstance(body, bytes) else "application/json; charset=utf-8"
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -108,6 +119,8 @@ class KibanaServer:
         parts = urllib.parse.urlsplit(path)
         if parts.path == "/api/saved_objects/_import":
             return self.imported(space, urllib.parse.parse_qs(parts.query), headers, body)
+        if parts.path == "/api/saved_objects/_export":
+            return self.exported(space, body)
         found = re.fullmatch(r"/api/alerting/rule/([^/]+)/_enable", parts.path)
         if found:
             identity = urllib.parse.unquote(found[1])
@@ -135,6 +148,9 @@ class KibanaServer:
         keys = [(one["type"], one["id"]) for one in objects]
         if len(set(keys)) < len(keys):
             return 400, error(400, "Bad Request", "Non-unique import objects detected")
+        unseen = sorted({kind for kind, _ in keys} & self.unseen)
+        if unseen:
+            return 403, error(403, "Forbidden", f"Unable to bulk_create {','.join(unseen)}")
         there = self.objects.setdefault(space, {})
         errors = []
         for one in objects:
@@ -150,14 +166,71 @@ class KibanaServer:
                 errors.append({**about, "error": {"type": "conflict"}})
         if errors:
             return 200, {"success": False, "successCount": 0, "warnings": [], "errors": errors}
+        results = []
         for one in objects:
+            results.append({"type": one["type"], "id": one["id"], "meta": {}})
+            own = self.destination(space, one["type"], one["id"])
+            if own != one["id"]:
+                results[-1]["destinationId"] = own
+                one |= {"id": own, "originId": one["id"]}
             if one["type"] == "alert":
                 one["attributes"]["enabled"] = False
-                self.enabled.discard((space, one["id"]))
-            there[one["type"], one["id"]] = one
+                self.enabled.discard((space, own))
+            there[one["type"], own] = one
         rules = sum(one["type"] == "alert" for one in objects)
         warnings = [{"type": "action_required", "message": f"{rules} rules must be enabled after the import."}] if rules else []
-        return 200, {"success": True, "successCount": len(objects), "warnings": warnings, "successResults": []}
+        return 200, {"success": True, "successCount": len(objects), "warnings": warnings, "successResults": results}
+
+    def destination(self, space: str, kind: str, identity: str) -> str:
+        """The id under which an import puts an object: ids of these types are unique over all spaces."""
+        there = self.objects[space]
+        if (kind, identity) in there or not any((kind, identity) in held for held in self.objects.values()):
+            return identity
+        before = [own for (of, own), one in there.items() if of == kind and one.get("originId") == identity]
+        return before[0] if before else str(uuid.uuid4())
+
+    def exported(self, space: str, body: bytes) -> tuple[int, Any]:
+        """https://www.elastic.co/docs/api/doc/kibana/operation/operation-post-saved-objects-export"""
+        asked = json.loads(body)
+        unknown = set(asked) - {"type", "objects", "hasReference", "search", "includeReferencesDeep", "excludeExportDetails"}
+        if unknown:
+            return 400, error(400, "Bad Request", f"[request body.{min(unknown)}]: definition for this key is missing")
+        if not asked.get("type") and not asked.get("objects"):
+            return 400, error(400, "Bad Request", "Either `type` or `objects` are required.")
+        keys = [(one["type"], one["id"]) for one in asked["objects"]]
+        strange = sorted({kind for kind, _ in keys} - EXPORTABLE)
+        if strange:
+            named = ", ".join(f"{kind}:{identity}" for kind, identity in keys if kind in strange)
+            return 400, error(400, "Bad Request", f"Trying to export object(s) with non-exportable types: {named}")
+        unseen = sorted({kind for kind, _ in keys} & self.unseen)
+        if unseen:
+            return 403, error(403, "Forbidden", f"Unable to bulk_get {','.join(unseen)}")
+        there = self.objects.get(space, {})
+        gone = [
+            {"type": kind, "id": identity, "error": error(404, "Not Found", f"Saved object [{kind}/{identity}] not found")}
+            for kind, identity in keys if (kind, identity) not in there
+        ]  # fmt: skip
+        if gone:
+            about = error(400, "Bad Request", "Error fetching objects to export")
+            return 400, {**about, "attributes": {"objects": gone}}
+        lines = [json.dumps(self.shown(there[key]), sort_keys=True) for key in reversed(keys)]
+        if not asked.get("excludeExportDetails"):
+            lines.append(json.dumps({"exportedCount": len(keys), "missingRefCount": 0, "missingReferences": []}))
+        return 200, "\n".join(lines).encode()
+
+    def shown(self, one: dict[str, Any]) -> dict[str, Any]:
+        """An object as an export has it: with what Kibana adds, migrated, and of a rule nothing of how it fares."""
+        held = copy.deepcopy(one["attributes"])
+        if one["type"] == "alert":
+            fresh = {"status": "pending", "lastExecutionDate": "2026-11-30T10:00:00.000Z"}
+            held |= {"enabled": False, "apiKey": None, "scheduledTaskId": None, "executionStatus": fresh, "artifacts": {}}
+        if one["type"] == "search" and self.tabs:
+            tab = {name: value for name, value in held.items() if name not in {"title", "description"}}
+            kept = held if self.tabs == "both" else {name: held[name] for name in ("title", "description")}
+            held = {**kept, "tabs": [{"id": str(uuid.uuid4()), "label": "Untitled", "attributes": tab}]}
+        if one["type"] == "index-pattern":
+            held["fields"] = "[]"
+        return {**one, "attributes": held, "typeMigrationVersion": "10.16.0", **ADDED}
 
 
 def split(path: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def test_success_is_read_and_not_the_status(kibana, capsys, monkeypatch):
     broken = bundles()
     objects = broken["dashboards.ndjson"]
     objects.remove(next(one for one in objects if one["id"] == "mllog-windows"))
-    monkeypatch.setattr("kibana_objects.cli.bundles", lambda more: broken)
+    monkeypatch.setattr("kibana_objects.bundles.bundles", lambda more: broken)
     code, said, _ = call(capsys, kibana)
     assert code == 1
     assert any("refers to what isn't there: index-pattern mllog-windows" in problem for problem in said["problems"])

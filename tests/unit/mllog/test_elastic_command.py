@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from mllog.cli import main
 from mllog.elastic.command import command
 from mllog.errors import MllogError
 
@@ -20,6 +21,7 @@ def run(*given: str) -> int:
 @pytest.mark.parametrize(
     ("given", "field", "words"),
     [
+        ([], "elasticsearch", "it isn't said what to set up"),
         (["--elasticsearch", "file:x"], "elasticsearch", "'file:x' is no URL: write http(s)://HOST:9200"),
         (["--elasticsearch", "logstash+http://a:1"], "elasticsearch", "is no URL"),
         (["--elasticsearch", "elastic.example:9200"], "elasticsearch", "is no URL"),
@@ -43,7 +45,7 @@ def test_wrong_usage(given: list[str], field: str | None, words: str) -> None:
 @pytest.mark.parametrize("how", [(), ("--check",), ("--expire",)])
 def test_nobody_answers(how: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 3, and the reason both for people and as a document; a password is in neither."""
-    assert run("--elasticsearch", "elasticsearch+http://bob:secret1@127.0.0.1:1", "--json", *how) == 3
+    assert main(["setup", "--elasticsearch", "elasticsearch+http://bob:secret1@127.0.0.1:1", "--json", *how]) == 3
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert document["error"] in said.err
