@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kibana_objects.bundles import spelt
 from kibana_objects.comparing import difference
-from kibana_objects.importing import connectors, enabled, ran, why_not
+from kibana_objects.importing import connectors, elsewhere, enabled, ran, why_not
 from kibana_objects.server import Key, Kibana, RefusedError
 from mllog.elastic.report import Item
 
@@ -90,12 +90,7 @@ def _key(one: Mapping[str, Any]) -> Key:
 def _refused(answer: Mapping[str, Any], objects: Objects) -> dict[Key, str]:
     """Which objects an import didn't put where they should be, and why. One that is refused keeps all others out."""
     if answer["success"]:
-        return {
-            (one["type"], one["id"]): "another space has an object of this id, so Kibana gave it another one here: "
-            f"{one['destinationId']}; links that lead to it by its id don't"
-            for one in answer.get("successResults", ())
-            if one.get("destinationId", one["id"]) != one["id"]
-        }
+        return elsewhere(answer)
     found = {(one["type"], one["id"]): why_not(one) for one in answer.get("errors", ())}
     return {_key(one): found.get(_key(one), _BESIDE) for one in objects}
 

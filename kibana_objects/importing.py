@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kibana_objects.bundles import spelt
-from kibana_objects.server import Kibana, RefusedError
+from kibana_objects.server import Key, Kibana, RefusedError
 
 _NAP: Final = 1.0
 Json = Mapping[str, Any]
@@ -61,6 +61,7 @@ def import_into(
         tell(f"import {name}: {len(objects)} objects")
         answer = kibana.import_objects(name, spelt(objects))
         done.objects += int(answer.get("successCount", 0))
+        done.problems += [f"{name}: {kind} {identity}: {why}" for (kind, identity), why in elsewhere(answer).items()]
         if not answer["success"]:
             done.problems += [f"{name}: {why_not(error)}" for error in answer.get("errors", ())] or [f"{name}: refused"]
     rules = [one for objects in bundles.values() for one in objects if one["type"] == "alert"]
@@ -70,6 +71,20 @@ def import_into(
             done.rules[identity] = state
             done.problems += [problem] if problem else []
     return done
+
+
+def elsewhere(answer: Json) -> dict[Key, str]:
+    """Objects that an import put under ids of Kibana's own, and why: by type and the id that they should have.
+
+    Args:
+        answer: What it answered.
+    """
+    return {
+        (one["type"], one["id"]): "another space has an object of this id, so Kibana gave it another one here: "
+        f"{one['destinationId']}; links that lead to it by its id don't"
+        for one in answer.get("successResults", ())
+        if one.get("destinationId", one["id"]) != one["id"]
+    }
 
 
 def why_not(error: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kibana_objects.cli import _parser
 from kibana_objects.dashboards import all_dashboards
 from kibana_objects.objects import LOG
 from kibana_objects.rules import RULES
+from mllog.elastic.command import command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/kibana.md").read_text(encoding="utf-8")
@@ -44,6 +46,19 @@ def test_its_commands_are_understood(command):
     assert lines
     for line in lines:
         _parser().parse_args(line.split()[1:])
+
+
+def test_its_setups_are_understood():
+    """By the command as it is installed; the same options as of an import."""
+    lines = re.findall(r"^mllog setup .*$", PAGE, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        assert parser.parse_args(line.split()[2:]).kibana == "https://kibana.example:5601"
+    options = set(re.findall(r"^\| `(--[a-z-]+)", PAGE, re.MULTILINE))
+    assert options == {"--space", "--card", "--no-rules", "--wait"}
+    assert options <= set(parser.format_help().replace("[", " ").replace("]", " ").split())
 
 
 def test_its_connector_is_the_rules():

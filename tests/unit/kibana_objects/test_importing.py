@@ -68,6 +68,15 @@ def test_a_space_of_its_own(kibana, capsys):
     assert kibana.enabled == {("models", rule.id) for rule in RULES}
 
 
+def test_a_second_space(kibana, capsys):
+    """Ids are unique over all spaces, so the objects get others there, which is said; no rule is looked for in vain."""
+    call(capsys, kibana)
+    code, said, _ = call(capsys, kibana, "--space", "models")
+    assert (code, said["rules"], len(said["problems"])) == (1, {}, COUNT)
+    assert "dashboard mllog-overview: another space has an object of this id" in " ".join(said["problems"])
+    assert kibana.enabled == {("", rule.id) for rule in RULES}
+
+
 def test_a_card_brings_its_page(kibana, capsys, tmp_path):
     """With everything else."""
     draw = random.Random(1)
