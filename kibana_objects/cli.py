@@ -13,8 +13,7 @@ from typing import Final
 
 from kibana_objects import options
 from kibana_objects.bundles import BUILT, build, build_bodies, bundles
-from kibana_objects.cards import dashboard_of, dashboards_of
-from mllog.card import ModelCard
+from kibana_objects.cards import dashboards_of
 from mllog.errors import SettingError
 from mllog.program import FINDINGS, FINE, Add, Parser, adder, answered, understood
 
@@ -115,7 +114,7 @@ def _preview(args: argparse.Namespace) -> int:
     start = _moment(args.start) if args.start else end - dt.timedelta(days=1)
     if start >= end:
         raise SettingError(f"--from {start} isn't before --to {end}", field="from", value=str(start))
-    found = bundles([dashboard_of(ModelCard.load(file)) for file in args.card])
+    found = bundles(dashboards_of(args.card))
     objects = [one for each in found.values() for one in each]
     with Steps(quiet=args.json) as tell:
         pages = write_pages(objects, source, Span(start, end), Path(args.out), where=args.where, tell=tell)
@@ -178,7 +177,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from kibana_objects.lint import lint, read  # noqa: PLC0415 - the extra `kibana`
+    from kibana_objects.lint import figures, lint, read  # noqa: PLC0415 - the extra `kibana`
 
     folder = Path(args.folder) if args.folder else BUILT
     files = sorted(folder.glob("*.ndjson")) if folder.is_dir() else []
@@ -190,13 +189,16 @@ def _check(args: argparse.Namespace) -> int:
         )
     objects = read(files)
     problems = lint(objects)
+    # What can't be read can't be counted either.
+    counted = {} if problems else figures(objects)
     if args.json:
         found = [{"object": one.object, "place": one.place, "message": one.message} for one in problems]
-        print(json.dumps({"objects": len(objects), "problems": found}))
+        print(json.dumps({"objects": len(objects), **counted, "problems": found}))
     else:
         for problem in problems:
             print(problem)
-        print(f"{len(objects)} objects, {len(problems)} problems")
+        parts = "".join(f", {number} {what}" for what, number in counted.items())
+        print(f"{len(objects)} objects{parts}, {len(problems)} problems")
     return FINDINGS if problems else FINE
 
 

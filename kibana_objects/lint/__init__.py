@@ -39,6 +39,18 @@ def lint(found: Iterable[Mapping[str, Any]]) -> list[Problem]:
     return problems
 
 
+def figures(found: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many dashboards, panels and fields there are, of those that can be read; a field counts once a data view."""
+    bundle = Bundle(list(found))
+    list(objects.strings(bundle))  # notes what can't be read
+    panels = [panel for panel in bundle.panels() if panel.held.get("type") != "links"]
+    return {
+        "dashboards": sum(1 for _ in bundle.of("dashboard")),
+        "panels": len(panels),
+        "fields": len(fields.named(bundle)),
+    }
+
+
 def read(files: Sequence[Path]) -> list[dict[str, Any]]:
     """The objects of NDJSON files.
 
@@ -60,4 +72,4 @@ def read(files: Sequence[Path]) -> list[dict[str, Any]]:
     return found
 
 
-__all__ = ["RULES", "Bundle", "Problem", "lint", "read"]
+__all__ = ["RULES", "Bundle", "Problem", "figures", "lint", "read"]

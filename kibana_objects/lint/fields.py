@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any, Final
 
@@ -190,6 +190,34 @@ def _named(query: Any) -> Iterator[str]:
     elif isinstance(query, list):
         for each in query:
             yield from _named(each)
+
+
+def named(bundle: Bundle) -> set[tuple[str, str]]:
+    """Fields that panels, controls and searches name, as (data view, field)."""
+    found: set[tuple[str, str]] = set()
+    for panel in bundle.panels():
+        query = panel.lens["state"]["query"]["query"] if panel.lens else ""
+        for key, layer in panel.layers.items():
+            view, columns = str(panel.view_of(key)), list(layer.get("columns", {}).values())
+            names = {str(column["sourceField"]) for column in columns if column.get("sourceField", RECORDS) != RECORDS}
+            texts = (query, *(column.get("filter", {}).get("query", "") for column in columns))
+            found |= {(view, name) for name in (*names, *_in_filters(texts))}
+    for one in bundle.of("dashboard"):
+        views = {reference["name"]: str(reference["id"]) for reference in one.get("references", ())}
+        group = one["attributes"].get("controlGroupInput")
+        for key, control in (json.loads(group["panelsJSON"]) if group else {}).items():
+            view = views.get(f"controlGroup_{key}:optionsListDataView", "")
+            found.add((view, str(control["explicitInput"]["fieldName"])))
+    for one in bundle.of("search"):
+        view = next((str(each["id"]) for each in one["references"] if each["type"] == "index-pattern"), "")
+        source = json.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+        names = {*one["attributes"]["columns"], *(name for name, _ in one["attributes"]["sort"])}
+        found |= {(view, name) for name in (*names, *_in_filters([source["query"]["query"]]))}
+    return found
+
+
+def _in_filters(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in kql.fields(kql.parse(text))}
 
 
 RULES: Final = (asked, chosen, listed, ruled)

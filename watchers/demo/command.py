@@ -69,6 +69,7 @@ class DemoCommand:
             return _live(args)
         place = _elasticsearch(args)
         events = _events_folder(args, None if place else args.store)
+        from mllog.steps import Steps  # noqa: PLC0415
         from watchers.demo.drive import ZONE, drive  # noqa: PLC0415 - pandas and scikit-learn take seconds
         from watchers.demo.verdict import others, verdicts  # noqa: PLC0415
         from watchers.reporting import write_report  # noqa: PLC0415

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kibana_objects.bundles import bundles
-from kibana_objects.lint import lint
+from kibana_objects.lint import figures, lint
 
 OBJECTS = [one for objects in bundles().values() for one in objects]
 
@@ -170,7 +170,10 @@ def test_the_copy_is_whole():
     """What is broken below is fine before; the page says how many ways there are."""
     assert lint(copy.deepcopy(OBJECTS)) == []
     page = Path(__file__).parents[3] / "docs/how-to/kibana.md"
-    assert f"({len(MUTATIONS)} broken copies" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert f"({len(MUTATIONS)} broken copies" in text
+    counted = ", ".join(f"{number} {what}" for what, number in figures(OBJECTS).items())
+    assert f"`{len(OBJECTS)} objects, {counted}, 0 problems`" in text
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
