@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from watchers.check import Check, Tests
 from watchers.checks import all_checks
 from watchers.finding import SEVERITIES, Finding, State
 from watchers.statistics import MIN_EVENTS
+from watchers.statistics import q_values as q_values_of
 from watchers.view import LEARNING_WINDOWS, View
 
 Q_VALUES: Final = {"all": 0.008, "segment": 0.002}
@@ -92,7 +92,7 @@ def _judge_family(
     p_values = np.concatenate([tests.p_values for _, tests in members] or [np.zeros(0)])
     if not p_values.size:
         return
-    q_values = stats.false_discovery_control(p_values, method="bh")
+    q_values = q_values_of(p_values)
     offset = 0
     for check, tests in members:
         q = q_values[offset : offset + len(tests.p_values)]

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding, Severity
-from watchers.statistics import MIN_EVENTS
+from watchers.statistics import MIN_EVENTS, at_least
 from watchers.view import View
 
 SHARE: Final = 0.05
@@ -66,7 +65,7 @@ def _run(view: View) -> list[Tests]:
     features = [f.name for f in view.ruler.inputs if view.missing(view.past_total, f.name) >= MISSING * past_n]
     usual = np.array([1 - view.missing(view.past_total, name) / past_n for name in features])
     there = np.array([view.n - view.missing(view.total, name) for name in features], dtype=np.float64)
-    p_value = stats.binom.sf(there - 1, view.n, np.clip(usual, 1e-4, 1.0))
+    p_value = at_least(there, view.n, np.clip(usual, 1e-4, 1.0))
 
     def make(i: int) -> Finding:
         share = float(there[i] / view.n)
@@ -75,7 +74,7 @@ def _run(view: View) -> list[Tests]:
         return finding
 
     passes = there >= THERE * view.n
-    return [Tests(features, np.asarray(p_value), passes, there / view.n - usual, make), Tests(facts=_names(view))]
+    return [Tests(features, p_value, passes, there / view.n - usual, make), Tests(facts=_names(view))]
 
 
 check = FunctionCheck("appeared", _run)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy import optimize
 
 from mllog.ruler import COMPARED, REPEATED, Feature
 from watchers.check import FunctionCheck, Tests
@@ -50,6 +49,8 @@ def crowded(share: float, more: float) -> float:
         return share
     if share < 1e-6:
         return min(share * more, 1.0)
+    from scipy import optimize  # noqa: PLC0415 - few windows come so far, and loading it takes a while
+
     x = float(optimize.brentq(lambda x: -np.expm1(-x) / x - (1 - share), 1e-9, 2 / (1 - share)))
     return 1 + float(np.expm1(-x * more)) / (x * more)
 

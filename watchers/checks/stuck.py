@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from mllog.confidence import MARGIN, UNUSABLE
 from mllog.ruler import LATENCY, Feature
@@ -21,7 +20,7 @@ from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.checks._said import named, said
 from watchers.finding import Effect, Finding
-from watchers.statistics import MIN_EVENTS
+from watchers.statistics import MIN_EVENTS, at_least
 from watchers.view import View
 
 SAME: Final = 0.99
@@ -80,7 +79,7 @@ def _judge(view: View, feature: Feature) -> _Stuck | None:
         share,
         usual,
         # As often as in the window of history that varied least: how probable is it that all say the same?
-        p_value=float(stats.binom.sf(x - 1, n, shares.max())),
+        p_value=float(at_least(x, n, shares.max())),
         passes=bool(shares.max() <= VARIES and share - usual > KAPPA * apart),
     )
 

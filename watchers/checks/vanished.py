@@ -7,14 +7,13 @@ Runbook: see which deployment of the caller precedes the onset. If another input
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from mllog.ruler import MISSING_KINDS, Feature
 from watchers.check import FunctionCheck, Tests
 from watchers.checks._rates import percent
 from watchers.finding import Effect, Finding
 from watchers.history import Contrasts
-from watchers.statistics import rate_low
+from watchers.statistics import at_least, rate_low
 from watchers.view import View
 
 GONE = 0.95
@@ -70,7 +69,7 @@ def _run(view: View) -> list[Tests]:
         judged[i] &= bool(taught[0])
         usual[i] = view.missing(taught, features[i].name) / max(int(taught[0]), 1)
     # Under its usual rate, how probable is it that so many are missing? No history of variance is needed.
-    p_value = stats.binom.sf(gone - 1, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
+    p_value = at_least(gone, max(n, 1), np.clip(usual, 0.01, 1.0)) if n else np.ones(len(features))
     share = gone / max(n, 1)
     passes = np.full(len(features), _everybody(view)) & (share >= GONE) & (usual <= USUALLY) & (p_value < 1e-6)
     pauses = [bool(hit) and _usual_pause(view, feature) for hit, feature in zip(passes, features, strict=True)]

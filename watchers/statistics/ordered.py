@@ -14,7 +14,7 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from watchers.statistics._table import Array, Measure, Table, sample_name
 
@@ -35,6 +35,8 @@ def ks(table: Table) -> Measure:
     if size == 0:  # one event against one: D is 0 or 1, and neither says anything
         return Measure("ks", d, 1.0)
     if size < _EXACT:
+        from scipy import stats  # noqa: PLC0415 - takes longer to load than most commands take, and few ask for this
+
         p_value = float(stats.kstwo.sf(d, size))
     else:
         z = math.sqrt(size) * d

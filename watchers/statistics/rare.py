@@ -1,4 +1,4 @@
-"""Rare things: first nulls, a category that never was, values far outside."""
+"""Rare things: first nulls, a category that never was, values far outside; and how often something is by chance."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ def rare_events(x: Array, n: Array, history_x: Array, history_n: Array, phi: Arr
     p = special.betainc(np.maximum(np.ceil(x / phi), 1.0), history_x / phi + 0.5, failure)
     usable = (x > 0) & (history_n > 0) & (n > 0)
     result: Array = np.where(usable, np.clip(p, 0.0, 1.0), 1.0)
+    return result
+
+
+def at_least(x: npt.ArrayLike, n: npt.ArrayLike, rate: npt.ArrayLike) -> Array:
+    """How probable ``x`` or more of ``n`` are where each is one with probability ``rate``: a binomial's upper tail.
+
+    As ``scipy.stats.binom.sf(x - 1, n, rate)``: the regularised incomplete beta function (DLMF 8.17.5), without loading
+    ``scipy.stats``, which takes longer than most commands do.
+
+    Args:
+        x: Whole numbers from 0 to ``n``.
+        n: Whole numbers.
+        rate: From 0 to 1.
+    """
+    x, n, rate = (np.asarray(part, np.float64) for part in (x, n, rate))
+    result: Array = np.where(x > 0, special.betainc(np.maximum(x, 1.0), n - x + 1, rate), 1.0)
     return result
 
 

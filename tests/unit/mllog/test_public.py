@@ -46,6 +46,14 @@ def test_imports_stay_small(module: str) -> None:
     assert done.stdout.split() == []
 
 
+def test_a_command_of_the_watchers_starts_without_what_few_need() -> None:
+    """``scipy.stats`` alone takes longer to load than the rest of a run that has nothing to do."""
+    heavy = {"scipy.stats", "scipy.optimize", "pandas", "duckdb", "elasticsearch", "jinja2", "sklearn"}
+    code = f"import sys, watchers.cli; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_error_tree() -> None:
     """Every error can be caught as MllogError, and carries what was wrong."""
     for error in (mllog.CardError, mllog.PlaceError, mllog.SettingError):

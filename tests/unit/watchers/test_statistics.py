@@ -12,7 +12,7 @@ from scipy import stats
 
 from mllog.ruler import Feature
 from watchers.checks.unit_change import EXPLAINED, best_scale
-from watchers.statistics import Rows, concentrated, contrast, omnibus, rare_events, rate_low
+from watchers.statistics import Rows, at_least, concentrated, contrast, omnibus, q_values, rare_events, rate_low
 from watchers.statistics.contrast import (
     CONFIDENCE,
     KNOWN_HOURS,
@@ -410,6 +410,35 @@ def test_rare_events_are_probabilities(x: int, n: int, history_x: int, history_n
     """Whatever is counted, the answer is a probability."""
     (p,) = rare_events(*(np.array([float(part)]) for part in (x, n, history_x, history_n, phi)))
     assert 0 <= p <= 1
+
+
+@pytest.mark.parametrize("rate", [1e-4, 0.01, 0.3, 0.5, 0.9, 0.999, 1.0])
+def test_so_many_of_so_many_are_a_binomial(rate: float) -> None:
+    """The tail is scipy's, from none of none to all of many, as an array or one by one."""
+    n = np.repeat([0, 1, 2, 10, 137, 5000, 10**6], 7)
+    x = np.minimum(np.tile([0, 1, 2, 9, 130, 5000, 10**6], 7), n)
+    expected = stats.binom.sf(x - 1, n, rate)
+    assert at_least(x, n, rate) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    assert [float(at_least(int(a), int(b), rate)) for a, b in zip(x, n, strict=True)] == pytest.approx(
+        expected, rel=1e-9, abs=1e-300
+    )
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.5, 1.0])), max_size=30))
+def test_discoveries_are_benjamini_and_hochbergs(p_values: list[float]) -> None:
+    """Each test's least share of false discoveries is scipy's, ties and ends included."""
+    given_ = np.array(p_values)
+    found = q_values(given_)
+    assert given_.tolist() == p_values, "what was given stays"
+    assert found == pytest.approx(stats.false_discovery_control(given_) if p_values else given_, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, -1e-9, 1 + 1e-9])
+def test_discoveries_among_what_is_no_p_value_are_refused(wrong: float) -> None:
+    """A NaN would take every alert of its family with it, and nobody would know."""
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        q_values(np.array([0.001, wrong]))
 
 
 def test_rate_low_is_a_lower_bound() -> None:
