@@ -92,6 +92,18 @@ def test_columns_count_as_rows_do(rows: list[Any], gone: set[str], timed: bool) 
     assert (counted.start, counted.end) == ((min(times), max(times)) if timed and rows else (None, None))
 
 
+def test_a_column_of_numbers_counts_as_its_rows_do() -> None:
+    """Plain numbers at once, and those that aren't among them: sentinels, truths, what is infinite, too wide or a text."""
+    column = [
+        -999, -999.0, "-999", -999.5, -5, -5.0, -5.1, 5, 5.0, 5.1, -1, 0.0, -0.0, 0.1, True, False, None, math.nan, math.inf,
+        -math.inf, 2**53 + 1, 2**63, -(2**63), 10**400, "5", "", [1],
+    ]  # fmt: skip
+    for name in ("n", "a:b.'\"\n"):
+        (counted,) = count_columns(RULER, {name: column}).cells.values()
+        rows = sum(tally(RULER, {name: value}, {}) for value in column)
+        assert counted.tolist() == rows.tolist()
+
+
 @settings(deadline=None)
 @given(st.tuples(*[values] * len(NAMES)))
 def test_an_event_has_each_feature_in_one_way(row: tuple[Any, ...]) -> None:
