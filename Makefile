@@ -48,6 +48,9 @@ demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, whi
 NODES := tests/elasticsearch tests/conformance tests/logstash tests/security tests/kibana tests/unit/kibana_objects
 ROAD := tests/unit/mllog tests/delivery tests/fuzz tests/deploy tests/end_to_end
 
+# Hundreds of processes are started, each of which would compile what it imports again where bytecode isn't kept.
+test test-nodes test-road test-judging: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.test chromium maven deploying  ## the whole suite
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-nodes test-road test-judging
 
