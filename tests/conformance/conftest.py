@@ -201,6 +201,12 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
     return STANDS[request.param](request, tmp_path)
 
 
+@pytest.fixture(scope="module", params=sorted(STANDS))
+def lasting_stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    """Each store in turn, for several tests that only read what is in it; no other may come between them."""
+    return STANDS[request.param](request, tmp_path_factory.mktemp("stand"))
+
+
 @pytest.fixture
 def ruler() -> Ruler:
     """The hostile one."""

@@ -72,9 +72,10 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize(("query", "which"), QUERIES, ids=lambda v: f"{v.kind}-{v.feature}-{v.side}" if isinstance(v, DocumentQuery) else None)
-def test_documents_show_a_finding(stand: Any, ruler: Ruler, card: ModelCard, query: DocumentQuery, which: list[int]) -> None:
-    """Every kind of query brings the events that show it, the worst or first ones in front."""
+@pytest.fixture(scope="module")
+def shown(lasting_stand: Any) -> tuple[Any, list[str]]:
+    """A store that has counted an hour with something for each query to find, and the ids of its events."""
+    ruler = hostile_ruler()
     given_ = [
         plain(0), plain(1, n=None), plain(2, c=""), plain(3, c="N/A"), plain(4, c="ZZ"), plain(5, c="it''s"), plain(6, n=99.0),
         plain(7, n="much"), plain(8, t="unheard of"), plain(9, c="it's"), plain(10, c="a:b"), plain(11, b=False), plain(12), plain(13, n=4.9),
@@ -84,10 +85,17 @@ def test_documents_show_a_finding(stand: Any, ruler: Ruler, card: ModelCard, que
     given_[15].latency = 3.0
     given_[18].failed, given_[18].output, given_[19].output = True, None, None
     given_[16].output, given_[17].output = {"score": math.nan}, {"label": "late", "score": 1.0}
-    place = stand.place()
-    ids = write(place, given_, card)
-    store = stand.open(place)
+    place = lasting_stand.place()
+    ids = write(place, given_, ModelCard("model", "1", ruler, task="classification"))
+    store = lasting_stand.open(place)
     list(store.profiles("model", ruler, START, START + HOUR))
+    return store, ids
+
+
+@pytest.mark.parametrize(("query", "which"), QUERIES, ids=lambda v: f"{v.kind}-{v.feature}-{v.side}" if isinstance(v, DocumentQuery) else None)
+def test_documents_show_a_finding(shown: tuple[Any, list[str]], query: DocumentQuery, which: list[int]) -> None:
+    """Every kind of query brings the events that show it, the worst or first ones in front."""
+    store, ids = shown
     window = Window(START, START + HOUR)
     found = store.documents("model", window, query, None, max(len(which), 1))
     assert found == [ids[k] for k in which]
