@@ -43,10 +43,10 @@ demo-dashboards: $(VENV)/.demo  ## the dashboards of Kibana as pages, over what 
 demo-elastic: $(VENV)/.test maven  ## the same on a real Elasticsearch node, which is fetched and started for it
 	PYTHONPATH=tests $(BIN)/python -m support.with_node $(BIN)/mllog demo --out $(OUT)-elastic --store '{place}'
 
-# Three parts side by side, about as long as each other: what needs nodes and what the logger's road needs wait a lot,
-# what judges computes a lot. Whatever isn't named here is in the third part.
+# Three parts side by side, about as long as each other: what needs nodes and what goes the logger's whole road wait a
+# lot, what judges computes a lot. Whatever isn't named here is in the third part.
 NODES := tests/elasticsearch tests/conformance tests/logstash tests/security tests/kibana tests/unit/kibana_objects
-ROAD := tests/unit/mllog tests/delivery tests/fuzz tests/deploy tests/end_to_end
+ROAD := tests/delivery tests/fuzz tests/deploy tests/end_to_end
 
 # Hundreds of processes are started, each of which would compile what it imports again where bytecode isn't kept.
 test test-nodes test-road test-judging: export PYTHONDONTWRITEBYTECODE :=

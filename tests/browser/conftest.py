@@ -153,6 +153,11 @@ def make_profile(ruler, hour, rng):
         def put(feature, what, which, amount, counts=counts):
             counts[ruler.index[feature, what, str(which)]] += int(amount)
 
+        def place(feature, values, counts=counts):
+            edges = ruler.by_name[feature].edges
+            first, found = ruler.index[feature, "bin", "0"], np.searchsorted(edges, values, side="right")
+            counts[first : first + len(edges) + 1] += np.bincount(found, minlength=len(edges) + 1)
+
         put("origin", "category", origin, m)
         gone = rng.binomial(m, 0.86 if origin == "EWR" and active(hour, FAULTS[0][0]) else 0.004)
         put("carrier", "missing", "null", gone)
@@ -174,8 +179,7 @@ def make_profile(ruler, hour, rng):
                 values = values * 1.8 + 32 if active(hour, FAULTS[1][0]) else values
             if name == "wind_speed":
                 values = values + 2.5 * np.sin(hour / 61)
-            for k in np.searchsorted(np.array(ruler.by_name[name].edges), values, side="right"):
-                put(name, "bin", k, 1)
+            place(name, values)
         tokens = 9 * m
         put("remarks", "texts", "", m)
         put("remarks", "tokens", "", tokens)
@@ -185,12 +189,9 @@ def make_profile(ruler, hour, rng):
             "",
             rng.binomial(tokens, 0.11 if active(hour, FAULTS[2][0]) else 0.016),
         )
-        scores = rng.beta(2, 5, m)
-        for k in np.searchsorted(SCORE_EDGES, scores, side="right"):
-            put(SCORE, "bin", k, 1)
+        place(SCORE, rng.beta(2, 5, m))
         slow = 6.0 if active(hour, FAULTS[4][0]) else 1.0
-        for k in np.searchsorted(LATENCY_EDGES, slow * rng.lognormal(-4.2, 0.55, m), side="right"):
-            put(LATENCY, "bin", k, 1)
+        place(LATENCY, slow * rng.lognormal(-4.2, 0.55, m))
         profile.add(local.strftime("d%H"), ("origin", origin), counts)
         total += counts
     profile.add(local.strftime("d%H"), ALL, total)
