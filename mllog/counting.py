@@ -227,7 +227,8 @@ def _positions(
     cache: dict[Any, tuple[int, int, int, int]] = {}
     for row in _place_numbers(feature, index, values, first, second):
         value = values[row]
-        key = (type(value), value) if isinstance(value, str | int | float) and feature.kind != "text" else None
+        comparable = value is None or isinstance(value, str | int | float)
+        key = (type(value), value) if comparable and feature.kind != "text" else None
         held = cache.get(key) if key is not None else None
         if held is None:
             held = position_of(single, feature, index, value, unseen_tokens[row])

@@ -51,7 +51,7 @@ def frame(hour: int, n: int = N, seed: int = 1) -> dict[str, list[Any]]:
         "carrier": rng.choice(["UA", "AA", "DL", "B6"], n, p=[0.4, 0.3, 0.2, 0.1]).tolist(),
         "origin": rng.choice(["EWR", "JFK", "LGA"], n, p=[0.4, 0.35, 0.25]).tolist(),
         "member": [bool(value) for value in rng.random(n) < 0.3],
-        "remarks": [" ".join(rng.choice(WORDS, 4)) for _ in range(n)],
+        "remarks": [" ".join(row) for row in rng.choice(WORDS, (n, 4))],
         "@score": rng.beta(2, 5, n).tolist(),
         "@label": ["late" if value < 0.2 else "on time" for value in rng.random(n)],
         "@latency": (0.03 * rng.lognormal(0, 0.3, n)).tolist(),

@@ -39,7 +39,7 @@ def frame(hour: int, n: int = N, seed: int = 1) -> dict[str, list[Any]]:
         "plan": rng.choice(["free", "paid"], n, p=[0.7 + 0.1 * swing, 0.3 - 0.1 * swing]).tolist(),
         "member": [bool(value) for value in rng.random(n) < 0.3],
         "age": [None if value < 0.03 else float(int(20 + 400 * value % 60)) for value in rng.random(n)],
-        "remarks": [" ".join(rng.choice(["gate", "late", "crew", "held"], 3)) for _ in range(n)],
+        "remarks": [" ".join(row) for row in rng.choice(["gate", "late", "crew", "held"], (n, 3))],
     }
     seconds = np.sort(rng.integers(0, 3600, n))
     times = [START + hour * HOUR + dt.timedelta(seconds=int(second)) for second in seconds]
