@@ -174,10 +174,13 @@ class FilesStore:
         """Profiles written before, in order; those of another ruler are left aside."""
         found = []
         first, last = start.astimezone(dt.UTC).date(), end.astimezone(dt.UTC).date()
-        for day in map(dt.date.fromordinal, range(first.toordinal(), last.toordinal() + 1)):
+        # Of the files that are there: from one event of a wrong year on a span has hundreds of thousands of days.
+        folder = self._results("profiles", dataset("prediction", model))
+        days = sorted(dt.date(*map(int, path.stem.split("-"))) for path in folder.glob("*.ndjson"))
+        for day in days:
             found += [
                 WindowProfile.from_dict(document, ruler)
-                for document in read_lines(self._profile_file(model, day))
+                for document in (read_lines(self._profile_file(model, day)) if first <= day <= last else ())
                 if document["ruler"] == ruler.hash
                 and start <= dt.datetime.fromisoformat(document["window"]["start"]) < end
             ]
