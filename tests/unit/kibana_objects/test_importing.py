@@ -7,7 +7,6 @@ import json
 import random
 
 import pytest
-from support.kibana import KibanaServer
 
 from kibana_objects.bundles import bundles, spelt
 from kibana_objects.cli import main
@@ -17,20 +16,6 @@ from mllog.card import ModelCard
 from mllog.errors import UnreachableError
 
 COUNT = sum(map(len, bundles().values()))
-
-
-@pytest.fixture
-def kibana(monkeypatch):
-    for name in ("MLLOG_API_KEY", "MLLOG_BEARER_TOKEN", "MLLOG_USERNAME", "MLLOG_PASSWORD", "MLLOG_CA_CERTS"):
-        monkeypatch.delenv(name, raising=False)
-    server = KibanaServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr("kibana_objects.importing._NAP", 0.01)
 
 
 def call(capsys, kibana, *arguments):

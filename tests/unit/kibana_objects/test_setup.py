@@ -13,7 +13,6 @@ import sys
 
 import pytest
 from support import processes
-from support.kibana import KibanaServer
 
 from kibana_objects.bundles import RULES_FILE, bundles
 from kibana_objects.comparing import MOST_LINES, difference
@@ -25,20 +24,6 @@ from mllog.errors import UnreachableError
 
 COUNT = sum(map(len, bundles().values()))
 RULE = RULES[0].id
-
-
-@pytest.fixture
-def kibana(monkeypatch):
-    for name in ("MLLOG_API_KEY", "MLLOG_BEARER_TOKEN", "MLLOG_USERNAME", "MLLOG_PASSWORD", "MLLOG_CA_CERTS"):
-        monkeypatch.delenv(name, raising=False)
-    server = KibanaServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr("kibana_objects.importing._NAP", 0.01)
 
 
 def call(capsys, kibana, *arguments):
