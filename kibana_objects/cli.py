@@ -122,7 +122,7 @@ def _preview(args: argparse.Namespace) -> int:
         print(json.dumps({"pages": [{**dataclasses.asdict(page), "file": str(page.file)} for page in pages]}))
         return FINE
     for page in pages:
-        nothing = f", nothing for {', '.join(page.empty)}" if page.empty else ""
+        nothing = f", nothing for {', '.join(map(repr, page.empty))}" if page.empty else ""
         print(f"{page.file}: {page.panels} panels{nothing}")
     panels, queries, rows = (sum(getattr(page, name) for page in pages) for name in ("panels", "queries", "rows"))
     print(f"{len(pages)} pages, {panels} panels, {queries} queries, {rows:,} rows answered")
