@@ -35,6 +35,10 @@ _CLOCK: Final = (
 )
 """What a mark of a time axis is called: a day at its beginning, else the time of day."""
 
+_DAY: Final = "utcFormat(datum.value, '%d %b')"
+_LONG: Final = dt.timedelta(days=14)
+"""Beyond it a day of the week doesn't say which."""
+
 _LATE: Final = 0.8
 """Share of the time after which a mark's name is written before it."""
 
@@ -193,7 +197,7 @@ def _time_axis(span: Span) -> Json:
     """All of the dashboard's time, in UTC, so that what happened at once stands below each other."""
     ends = [span.start.astimezone(dt.UTC).isoformat(), span.end.astimezone(dt.UTC).isoformat()]
     scale = {"type": "utc", "domain": ends, "clamp": True}
-    axis = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 8, "labelExpr": _CLOCK}
+    axis = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 8, "labelExpr": _DAY if span.end - span.start > _LONG else _CLOCK}
     return {"field": "x", "type": "temporal", "title": None, "axis": axis, "scale": scale}
 
 
