@@ -197,7 +197,12 @@ def _time_axis(span: Span) -> Json:
     """All of the dashboard's time, in UTC, so that what happened at once stands below each other."""
     ends = [span.start.astimezone(dt.UTC).isoformat(), span.end.astimezone(dt.UTC).isoformat()]
     scale = {"type": "utc", "domain": ends, "clamp": True}
-    axis = {"grid": False, "labelOverlap": "greedy", "labelSeparation": 8, "labelExpr": _DAY if span.end - span.start > _LONG else _CLOCK}
+    axis = {
+        "grid": False,
+        "labelOverlap": "greedy",
+        "labelSeparation": 8,
+        "labelExpr": _DAY if span.end - span.start > _LONG else _CLOCK,
+    }
     return {"field": "x", "type": "temporal", "title": None, "axis": axis, "scale": scale}
 
 
