@@ -37,7 +37,7 @@ def listing(wanted: Documents) -> Json:
         "size": wanted.size,
         "track_total_hits": False,
         "query": _query(wanted.scope, wanted.scope.span),
-        "sort": [{wanted.scope.time: {"order": "desc", "unmapped_type": "date"}}],
+        "sort": [{wanted.sort: {"order": "desc", "unmapped_type": "date"}}],
     }
 
 
@@ -49,7 +49,8 @@ def rows(asked: Asked, by: str, answer: Mapping[str, Any]) -> Iterator[Row]:
 
 def _query(scope: Scope, span: Span) -> Json:
     ends = {"gte": span.start.isoformat(), "lt": span.end.isoformat(), "format": "strict_date_optional_time"}
-    filters = [{"range": {scope.time: ends}}, *(kql.to_query(node, scope.types) for node in scope.filters)]
+    time = [{"range": {scope.time: ends}}] if scope.time else []
+    filters = [*time, *(kql.to_query(node, scope.types) for node in scope.filters)]
     return {"bool": {"filter": filters}}
 
 
@@ -61,7 +62,7 @@ def _level(asked: Asked, dimensions: list[tuple[str, Column]], by: str, span: Sp
     inner = _level(asked, rest, by, span)
     if column["operationType"] == "date_histogram":
         ends = {"min": int(span.start.timestamp() * 1000), "max": int(span.end.timestamp() * 1000) - 1}
-        body: Json = {"field": column["sourceField"], "fixed_interval": f"{span.step}s", "min_doc_count": 0}
+        body: Json = {"field": column["sourceField"], "fixed_interval": f"{asked.step(column)}s", "min_doc_count": 0}
         # An axis of another time than the dashboard's has no ends that it must reach.
         if column["sourceField"] == asked.scope.time:
             body["extended_bounds"] = ends

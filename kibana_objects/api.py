@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kibana_objects.columns import spelt
+from kibana_objects.columns import LEAST_STEPS, spelt
 from kibana_objects.lens import COLOURS, DEPLOYED
 from kibana_objects.model import (
     Chart,
@@ -116,7 +116,7 @@ def _drawn(panel: Panel) -> Json:
             return {
                 "type": "heatmap",
                 **_source(panel),
-                "x": _dimension(panel.x),
+                "x": _dimension(panel.x, panel.view),
                 "y": _dimension(panel.y),
                 "metric": _measure(panel.measure),
             }
@@ -148,7 +148,7 @@ def _layers(panel: Chart) -> list[Json]:
     data: Json = {
         "type": kind,
         **_source(panel),
-        "x": _dimension(panel.x),
+        "x": _dimension(panel.x, panel.view),
         "y": [_measure(what) for what in panel.measures],
     }
     if panel.split is not None:
@@ -172,9 +172,10 @@ def _layers(panel: Chart) -> list[Json]:
     return layers
 
 
-def _dimension(what: Dimension) -> Json:
+def _dimension(what: Dimension, view: str = "") -> Json:
     if isinstance(what, Time):
-        return {"operation": "date_histogram", "field": what.of, "label": what.label, "include_empty_rows": True}
+        time: Json = {"operation": "date_histogram", "field": what.of, "label": what.label, "include_empty_rows": True}
+        return {**time, "suggested_interval": LEAST_STEPS[view]} if view in LEAST_STEPS else time
     rank: Json = {"type": "alphabetical", "direction": "asc"}
     if what.by is not None:
         rank = {"type": "metric", "metric_index": what.by, "direction": "asc" if what.ascending else "desc"}

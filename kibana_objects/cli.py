@@ -17,6 +17,9 @@ from kibana_objects.cards import dashboards_of
 from mllog.errors import SettingError
 from mllog.program import FINDINGS, FINE, Add, Parser, adder, answered, understood
 
+_FIRST, _LAST = 1970, 2200
+"""Years that may be shown."""
+
 _IMPORT: Final = """\
 Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_CA_CERTS.
 What is there already is overwritten by its id; a second import changes nothing.
@@ -98,7 +101,7 @@ def _declare_servers(add: Add) -> None:
     )
     seen.add_argument("--store", required=True, metavar="PLACE", help="a folder of events, or elasticsearch+http(s)://HOST:PORT")
     seen.add_argument("--out", required=True, metavar="FOLDER", help="where the pages go")
-    seen.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: a day before --to)")
+    seen.add_argument("--from", dest="start", metavar="TIME", help="ISO 8601 (default: a week before --to)")
     seen.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601 (default: now; of a folder its newest event)")
     seen.add_argument("--where", default="", metavar="KQL", help="for all panels: ml.model.name : fraud")
     seen.add_argument("--card", action="append", default=[], metavar="FILE", help="a model's card (repeatable)")
@@ -111,7 +114,7 @@ def _preview(args: argparse.Namespace) -> int:
 
     source = open_source(args.store)
     end = _moment(args.end) if args.end else source.until
-    start = _moment(args.start) if args.start else end - dt.timedelta(days=1)
+    start = _moment(args.start) if args.start else end - dt.timedelta(days=7)
     if start >= end:
         raise SettingError(f"--from {start} isn't before --to {end}", field="from", value=str(start))
     found = bundles(dashboards_of(args.card))
@@ -133,12 +136,14 @@ def _moment(text: str) -> dt.datetime:
     """A time in ISO 8601; without a zone it is UTC.
 
     Raises:
-        SettingError: It is none.
+        SettingError: It is none, or none that dashboards could look back from.
     """
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         raise SettingError(f"{text!r} is no time; write ISO 8601, such as 2026-11-23T14:00", field="time") from None
+    if not _FIRST <= moment.year <= _LAST:
+        raise SettingError(f"{text!r} is beyond the years {_FIRST} to {_LAST}", field="time", value=text)
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 

@@ -27,15 +27,19 @@ FORMATS: Final[dict[Format, dict[str, Any] | None]] = {
 }
 """As Lens knows them; dates show themselves."""
 
+LEAST_STEPS: Final = {"mllog-windows": "1h"}
+"""Data view -> least step of a time axis: its documents come no more often."""
+
 Column = dict[str, Any]
 
 
-def dimension(what: Dimension, measures: Sequence[str]) -> Column:
+def dimension(what: Dimension, measures: Sequence[str], least_step: str = "auto") -> Column:
     """The column of a dimension.
 
     Args:
         what: The dimension.
         measures: Ids of the panel's measures, by one of which values may be ordered.
+        least_step: Of a time axis, where documents come no more often.
     """
     if isinstance(what, Time):
         return {
@@ -46,7 +50,7 @@ def dimension(what: Dimension, measures: Sequence[str]) -> Column:
             "sourceField": what.of,
             "isBucketed": True,
             "scale": "interval",
-            "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
+            "params": {"interval": least_step, "includeEmptyRows": True, "dropPartials": False},
         }
     order: Column = {"type": "alphabetical", "fallback": True}
     if what.by is not None:

@@ -22,13 +22,17 @@ VIEWS: Final[dict[str, tuple[str, str, str, str]]] = {
     "mllog-deployments": ("logs-mllog.deployment-*", "mllog: deployments", "@timestamp", "event"),
     "mllog-events": ("logs-mllog.*", "mllog: events", "@timestamp", "event"),
     "mllog-findings": ("mllog-finding-*", "mllog: findings", "@timestamp", "finding"),
-    "mllog-incidents": ("mllog-incidents", "mllog: incidents", "incident.updated", "incident"),
+    "mllog-incidents": ("mllog-incidents", "mllog: incidents as they are now", "", "incident"),
+    "mllog-incidents-opened": ("mllog-incidents", "mllog: incidents by their opening", "incident.opened", "incident"),
     "mllog-predictions": ("logs-mllog.prediction.*", "mllog: predictions", "@timestamp", "event"),
     "mllog-runs": ("mllog-run-*", "mllog: runs of the watchers", "@timestamp", "run"),
     "mllog-windows": ("mllog-window-*", "mllog: windows", "@timestamp", "window"),
 }
-"""Id -> index pattern, name, time field and the key of its table of fields."""
+"""Id -> index pattern, name, time field and the key of its table of fields.
 
+Without a time field a view shows what is, whatever time a dashboard shows: an incident that is open must be seen,
+however long ago it changed.
+"""
 
 _DURATION: Final = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
 FORMATS: Final[dict[Unit, dict[str, Any]]] = {
@@ -87,7 +91,9 @@ def data_views() -> list[dict[str, Any]]:
             if not field.name.endswith(".*")
         }
         formats = {field.name: FORMATS[field.unit] for field in fields_of(identity) if field.unit}
-        held = {"title": pattern, "name": name, "timeFieldName": time_field, "fieldAttrs": packed(described)}
+        held = {"title": pattern, "name": name, "fieldAttrs": packed(described)}
+        if time_field:
+            held["timeFieldName"] = time_field
         if formats:
             held["fieldFormatMap"] = packed(formats)
         # Before the first dead letter there is no such index, which is no fault.

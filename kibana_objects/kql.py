@@ -115,6 +115,17 @@ def parse(text: str) -> Node | None:
     return found
 
 
+def conjuncts(node: Node | None) -> tuple[Node, ...]:
+    """The parts of a query all of which must hold."""
+    match node:
+        case None:
+            return ()
+        case And(parts):
+            return tuple(one for part in parts for one in conjuncts(part))
+        case _:
+            return (node,)
+
+
 def fields(node: Node | None) -> Iterator[str]:
     """The fields that a query names."""
     match node:

@@ -67,18 +67,21 @@ _Written = tuple[str, Json, dict[str, Json], dict[str, str]]
 """Visualization type, its state, the layers of its data source, and the data view of each layer."""
 
 
-def _columns(dimensions: tuple[Dimension, ...], measures: tuple[Number, ...]) -> tuple[Json, list[str], list[str]]:
+def _columns(
+    panel: Panel, dimensions: tuple[Dimension, ...], measures: tuple[Number, ...]
+) -> tuple[Json, list[str], list[str]]:
     """All columns, the ids of dimensions and of measures."""
     keys = [f"m{k}" for k in range(len(measures))]
     by = [f"d{k}" for k in range(len(dimensions))]
-    columns: Json = {key: made.dimension(what, keys) for key, what in zip(by, dimensions, strict=True)}
+    least = made.LEAST_STEPS.get(panel.view, "auto")
+    columns: Json = {key: made.dimension(what, keys, least) for key, what in zip(by, dimensions, strict=True)}
     for key, number in zip(keys, measures, strict=True):
         columns |= made.measure(key, number)
     return columns, by, keys
 
 
 def _figure(panel: Figure) -> _Written:
-    columns, _, (key,) = _columns((), (panel.measure,))
+    columns, _, (key,) = _columns(panel, (), (panel.measure,))
     state: Json = {"layerId": DATA, "layerType": "data", "metricAccessor": key}
     if panel.steps:
         state |= {"palette": _palette(panel.steps), "applyColorTo": "background"}
@@ -111,7 +114,7 @@ def _palette(steps: tuple[tuple[float, Colour], ...]) -> Json:
 def _chart(panel: Chart) -> _Written:
     # The outermost split comes first.
     dimensions = (panel.x,) if panel.split is None else (panel.split, panel.x)
-    columns, by, keys = _columns(dimensions, panel.measures)
+    columns, by, keys = _columns(panel, dimensions, panel.measures)
     data: Json = {
         "layerId": DATA,
         "layerType": "data",
@@ -190,7 +193,7 @@ def _deployments() -> Json:
 
 
 def _table(panel: Table) -> _Written:
-    columns, by, keys = _columns(panel.rows, panel.measures)
+    columns, by, keys = _columns(panel, panel.rows, panel.measures)
     state: Json = {
         "layerId": DATA,
         "layerType": "data",
@@ -205,7 +208,7 @@ def _table(panel: Table) -> _Written:
 
 
 def _heat(panel: Heat) -> _Written:
-    columns, (x, y), (value,) = _columns((panel.x, panel.y), (panel.measure,))
+    columns, (x, y), (value,) = _columns(panel, (panel.x, panel.y), (panel.measure,))
     state: Json = {
         "layerId": DATA,
         "layerType": "data",
@@ -227,7 +230,7 @@ def _heat(panel: Heat) -> _Written:
 
 
 def _cloud(panel: Cloud) -> _Written:
-    columns, (tags,), (value,) = _columns((panel.tags,), (panel.measure,))
+    columns, (tags,), (value,) = _columns(panel, (panel.tags,), (panel.measure,))
     state: Json = {
         "layerId": DATA,
         "layerType": "data",
@@ -242,7 +245,7 @@ def _cloud(panel: Cloud) -> _Written:
 
 
 def _share(panel: Share) -> _Written:
-    columns, (slices,), (value,) = _columns((panel.slices,), (panel.measure,))
+    columns, (slices,), (value,) = _columns(panel, (panel.slices,), (panel.measure,))
     layer = {
         "layerId": DATA,
         "layerType": "data",

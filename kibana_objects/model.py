@@ -220,7 +220,7 @@ class Dashboard:
     rows: tuple[Row, ...]
     controls: tuple[Control, ...]
     place: int
-    span: str = "now-24h"
+    span: str = "now-7d"
     where: str = ""
 
     @property

@@ -16,11 +16,19 @@ from kibana_objects import kql
 from kibana_objects.columns import RECORDS
 from kibana_objects.data_views import VIEWS, Types, types_of
 
-BARS: Final = 75
-"""A time axis has at most so many steps."""
+BARS: Final = 50
+MOST_BARS: Final = 100
+"""Steps of a time axis that Kibana wants, and how many it allows where a panel names its step (``histogram:barTarget``
+and ``histogram:maxBars``)."""
 
-INTERVALS: Final = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
-"""Seconds that a step may be, as Kibana's ``auto`` has them."""
+_HOUR: Final = 3600
+_DAY: Final = 24 * _HOUR
+INTERVALS: Final = (
+    (5, 1), (7.5, 5), (15, 10), (45, 30), (180, 60), (540, 300), (1200, 600), (2700, 1800), (2 * _HOUR, _HOUR),
+    (6 * _HOUR, 3 * _HOUR), (_DAY, 12 * _HOUR), (7 * _DAY, _DAY), (21 * _DAY, 7 * _DAY), (365 * _DAY, 30 * _DAY),
+    (float("inf"), 365 * _DAY),
+)  # fmt: skip
+"""(below how many seconds, which step) as Kibana chooses them for a wanted one."""
 
 _SHIFT: Final = re.compile(r"(\d+)([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -38,11 +46,19 @@ class Span:
     start: dt.datetime
     end: dt.datetime
 
-    @property
-    def step(self) -> int:
-        """Seconds between two marks of a time axis."""
-        wanted = (self.end - self.start).total_seconds() / BARS
-        return next((seconds for seconds in INTERVALS if seconds >= wanted), INTERVALS[-1])
+    def step(self, interval: str) -> int:
+        """Seconds of a step of a time axis.
+
+        Args:
+            interval: Of a column: ``auto``, or the least one (``1h``), which a long time makes longer.
+        """
+        seconds = (self.end - self.start).total_seconds()
+        if interval == "auto":
+            return next(step for bound, step in INTERVALS if bound > seconds / BARS)
+        least = int(shift(interval).total_seconds())
+        if seconds / least <= MOST_BARS:
+            return least
+        return max(least, *(step for _, step in INTERVALS if step < seconds / MOST_BARS))
 
     def shifted(self, by: str) -> Span:
         """As long ago as Lens spells it (``1w``)."""
@@ -62,13 +78,13 @@ class Scope:
 
     Attributes:
         view: Id of the data view.
-        queries: KQL of the panel and of the dashboard.
+        filters: KQL of the panel and of the dashboard.
         span: The dashboard's time.
-        time: The time field.
+        time: The time field; empty where the view has none, so that it shows what is, whatever the time.
     """
 
     view: str
-    queries: tuple[str, ...]
+    filters: tuple[kql.Node, ...]
     span: Span
     time: str
 
@@ -83,18 +99,10 @@ class Scope:
         return types_of(self.view)
 
     @property
-    def filters(self) -> list[kql.Node]:
-        """The filters, but for empty ones.
-
-        Raises:
-            SettingError: One can't be read.
-        """
-        return [node for node in map(kql.parse, self.queries) if node is not None]
-
-    @property
     def fields(self) -> set[str]:
         """Fields that choose documents."""
-        return {self.time, *(name for node in self.filters for name in kql.fields(node))}
+        named = {name for node in self.filters for name in kql.fields(node)}
+        return {self.time, *named} if self.time else named
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +112,13 @@ class Documents:
     Attributes:
         scope: Of which.
         columns: Fields that are shown.
+        sort: A time, newest first.
         size: So many of them.
     """
 
     scope: Scope
     columns: tuple[str, ...]
+    sort: str
     size: int
 
 
@@ -129,6 +139,10 @@ class Asked:
         """Times that it looks back; the empty one is now."""
         columns = self.layer["columns"].values()
         return tuple(dict.fromkeys(["", *(column.get("timeShift", "") for column in columns)]))
+
+    def step(self, column: Column) -> int:
+        """Seconds of a step of a dimension that is time."""
+        return self.scope.span.step(str(column["params"]["interval"]))
 
     @property
     def dimensions(self) -> list[tuple[str, Column]]:
@@ -157,12 +171,14 @@ class Asked:
             parts: By shift, the rows with its measures; those of now say which there are.
         """
         keys = [key for key, _ in self.dimensions]
+        # What another time has nothing of stays empty.
+        nothing = dict.fromkeys(key for by in self.shifts for key, _ in self.measures(by))
         found: dict[tuple[Any, ...], Row] = {}
         for by, rows in parts.items():
             for row in rows:
                 place = tuple(row[key] for key in keys)
                 if not by or place in found:
-                    found.setdefault(place, {}).update(row)
+                    found.setdefault(place, {**nothing}).update(row)
         for row in found.values():
             self._calculate(row)
         return list(found.values())

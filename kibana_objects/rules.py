@@ -12,6 +12,10 @@ _TOLD: Final = (
 )
 
 
+_MONTH: Final = 30 * 24 * 60
+"""An incident is told for as long as it is open: it changes when there is news, and by the time of its events."""
+
+
 def _open(severity: str) -> dict[str, object]:
     return {
         "bool": {
@@ -27,7 +31,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "mllog-incidents",
         "incident.updated",
         _open("critical"),
-        60,
+        _MONTH,
         _TOLD,
         above=0,
         group="ml.model.name",
@@ -39,7 +43,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "mllog-incidents",
         "incident.updated",
         _open("warning"),
-        60,
+        _MONTH,
         _TOLD,
         above=0,
         group="ml.model.name",

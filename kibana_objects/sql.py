@@ -8,6 +8,7 @@ Elasticsearch.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -59,7 +60,7 @@ def select(asked: Asked, table: str, by: str = "") -> str:
     parts = [f"e0 AS (SELECT * FROM {_chosen(asked.scope, table, span)})"]
     for number, (_, column) in enumerate(dimensions):
         keys = ", ".join(f"k{k}" for k in range(number + 1))
-        parts.append(f"d{number} AS (SELECT *, {_key(column, asked.scope.types, span)} AS k{number} FROM e{number})")
+        parts.append(f"d{number} AS (SELECT *, {_key(asked, column)} AS k{number} FROM e{number})")
         parts.append(
             f"t{number} AS (SELECT {keys}, {_rank(asked, column, number)} AS r{number} FROM d{number} "
             f"WHERE k{number} IS NOT NULL GROUP BY {keys} {_limit(column, number)})"
@@ -75,7 +76,7 @@ def select(asked: Asked, table: str, by: str = "") -> str:
 
 def listing(wanted: Documents, table: str, columns: Sequence[str]) -> str:
     """The newest documents of a scope."""
-    newest = f"ORDER BY {quoted(wanted.scope.time)} DESC LIMIT {int(wanted.size)}"
+    newest = f"ORDER BY {quoted(wanted.sort)} DESC LIMIT {int(wanted.size)}"
     return f"SELECT {', '.join(columns)} FROM {_chosen(wanted.scope, table, wanted.scope.span)} {newest}"
 
 
@@ -98,15 +99,15 @@ def rows(asked: Asked, by: str, answer: Sequence[Sequence[Any]]) -> list[Row]:
     if not dimensions or not _is_time(dimensions[-1][1]) or dimensions[-1][1]["sourceField"] != asked.scope.time:
         return list(found.values())
     names = [key for key, _ in dimensions]
+    step = asked.step(dimensions[-1][1])
     empty = {key: _EMPTY.get(column["operationType"]) for key, column in measures}
     # Along the axis of the whole there are steps even where there is nothing.
     before = dict.fromkeys(keys[:-1] for keys in found) if len(dimensions) > 1 else {(): None}
-    places = [(*outer, step) for outer in before for step in _steps(span, shift(by))]
+    places = [(*outer, at) for outer in before for at in _steps(span, step, shift(by))]
     return [found.get(place, {**dict(zip(names, place, strict=True)), **empty}) for place in places]
 
 
-def _steps(span: Span, back: dt.timedelta) -> Iterator[dt.datetime]:
-    step = span.step
+def _steps(span: Span, step: int, back: dt.timedelta) -> Iterator[dt.datetime]:
     first = int(span.start.timestamp()) // step * step
     for at in range(first, -int(-span.end.timestamp() // 1), step):
         yield dt.datetime.fromtimestamp(at, dt.UTC) + back
@@ -114,11 +115,14 @@ def _steps(span: Span, back: dt.timedelta) -> Iterator[dt.datetime]:
 
 def _chosen(scope: Scope, table: str, span: Span) -> str:
     """The table with the conditions of a scope."""
-    time = quoted(scope.time)
     indices = " OR ".join(_like("_index", pattern) for pattern in scope.pattern.split(","))
     conditions = [
         f"({indices})",
-        *(f"{time} {sign} {_moment(at)}" for sign, at in ((">=", span.start), ("<", span.end))),
+        *(
+            f"{quoted(scope.time)} {sign} {_moment(at)}"
+            for sign, at in ((">=", span.start), ("<", span.end))
+            if scope.time
+        ),
         *(condition(node, scope.types) for node in scope.filters),
     ]
     return f"{quoted(table)} WHERE {' AND '.join(conditions)}"
@@ -133,12 +137,13 @@ def _is_time(column: Column) -> bool:
     return bool(column["operationType"] == "date_histogram")
 
 
-def _key(column: Column, types: Mapping[str, str], span: Span) -> str:
+def _key(asked: Asked, column: Column) -> str:
     """The values of a dimension, one row for each."""
     name = quoted(column["sourceField"])
     if _is_time(column):
-        return f"epoch_us({name}) // {span.step * 1_000_000} * {span.step}"
-    return name if kind(types[column["sourceField"]]) == "DOUBLE" else f"unnest(list_distinct({name}))"
+        step = asked.step(column)
+        return f"epoch_us({name}) // {step * 1_000_000} * {step}"
+    return name if kind(asked.scope.types[column["sourceField"]]) == "DOUBLE" else f"unnest(list_distinct({name}))"
 
 
 def _rank(asked: Asked, column: Column, number: int) -> str:
@@ -221,11 +226,14 @@ def _beyond(field: str, sign: str, value: str, field_type: str) -> str:
 
 def _value(field: str, value: str, field_type: str) -> str:
     try:
-        return _moment(dt.datetime.fromisoformat(value)) if field_type == "date" else repr(float(value))
-    except ValueError:
-        what = "time in ISO 8601" if field_type == "date" else "number"
-        message = f"field {field!r} is {field_type}, and {value!r} no {what}"
-        raise SettingError(message, field=field, value=value) from None
+        if field_type == "date":
+            return _moment(dt.datetime.fromisoformat(value))
+        if math.isfinite(number := float(value)):
+            return repr(number)
+    except (ValueError, OverflowError):
+        pass
+    what = "time in ISO 8601" if field_type == "date" else "number"
+    raise SettingError(f"field {field!r} is {field_type}, and {value!r} no {what}", field=field, value=value)
 
 
 def _like(what: str, pattern: str) -> str:

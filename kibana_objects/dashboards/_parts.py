@@ -10,6 +10,11 @@ WINDOWS: Final = "mllog-windows"
 PREDICTIONS: Final = "mllog-predictions"
 EVENTS: Final = "mllog-events"
 INCIDENTS: Final = "mllog-incidents"
+"""As they are now, whatever time is shown."""
+
+OPENED_INCIDENTS: Final = "mllog-incidents-opened"
+"""Those that were opened in the time that is shown."""
+
 RUNS: Final = "mllog-runs"
 
 HOURS: Final = "window.seconds : 3600"
@@ -23,7 +28,7 @@ DAYS_BUCKETS: Final = "kind : bucket and window.seconds : 86400"
 OPEN: Final = "not incident.state : recovered"
 PREDICTED: Final = "event.action : predict"
 
-CHANGED: Final = Time("last change", "incident.updated")
+OPENED: Final = Time("opened", "incident.opened")
 
 BY_MODEL: Final = Terms("model", "ml.model.name", 20)
 BY_VERSION: Final = Terms("version", "ml.model.version", 10)
@@ -49,7 +54,7 @@ FAILURE_RATE: Final = Ratio(
     Measure("failed", "sum", "metric.value", metric("failed")),
     Measure("predictions", "sum", "metric.value", metric("predictions")),
 )
-LATENCY_P95: Final = Measure("p95 latency", "max", "metric.value", metric("latency.p95"), format="seconds")
+LATENCY_P95: Final = Measure("p95 latency, worst hour", "max", "metric.value", metric("latency.p95"), format="seconds")
 """The worst hour's: quantiles of hours can't be put together."""
 
 WORST_MISSING: Final = Measure("worst missing rate", "max", "missing.rate", FEATURES, format="percent")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from kibana_objects.dashboards import _parts as parts
-from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Row, Table, Terms, Time
+from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Row, Table, Terms
 
-_OPENED = Time("opened", "incident.opened")
 _ALL = Measure("incidents", format="whole")
 
 dashboard: Final = Dashboard(
@@ -48,9 +47,9 @@ dashboard: Final = Dashboard(
                     width=12,
                 ),
                 Figure(
-                    title="Recovered",
-                    view=parts.INCIDENTS,
-                    measure=Measure("recovered", where="incident.state : recovered", format="whole"),
+                    title="Opened in this time",
+                    view=parts.OPENED_INCIDENTS,
+                    measure=_ALL,
                     width=12,
                 ),
             ),
@@ -60,18 +59,18 @@ dashboard: Final = Dashboard(
             (
                 Chart(
                     title="Opened, by severity",
-                    view=parts.INCIDENTS,
+                    view=parts.OPENED_INCIDENTS,
                     measures=(_ALL,),
-                    x=_OPENED,
+                    x=parts.OPENED,
                     split=Terms("severity", "incident.severity", 3),
                     series="bar_stacked",
                     drill=("documents",),
                 ),
                 Chart(
                     title="Opened, by model",
-                    view=parts.INCIDENTS,
+                    view=parts.OPENED_INCIDENTS,
                     measures=(_ALL,),
-                    x=_OPENED,
+                    x=parts.OPENED,
                     split=parts.BY_MODEL,
                     series="bar_stacked",
                     drill=("documents", "mllog-model"),
@@ -84,7 +83,7 @@ dashboard: Final = Dashboard(
             (
                 Table(
                     title="By what and where",
-                    view=parts.INCIDENTS,
+                    view=parts.OPENED_INCIDENTS,
                     rows=(Terms("feature", "incident.feature", 50), Terms("check", "incident.check", 25)),
                     measures=(
                         _ALL,
@@ -95,7 +94,7 @@ dashboard: Final = Dashboard(
                 ),
                 Table(
                     title="By segment",
-                    view=parts.INCIDENTS,
+                    view=parts.OPENED_INCIDENTS,
                     rows=(Terms("field", "segment.field", 20), Terms("value", "segment.value", 20)),
                     measures=(_ALL, Measure("last", "max", "onset", format="date")),
                     drill=("documents",),

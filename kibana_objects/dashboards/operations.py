@@ -14,6 +14,7 @@ dashboard: Final = Dashboard(
     title="[mllog] Operations",
     story="Slow, failing or silent: rate, errors and latency of each model, and which host or which error it is.",
     place=7,
+    span="now-24h",
     controls=parts.controls(parts.PREDICTIONS, ("Service", "service.name"), ("Host", "host.name")),
     rows=(
         Row(

@@ -61,10 +61,10 @@ dashboard: Final = Dashboard(
             10,
             (
                 Chart(
-                    title="Incidents by severity, when they last changed",
-                    view=parts.INCIDENTS,
+                    title="Incidents that were opened, by severity",
+                    view=parts.OPENED_INCIDENTS,
                     measures=(Measure("incidents", format="whole"),),
-                    x=parts.CHANGED,
+                    x=parts.OPENED,
                     split=Terms("severity", "incident.severity", 3),
                     series="bar_stacked",
                     drill=("documents", "mllog-incidents"),
@@ -115,8 +115,8 @@ dashboard: Final = Dashboard(
                     drill=("mllog-incidents",),
                 ),
                 Table(
-                    title="What broke",
-                    view=parts.INCIDENTS,
+                    title="What broke in this time",
+                    view=parts.OPENED_INCIDENTS,
                     rows=(Terms("feature", "incident.feature", 50), Terms("check", "incident.check", 25)),
                     measures=(
                         Measure("incidents", format="whole"),

@@ -119,6 +119,9 @@ dashboard: Final = Dashboard(
                 ),
             ),
         ),
-        Row(12, (Documents(title="Deployments, each with all of its packages", search="mllog-search-deployments"),)),
+        Row(
+            12,
+            (Documents(title="Deployments; each document has all of its packages", search="mllog-search-deployments"),),
+        ),
     ),
 )

@@ -12,6 +12,7 @@ dashboard: Final = Dashboard(
     title="[mllog] Watcher health",
     story="No news is good news only while the watchers run: when they did, how far behind, what they can't judge.",
     place=9,
+    span="now-24h",
     controls=(Control("Host", parts.RUNS, "run.host"), Control("Model", parts.RUNS, "run.models")),
     rows=(
         Row(

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from kibana_objects import kql
 from kibana_objects.data_views import VIEWS, types_of
 from kibana_objects.queries import Asked, Documents, Row, Scope, Span
+from mllog.errors import SettingError
 
 HITS: Final = 12
 """So many documents of a saved search are shown."""
@@ -98,6 +99,16 @@ class Answered:
         return self.question.panel
 
     @property
+    def found(self) -> int:
+        """Rows of its layers that say something; a time axis has empty ones, too."""
+        dimensions = {key: {name for name, _ in asked.dimensions} for key, asked in self.question.layers.items()}
+        return sum(
+            any(value for name, value in row.items() if name not in dimensions[key])
+            for key, rows in self.layers.items()
+            for row in rows
+        )
+
+    @property
     def span(self) -> Span:
         """The dashboard's time."""
         return next(self.question.asks).scope.span
@@ -152,10 +163,19 @@ def ask(dashboard: Json, objects: Sequence[Json], source: Source, span: Span, *,
     return (question.answered(source) for question in asked)
 
 
-def _known(text: str, view: str) -> str:
-    """A filter of the whole page, where this view has its fields; as Kibana's controls, which ask no others."""
+def _known(node: kql.Node, view: str) -> bool:
+    """Whether a filter of the whole page is for this view: as Kibana's controls, which ask no others.
+
+    Raises:
+        SettingError: No view has its fields.
+    """
+    names = sorted(set(kql.fields(node)))
+    for name in names:
+        if not any(name in types_of(each) for each in VIEWS):
+            message = f"field {name!r} isn't there; docs/reference/events.md names those that are"
+            raise SettingError(message, field="where", value=name)
     types = types_of(view)
-    return text if all(name in types for name in kql.fields(kql.parse(text))) else ""
+    return all(name in types for name in names)
 
 
 def _of_layers(panel: Json, span: Span, page: tuple[str, ...]) -> Question:
@@ -169,7 +189,12 @@ def _of_layers(panel: Json, span: Span, page: tuple[str, ...]) -> Question:
         view = views[key]
         layers[key] = Asked(layer, _scope(view, (state["query"]["query"], *page), span, VIEWS[view][2]))
     marks = [
-        Documents(_scope(views[part["layerId"]], (one["filter"]["query"], *page), span, one["timeField"]), shown, MARKS)
+        Documents(
+            _scope(views[part["layerId"]], (one["filter"]["query"], *page), span, one["timeField"]),
+            shown,
+            one["timeField"],
+            MARKS,
+        )
         for part in state["visualization"].get("layers", ())
         if isinstance(part, Mapping) and part.get("layerType") == "annotations"
         for one in part["annotations"]
@@ -183,9 +208,9 @@ def _of_search(search: Json, span: Span, page: tuple[str, ...]) -> Documents:
     view = next(one["id"] for one in search["references"] if one["type"] == "index-pattern")
     own = json.loads(held["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"]
     ((time, _),) = held["sort"]
-    return Documents(_scope(view, (own, *page), span, time), tuple(held["columns"]), HITS)
+    return Documents(_scope(view, (own, *page), span, VIEWS[view][2]), tuple(held["columns"]), time, HITS)
 
 
 def _scope(view: str, texts: tuple[str, ...], span: Span, time: str) -> Scope:
-    first, *page = texts
-    return Scope(view, (first, *(_known(text, view) for text in page)), span, time)
+    first, *page = (kql.conjuncts(kql.parse(text)) for text in texts)
+    return Scope(view, (*first, *(node for nodes in page for node in nodes if _known(node, view))), span, time)

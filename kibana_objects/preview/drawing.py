@@ -132,7 +132,7 @@ def _series(answered: Answered, part: Mapping[str, Any], layer: Mapping[str, Any
     mark = MARKS[kind]
     if mark["type"] == "bar" and times:
         # Bars from time to time: what is stacked or beside each other there nobody can work out but we.
-        points = list(_boxes(points, names, kind, answered.span))
+        points = list(_boxes(points, names, kind, _step(answered, part["layerId"])))
         encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
         encoding["y"] |= {"stack": None}
         mark = {"type": "rect"}
@@ -167,13 +167,22 @@ def _colours(names: Sequence[str], *, legend: bool) -> Json:
     return colour
 
 
-def _boxes(points: Sequence[Json], names: Sequence[str], kind: str, span: Span) -> Iterator[Json]:
+def _step(answered: Answered, layer: str) -> dt.timedelta:
+    """Of the time axis of a layer."""
+    asked = answered.question.layers[layer]
+    return next(
+        dt.timedelta(seconds=asked.step(column))
+        for _, column in asked.dimensions
+        if column["operationType"] == "date_histogram"
+    )
+
+
+def _boxes(points: Sequence[Json], names: Sequence[str], kind: str, step: dt.timedelta) -> Iterator[Json]:
     """Bars of a time axis by their corners: on each other where they are stacked, else beside each other."""
     heights: dict[dt.datetime, float] = {}
     totals: dict[dt.datetime, float] = {}
     for point in points:
         totals[point["x"]] = totals.get(point["x"], 0.0) + (point["y"] or 0.0)
-    step = dt.timedelta(seconds=span.step)
     for point in points:
         start, value = point["x"], point["y"] or 0.0
         box = {**point, "x2": start + step, "y": value, "y2": 0.0}
@@ -256,7 +265,7 @@ def _heat(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, Any
     rows = answered.layers[state["layerId"]]
     columns = layers[state["layerId"]]["columns"]
     x, y, value = (state[f"{axis}Accessor"] for axis in ("x", "y", "value"))
-    step = dt.timedelta(seconds=answered.span.step)
+    step = _step(answered, state["layerId"])
     values = [
         _spelt({"x": row[x], "x2": row[x] + step, "y": row[y], "value": row[value]})
         for row in rows
@@ -268,7 +277,7 @@ def _heat(answered: Answered, state: Mapping[str, Any], layers: Mapping[str, Any
         "encoding": {
             "x": _time_axis(answered.span),
             "x2": {"field": "x2"},
-            "y": {"field": "y", "type": "nominal", "title": None},
+            "y": {"field": "y", "type": "nominal", "title": None, "axis": {"labelOverlap": "greedy"}},
             "color": {
                 "field": "value",
                 "type": "quantitative",

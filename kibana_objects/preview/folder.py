@@ -45,8 +45,9 @@ class Folder:
 
     @property
     def until(self) -> dt.datetime:
-        """Its newest event's hour to its end: a folder may be of long ago."""
-        latest = self._store.latest() or dt.datetime.now(dt.UTC)
+        """The hour of its newest event or run to its end: a folder may be of long ago."""
+        runs = [dt.datetime.fromisoformat(run["@timestamp"]) for run in self._store.runs(1)]
+        latest = max((at for at in (self._store.latest(), *runs) if at is not None), default=dt.datetime.now(dt.UTC))
         return latest.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
 
     def prepare(self, questions: Iterable[Question]) -> None:
@@ -117,7 +118,7 @@ class _Need:
             self.fields |= asked.fields
             back = [shift(by) for by in asked.shifts]
         else:
-            self.fields |= asked.scope.fields
+            self.fields |= {asked.sort, *asked.scope.fields}
             self.shown |= set(_shown(asked))
         self.start = min(self.start, span.start - max(back))
         self.end = max(self.end, span.end)
@@ -128,7 +129,7 @@ def _kind(view: str) -> Kind:
 
 
 def _shown(wanted: Documents) -> list[str]:
-    return list(dict.fromkeys((wanted.scope.time, *wanted.columns)))
+    return list(dict.fromkeys((wanted.sort, *wanted.columns)))
 
 
 def _reader(name: str, field_type: str, length: int) -> Callable[[dict[str, Any]], Any]:

@@ -27,7 +27,8 @@ UNIT: Final = 20
 WIDTH: Final = 1600
 _MARGIN: Final = 8
 _TITLE: Final = 26
-_ROWS: Final = 14
+_ROW: Final = 21
+"""Pixels of a row of a table."""
 _WORDS: Final = (11, 34)
 """Least and greatest size of a word in a cloud, pixels."""
 
@@ -43,7 +44,7 @@ class Page:
         panels: How many show something of documents.
         empty: Titles of those for which there was nothing.
         queries: Searches that they took.
-        rows: What was answered: buckets of layers, and documents.
+        rows: What was answered: buckets of layers that have a number, and documents.
     """
 
     file: Path
@@ -102,7 +103,7 @@ def _counted(file: Path, answered: Sequence[Answered]) -> Page:
         len(asking),
         tuple(str(one.panel["embeddableConfig"].get("title", "")) for one in asking if one.is_empty),
         sum(len(each.shifts) if isinstance(each, Asked) else 1 for one in asking for each in one.question.asks),
-        sum(sum(map(len, one.layers.values())) + len(one.marks) + len(one.hits) for one in asking),
+        sum(one.found + len(one.marks) + len(one.hits) for one in asking),
     )
 
 
@@ -154,13 +155,24 @@ def _panel(answered: Answered, top: int) -> dict[str, Any]:
         wanted = answered.question.list
         fields = {field.name: field for field in fields_of(wanted.scope.view)} if wanted is not None else {}
         rows = [[_cell(dotted(hit, name), fields.get(name)) for name in answered.columns] for hit in answered.hits]
-        return {**held, "columns": answered.columns, "rows": rows}
+        return _fitting({**held, "columns": answered.columns, "rows": rows})
     if answered.is_empty and held["kind"] != "documents":
         kind = answered.panel["embeddableConfig"]["attributes"]["visualizationType"]
         if kind != "lnsMetric":
             return held
     spec = specification(answered, width - 16, height - _TITLE - 10)
-    return {**held, **(_drawn(spec) if spec is not None else _written(answered))}
+    return _fitting({**held, **(_drawn(spec) if spec is not None else _written(answered))})
+
+
+def _fitting(held: dict[str, Any]) -> dict[str, Any]:
+    """A table with the rows that there is room for; how many are left out is said, where Kibana has pages."""
+    rows = held.get("rows")
+    room = (held["height"] - _TITLE) // _ROW - 1
+    if rows is None or len(rows) <= room:
+        return held
+    # Of documents only the newest were asked for.
+    more = "older ones" if held["kind"] == "documents" else f"{len(rows) - room + 1} more"
+    return {**held, "rows": rows[: room - 1], "more": more}
 
 
 def _drawn(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,9 +216,8 @@ def _written(answered: Answered) -> dict[str, Any]:
     return {
         "kind": "table",
         "columns": [columns[name]["label"] for name in names],
-        "rows": [[shown(row[name], columns[name]) for name in names] for row in ordered[:_ROWS]],
+        "rows": [[shown(row[name], columns[name]) for name in names] for row in ordered],
         "numbers": [not columns[name]["isBucketed"] for name in names],
-        "more": max(0, len(ordered) - _ROWS),
     }
 
 

@@ -12,11 +12,14 @@ from support import story
 
 from kibana_objects.bundles import bundles
 from kibana_objects.cards import dashboard_of
+from kibana_objects.cli import main
 from kibana_objects.preview import ask, questions
 from kibana_objects.preview.cluster import Elasticsearch
 from kibana_objects.preview.folder import Folder
 from kibana_objects.preview.values import dotted
 from kibana_objects.queries import Span
+from watchers.incidents.incident import IncidentEvent, fold
+from watchers.stores.files import FilesStore
 
 SHOWN = Span(story.END - story.SHOWN * 24 * story.HOUR, story.END + story.HOUR)
 OWN = {"mllog-runs", "mllog-deadletters"}
@@ -79,7 +82,7 @@ def test_each_layer(both, asked):
 
 def settled(found, wanted):
     """What is shown of documents, but for those of the last time of a full list: which of them it has is chance."""
-    shown = [[dotted(one, name) for name in (wanted.scope.time, *wanted.columns)] for one in found]
+    shown = [[dotted(one, name) for name in (wanted.sort, *wanted.columns)] for one in found]
     last = shown[-1][0] if len(shown) == wanted.size else None
     return sorted((one for one in shown if one[0] != last), key=lambda one: (one[0], json.dumps(one)), reverse=True)
 
@@ -124,6 +127,8 @@ def test_what_was_no_event_is_listed(tmp_path):
         ("event.duration > fast", "field 'event.duration' is long, and 'fast' no number"),
         ('@timestamp > "last week"', "field '@timestamp' is date, and 'last week' no time"),
         ("ml.model.name :", "can't be read"),
+        ("ml.model.nmae : x", "field 'ml.model.nmae' isn't there"),
+        ("event.duration > nan", "'nan' no number"),
     ],
 )
 def test_a_filter_that_means_nothing(tmp_path, where, said):
@@ -136,3 +141,45 @@ def test_a_filter_that_means_nothing(tmp_path, where, said):
     )  # fmt: skip
     assert (out.returncode, "Traceback" in out.stderr) == (2, False)
     assert said in out.stderr
+
+
+@pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31T23:00", "soon"])
+def test_times_that_cannot_be_shown(tmp_path, time, capsys):
+    """Are said, and not a traceback."""
+    (tmp_path / "vm-1").mkdir()
+    assert main(["preview", "--store", str(tmp_path), "--to", time, "--out", str(tmp_path / "out")]) == 2
+    assert time in capsys.readouterr().err
+
+
+def test_the_first_day(told, tmp_path, capsys):
+    """When there is no week before, what it had is empty, and every page is there; what nobody knows has no row."""
+    _, _, folder = told
+    day = [(story.START + k * story.HOUR).isoformat() for k in (12, 24)]
+    arguments = ["--from", day[0], "--to", day[1], "--out", str(tmp_path), "--json"]
+    assert main(["preview", "--store", str(folder), *arguments]) == 0
+    pages = json.loads(capsys.readouterr().out)["pages"]
+    assert len(pages) == 10
+    model = (tmp_path / "mllog-model.html").read_text()
+    assert '<td class="number">-</td>' in model
+    (tmp_path / "nothing").mkdir()
+    assert main(["preview", "--store", str(tmp_path / "nothing"), *arguments]) == 0
+    assert sum(page["rows"] for page in json.loads(capsys.readouterr().out)["pages"]) == 0
+
+
+def test_an_open_incident_is_seen_whatever_time_is_shown(told):
+    """Long after its last change, and beside what was opened in that time alone."""
+    _, _, folder = told
+    store = FilesStore(folder)
+    state = fold(IncidentEvent.from_dict(event) for event in store.incident_events())
+    active = sum(incident.active for incident in state.values())
+    assert active
+    objects = [one for each in bundles().values() for one in each]
+    late = Span(story.END + 24 * 60 * story.HOUR, story.END + 24 * 61 * story.HOUR)
+    source = Folder(str(folder))
+    for identity, title, found in (
+        ("mllog-overview", "Open incidents", active), ("mllog-incidents", "Open", active),
+        ("mllog-incidents", "Opened in this time", 0),
+    ):  # fmt: skip
+        (page,) = [one for one in objects if (one["type"], one["id"]) == ("dashboard", identity)]
+        (shown,) = [one for one in ask(page, objects, source, late) if one.panel["embeddableConfig"].get("title") == title]
+        assert shown.layers["data"][0]["m0"] == found, title

@@ -12,7 +12,7 @@ from kibana_objects.bundles import bundles
 from kibana_objects.cards import dashboard_of
 from kibana_objects.preview import ask
 from kibana_objects.preview.cluster import Elasticsearch
-from kibana_objects.queries import INTERVALS, Span, shift
+from kibana_objects.queries import Span, shift
 from mllog.elastic.client import connect
 
 WHERE = "data_stream.namespace : story"
@@ -105,15 +105,31 @@ def test_rules_are_queries(told):
             answer = client.indices.validate_query(index=params["index"], query=body["query"], explain=True)
             assert answer["valid"], answer
             matched[one["id"]] = client.count(index=params["index"], query=body["query"])["count"]
+    params = {one["id"]: one["attributes"]["params"] for one in OBJECTS if one["type"] == "alert"}
+    critical = params["mllog-rule-critical"]
+    # An incident that is open for three weeks without news is told still.
+    window = {"range": {critical["timeField"]: {"gte": f"now-{critical['timeWindowSize']}{critical['timeWindowUnit']}"}}}
+    late = (story.END + 21 * 24 * story.HOUR).isoformat()
+    window["range"][critical["timeField"]]["gte"] = window["range"][critical["timeField"]]["gte"].replace("now", f"{late}||")
+    query = {"bool": {"filter": [json.loads(critical["esQuery"])["query"], window]}}
+    assert client.count(index=critical["index"], query=query)["count"] > 0
+    silent = params["mllog-rule-heartbeat"]
+    assert (silent["thresholdComparator"], silent["threshold"]) == ("<", [1])
     assert matched["mllog-rule-critical"] > 0
     assert matched["mllog-rule-unjudged"] > 0
     assert matched["mllog-rule-deadletters"] >= 1
     assert matched["mllog-rule-heartbeat"] >= 1
 
 
-def test_time_axes():
-    """At most 75 steps, each of a length that Kibana has; a week ago is a week ago."""
-    assert SHOWN.step in INTERVALS
-    assert (SHOWN.end - SHOWN.start).total_seconds() / SHOWN.step <= 75
+@pytest.mark.parametrize(
+    ("hours", "interval", "step"),
+    [
+        (24, "auto", 1800), (97, "auto", 3600), (24 * 76, "auto", 86_400), (1, "auto", 60), (24 * 3650, "auto", 30 * 86_400),
+        (24, "1h", 3600), (97, "1h", 3600), (168, "1h", 3600), (24 * 30, "1h", 3 * 3600),
+    ],
+)  # fmt: skip
+def test_time_axes(hours, interval, step):
+    """Have the step that Kibana would choose for them; a week ago is a week ago."""
+    assert Span(story.START, story.START + hours * story.HOUR).step(interval) == step
     assert shift("1w").days == 7
     assert shift("").total_seconds() == 0

@@ -144,6 +144,8 @@ class Incident:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
         """Read what :meth:`to_dict` wrote; keys of a later version are left aside."""
+        if "feature" not in data:  # written before there was one
+            data = {**data, "feature": next(iter(data.get("features") or ()), None)}
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in data.items() if key in known}
         for key in _TIMES:

@@ -16,7 +16,8 @@ from kibana_objects.preview.drawing import specification
 from kibana_objects.queries import Asked, Scope, Span
 
 SPAN = Span(dt.datetime(2026, 11, 29, tzinfo=dt.UTC), dt.datetime(2026, 11, 30, tzinfo=dt.UTC))
-STEPS = [SPAN.start + k * dt.timedelta(seconds=SPAN.step) for k in range(4)]
+STEP = dt.timedelta(seconds=SPAN.step("auto"))
+STEPS = [SPAN.start + k * STEP for k in range(4)]
 
 
 def answered(series, rows, *, lines=(), **state):
@@ -65,8 +66,8 @@ def test_bars_have_their_places(numbers, series):
     assert len(boxes) == len(wanted)
     for box in boxes:
         start, end = dt.datetime.fromisoformat(box["x"]), dt.datetime.fromisoformat(box["x2"])
-        (step,) = [step for step in STEPS if step <= start < step + dt.timedelta(seconds=SPAN.step)]
-        assert end <= step + dt.timedelta(seconds=SPAN.step)
+        (step,) = [step for step in STEPS if step <= start < step + STEP]
+        assert end <= step + STEP
         height = box["y"] - box["y2"]
         whole = totals[step] if "percentage" in series else 1
         assert height == pytest.approx(wanted[box["series"], step] / whole)
