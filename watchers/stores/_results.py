@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from mllog.errors import StoreError
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file; readers see the old content or the new, also after a crash."""
@@ -29,10 +31,33 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Documents of an NDJSON file; none where it isn't there."""
+    """Documents of an NDJSON file, each with an ``id``; none where it isn't there.
+
+    Such files are replaced whole, so a line that a kill cut short can't be in them: one that is broken is somebody
+    else's work, and passing over it would let the next write drop what it said.
+
+    Raises:
+        StoreError: A line is no document.
+    """
     if not path.exists():
         return []
-    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+    lines = enumerate(path.read_bytes().splitlines(), 1)
+    return [_document(path, number, line) for number, line in lines if line.strip()]
+
+
+def _document(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        why = f"isn't JSON ({error})"
+    else:
+        if isinstance(document, dict) and isinstance(document.get("id"), str):
+            return document
+        why = "is no document with an id"
+    raise StoreError(
+        f"{path}: line {number} {why}; the watchers write this file whole, so something else has changed it: take it "
+        "from a backup, or delete that line, and what it said is gone"
+    )
 
 
 def upsert(path: Path, documents: Sequence[Mapping[str, Any]], *, key: str = "id", keep: bool = False) -> None:

@@ -113,6 +113,17 @@ def test_an_incident_is_taken_by_somebody(tmp_path, capsys):
     assert "abc123  acknowledged" in capsys.readouterr().out
 
 
+def test_a_broken_line_of_the_incidents(tmp_path, capsys):
+    """Could not judge, with the file and its line; the document says the same."""
+    path = tmp_path / "_watchers" / "incidents.ndjson"
+    path.parent.mkdir()
+    path.write_text('{"id":\n')
+    assert main(["incidents", "--store", str(tmp_path), "list", "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"].startswith(f"{path}: line 1 isn't JSON")
+    assert "delete that line" in err
+
+
 def test_a_tokenizer_on_the_command_line(tmp_path, capsys):
     """The card has it; one without a column, or that nobody can import, is a usage error that says what to write."""
     (tmp_path / "train.csv").write_text("note\n" + "日本語版 late\n日本 gate\n" * 50, encoding="utf-8")

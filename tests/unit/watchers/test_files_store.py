@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from mllog.card import ModelCard
 from mllog.environment import Manifest
-from mllog.errors import PlaceError
+from mllog.errors import PlaceError, StoreError
 from mllog.logger import ModelLogger
 from mllog.ruler import Feature, Ruler
 from watchers.profile import merge
@@ -238,6 +239,34 @@ def test_two_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(read_lines(path)) == 40
+
+
+@pytest.mark.parametrize("broken", [b'{"id": "b", "win', b"\0" * 40, b"\xff{}", b"7", b"null", b'["id"]', b"{}", b'{"id": null}'])
+@pytest.mark.parametrize("name", ["incidents.ndjson", "findings/mllog.prediction.m.ndjson", "profiles/mllog.prediction.m/2026-03-06.ndjson"])
+def test_a_broken_line_of_a_result(tmp_path: Path, name: str, broken: bytes) -> None:
+    """File and line are named, by what reads and by what writes, which leaves the file as it is."""
+    store = FilesStore(tmp_path)
+    path = tmp_path / "_watchers" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The rest of the first line isn't looked at: no ruler has this hash.
+    good = b'{"id":"a","ruler":"x","window":{"start":"2026-03-06T10:00:00+00:00","end":"2026-03-06T11:00:00+00:00"}}\n\n'
+    held = good + broken
+    path.write_bytes(held)
+    said = re.escape(f"{path}: line 3 is") + ".* take it from a backup, or delete that line"
+    document = {"id": "c"}
+    with pytest.raises(StoreError, match=said):
+        if name.startswith("incidents"):
+            store.incident_events()
+        elif name.startswith("findings"):
+            store.findings("m")
+        else:
+            store.stored_profiles("m", RULER, START, START + HOUR)
+    with pytest.raises(StoreError, match=said):
+        upsert(path, [document])
+    assert path.read_bytes() == held
+    path.write_bytes(good)
+    upsert(path, [document])
+    assert [one["id"] for one in read_lines(path)] == ["a", "c"]
 
 
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
