@@ -22,7 +22,8 @@ _FIRST, _LAST = 1970, 2200
 
 _IMPORT: Final = """\
 Credentials and certificates are those of mllog ship: MLLOG_API_KEY, MLLOG_USERNAME and MLLOG_PASSWORD, MLLOG_CA_CERTS.
-What is there already is overwritten by its id; a second import changes nothing.
+What is there already is overwritten by its id, and every rule is disabled and enabled again: a second import ends with
+the same objects.
 
 exit code: 0 everything is there and every rule runs, 1 something isn't or doesn't, 2 wrong usage, 3 Kibana can't be
 reached or refuses"""
@@ -152,11 +153,12 @@ def _import(args: argparse.Namespace) -> int:
     from kibana_objects.server import Kibana  # noqa: PLC0415 - the same
     from mllog.shipping.hiding import hide_passwords  # noqa: PLC0415 - the same
 
+    wait = options.seconds(args)
     found = options.wanted(args)
     kibana = Kibana(args.kibana, args.space)
     hide_passwords({"--kibana": {args.kibana: kibana.place}})
     tell = (lambda _: None) if args.json else (lambda what: print(f"{what} ...", file=sys.stderr))
-    done = import_into(kibana, found, wait=args.wait, tell=tell)
+    done = import_into(kibana, found, wait=wait, tell=tell)
     if args.json:
         print(json.dumps({"objects": done.objects, "rules": done.rules, "problems": done.problems}))
     else:

@@ -98,7 +98,7 @@ def _refused(answer: Mapping[str, Any], objects: Objects) -> dict[Key, str]:
 def _running(kibana: Kibana, items: Sequence[Item], *, change: bool, wait: float, tell: Tell) -> Iterator[Item]:
     """Rules with how they run; those that are there and aren't enabled are, where anything may be changed."""
     there = {item.name: kibana.rule(item.name) for item in items if item.state not in {"missing", "left"}}
-    idle = [identity for identity, rule in there.items() if not rule.get("enabled")]
+    idle = [identity for identity, rule in there.items() if not rule["enabled"]]
     begun = enabled(kibana, idle, wait=wait, tell=tell) if change else {}
     for item in items:
         if item.name not in there:

@@ -49,7 +49,7 @@ def import_into(
         tell: Told what is being done.
 
     Returns:
-        What is there now. A second time nothing is different.
+        What is there now. A second time it is the same, though rules were disabled for a moment.
 
     Raises:
         SettingError: That Kibana is too old.
@@ -60,7 +60,7 @@ def import_into(
     for name, objects in bundles.items():
         tell(f"import {name}: {len(objects)} objects")
         answer = kibana.import_objects(name, spelt(objects))
-        done.objects += int(answer.get("successCount", 0))
+        done.objects += answer["successCount"]
         done.problems += [f"{name}: {kind} {identity}: {why}" for (kind, identity), why in elsewhere(answer).items()]
         if not answer["success"]:
             done.problems += [f"{name}: {why_not(error)}" for error in answer.get("errors", ())] or [f"{name}: refused"]
@@ -89,8 +89,8 @@ def elsewhere(answer: Json) -> dict[Key, str]:
 
 def why_not(error: Json) -> str:
     """An error of an import, in words."""
-    kind = error.get("error", {}).get("type", "unknown")
-    who = f"{error.get('type')} {error.get('id')}"
+    kind = error["error"]["type"]
+    who = f"{error['type']} {error['id']}"
     if kind == "missing_references":
         gone = ", ".join(f"{one['type']} {one['id']}" for one in error["error"].get("references", ()))
         return f"{who} refers to what isn't there: {gone}"
@@ -171,12 +171,12 @@ def ran(rule: Json, identity: str) -> tuple[str, str] | None:
         rule: As ``GET /api/alerting/rule/<id>`` answers it.
         identity: Its id.
     """
-    if not rule.get("enabled"):
+    if not rule["enabled"]:
         return "disabled", f"rule {identity} was enabled and isn't"
-    status = rule.get("execution_status", {})
-    state = str(status.get("status"))
+    status = rule["execution_status"]
+    state = status["status"]
     if state == "error":
-        why = status.get("error", {})
+        why = status.get("error") or {}
         told = str(why.get("message") or why.get("reason") or "error")
         return told, f"rule {identity} doesn't run: {told}"
     return (state, "") if state in {"ok", "active", "warning"} else None

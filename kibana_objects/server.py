@@ -12,6 +12,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.filepost import encode_multipart_formdata
 
+from kibana_objects import answers
 from mllog import __version__
 from mllog.errors import SettingError, UnreachableError
 from mllog.places import Place, without_password
@@ -22,6 +23,9 @@ SECONDS: Final = 60.0
 OLDEST: Final = (8, 19)
 _SPACE: Final = re.compile(r"[a-z0-9_-]+")
 _DETAIL: Final = 500
+_PIECE: Final = 200
+_UNKNOWN: Final = 401
+_FORBIDDEN: Final = 403
 
 Key = tuple[str, str]
 """Type and id of a saved object."""
@@ -74,12 +78,14 @@ class Kibana:
         """Major and minor version.
 
         Raises:
-            UnreachableError: It can't be reached, or isn't Kibana.
+            UnreachableError: It can't be reached, doesn't accept the credentials, or isn't Kibana.
         """
         status, answer = self._request("GET", f"{self._root}/api/status")
-        number = (answer.get("version") or {}).get("number") if isinstance(answer, dict) else None
-        found = re.match(r"(\d+)\.(\d+)\.", str(number))
-        if status != 200 or not found:
+        if status == _FORBIDDEN:  # later requests may be for want of a right, which Kibana names
+            raise self._denied(status, answer)
+        fits = status == 200 and not answers.misfit(answer, answers.STATUS)
+        found = re.match(r"(\d{1,9})\.(\d{1,9})\.", answer["version"]["number"]) if fits else None
+        if not found:
             raise RefusedError(f"{self.name} isn't a Kibana that is ready ({status}: {self._told(answer)})", status)
         return int(found[1]), int(found[2])
 
@@ -102,12 +108,13 @@ class Kibana:
             UnreachableError: It can't be reached, or refuses the file as a whole.
         """
         body, kind = encode_multipart_formdata({"file": (name, content, "application/ndjson")})
-        status, answer = self._request(
-            "POST", f"{self.base}/api/saved_objects/_import?overwrite=true", body, content_type=kind
-        )
-        if status != 200 or not isinstance(answer, dict) or "success" not in answer:
+        path = "/api/saved_objects/_import"
+        status, answer = self._request("POST", f"{self.base}{path}?overwrite=true", body, content_type=kind)
+        if status != 200:
             raise RefusedError(f"{self.name} refuses {name} ({status}): {self._told(answer)}", status)
-        return answer
+        self._check(answer, answers.IMPORTED, f"POST {path} of {name}", status)
+        found: dict[str, Any] = answer
+        return found
 
     def export_objects(self, wanted: Iterable[Key]) -> dict[Key, dict[str, Any]]:
         """``POST /api/saved_objects/_export``: those that are there, by type and id.
@@ -127,11 +134,12 @@ class Kibana:
             asked = {"objects": objects, "includeReferencesDeep": False, "excludeExportDetails": True}
             status, data = self._send("POST", f"{self.base}{path}", json.dumps(asked).encode())
             if status == 200:
-                try:
-                    found = [json.loads(line) for line in data.decode().splitlines() if line]
-                    return {(one["type"], one["id"]): one for one in found}
-                except (ValueError, KeyError, TypeError):
-                    raise RefusedError(f"{self.name} answered no export to POST {path}", status) from None
+                # Not by splitlines of a text, which takes characters for ends of lines that JSON may hold.
+                found = [_read(line) for line in data.splitlines() if line]
+                self._check(found, answers.EXPORTED, f"POST {path}", status)
+                searches = [one for one in found if one["type"] == "search"]
+                self._check(searches, answers.SEARCHES, f"POST {path}", status)
+                return {(one["type"], one["id"]): one for one in found}
             answer = _read(data)
             gone = _gone(answer) & set(left)
             if not gone:
@@ -145,7 +153,8 @@ class Kibana:
         Raises:
             UnreachableError: It can't be reached, or there is none.
         """
-        return self._ask("GET", f"/api/alerting/rule/{quote(identity, safe='')}")
+        found: dict[str, Any] = self._ask("GET", f"/api/alerting/rule/{quote(identity, safe='')}", answers.RULE)
+        return found
 
     def enable(self, identity: str) -> None:
         """``POST /api/alerting/rule/<id>/_enable``; it makes the rule's key and its task.
@@ -161,14 +170,42 @@ class Kibana:
         Raises:
             UnreachableError: It can't be reached, or refuses.
         """
-        answer: Any = self._ask("GET", "/api/actions/connectors")
+        answer = self._ask("GET", "/api/actions/connectors", answers.CONNECTORS)
         return {one["id"]: one for one in answer}
 
-    def _ask(self, method: str, path: str) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, shape: answers.Shape | None = None) -> Any:
+        """An answer of a shape; of any where none is given."""
         status, answer = self._request(method, f"{self.base}{path}")
         if status not in {200, 204}:
             raise RefusedError(f"{self.name} answered {status} to {method} {path}: {self._told(answer)}", status)
-        return answer if answer is not None else {}
+        if shape is not None:
+            self._check(answer, shape, f"{method} {path}", status)
+        return answer
+
+    def _check(self, answer: Any, shape: answers.Shape, asked: str, status: int) -> None:
+        """Look whether an answer is one of Kibana's.
+
+        Raises:
+            RefusedError: It isn't.
+        """
+        wrong = answers.misfit(answer, shape)
+        if wrong:
+            piece = self._credentials.scrub(json.dumps(answer, ensure_ascii=False))[:_PIECE]
+            raise RefusedError(
+                f"{self.name}: the answer to {asked} isn't Kibana's ({wrong}), look for a proxy in between: {piece}",
+                status,
+            )
+
+    def _denied(self, status: int, answer: Any) -> RefusedError:
+        """That the credentials aren't accepted, and what gives them."""
+        variables = "MLLOG_API_KEY, or MLLOG_USERNAME and MLLOG_PASSWORD"
+        if self._credentials.header is None:
+            what = f"wants credentials: set {variables}"
+        elif self.place.user is not None:
+            what = f"doesn't accept the user and password of --kibana: without them there, {variables} count"
+        else:
+            what = f"doesn't accept the credentials: look at {variables}"
+        return RefusedError(f"{self.name} {what} ({status}: {self._told(answer)})", status)
 
     def _request(
         self, method: str, url: str, body: bytes | None = None, content_type: str = "application/json"
@@ -190,6 +227,8 @@ class Kibana:
             told = certificate_problem(error)
             why = f"its certificate is refused ({told}); MLLOG_CA_CERTS names those to trust" if told else str(error)
             raise UnreachableError(f"{self.name}: {self._credentials.scrub(why)[:_DETAIL]}") from None
+        if answer.status == _UNKNOWN:
+            raise self._denied(answer.status, _read(answer.data))
         return answer.status, answer.data
 
     def _told(self, answer: Any) -> str:
@@ -202,16 +241,13 @@ def _read(data: bytes) -> Any:
     """An answer's JSON; its text where it is none, None where it is empty."""
     try:
         return json.loads(data) if data else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return data.decode("utf-8", "replace")
 
 
 def _gone(answer: Any) -> set[Key]:
     """Which objects an export was refused for because they aren't there."""
-    told = answer.get("attributes") if isinstance(answer, dict) else None
-    objects = told.get("objects") if isinstance(told, dict) else None
-    return {
-        (one["type"], one["id"])
-        for one in objects or ()
-        if isinstance(one, dict) and (one.get("error") or {}).get("statusCode") == 404
-    }
+    if answers.misfit(answer, answers.NOT_EXPORTED):
+        return set()
+    objects = answer["attributes"]["objects"]
+    return {(one["type"], one["id"]) for one in objects if one.get("error", {}).get("statusCode") == 404}

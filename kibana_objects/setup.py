@@ -32,14 +32,14 @@ class KibanaStep:
             CardError: A card can't be read.
         """
         if args.kibana is None:
-            given = {"space": args.space, "card": args.card, "no-rules": args.no_rules}
+            given = {"space": args.space, "card": args.card, "no-rules": args.no_rules, "wait": args.wait}
             stray = next((name for name, value in given.items() if value), None)
             if stray is not None:
                 raise SettingError(f"--{stray} goes with --kibana URL", field=stray, value=given[stray])
             return None
         from kibana_objects.server import Kibana  # noqa: PLC0415 - the extra
 
-        return KibanaPlan(args.kibana, Kibana(args.kibana, args.space), options.wanted(args), args.wait)
+        return KibanaPlan(args.kibana, Kibana(args.kibana, args.space), options.wanted(args), options.seconds(args))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class KibanaServer:
     forbidden: Ids of rules that this user may not enable.
     unseen: Types that this user may neither import nor export.
     tabs: How it keeps searches: ``""`` as they come (8.19), ``both`` in tabs too (9.4), ``only`` in tabs (later).
+    odd: End of a path -> (status, body) that a proxy answers instead.
     requests: (method, path) of each.
     user: Wanted by basic authentication, ``name:password``.
     version: Its own.
@@ -49,6 +50,7 @@ class KibanaServer:
         self.tabs = "both"
         self.runs_after = 1
         self.looks: dict[str, int] = {}
+        self.odd: dict[str, tuple[int, Any]] = {}
         self.requests: list[tuple[str, str]] = []
         self.authorization: str | None = None
         self.version = "9.5.2"
@@ -62,11 +64,11 @@ class KibanaServer:
                 pass
 
             def do_GET(self) -> None:
-                self.answer(*kibana.get(self.path, self.headers))
+                self.answer(*(kibana.instead(self.path) or kibana.get(self.path, self.headers)))
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.answer(*kibana.post(self.path, self.headers, body))
+                self.answer(*(kibana.instead(self.path) or kibana.post(self.path, self.headers, body)))
 
             def answer(self, status: int, body: Any) -> None:
                 kibana.requests.append((self.command, self.path))
@@ -85,6 +87,10 @@ class KibanaServer:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def instead(self, path: str) -> tuple[int, Any] | None:
+        """What a proxy answers."""
+        return next((answer for end, answer in self.odd.items() if path.partition("?")[0].endswith(end)), None)
 
     def get(self, path: str, headers: Any) -> tuple[int, Any]:
         refused = self.refusal(headers)

@@ -161,6 +161,73 @@ def test_what_cannot_be(kibana, capsys, url, space, code, said):
     assert said in capsys.readouterr().err
 
 
+ABOUT = {"type": "tag", "id": "mllog"}
+IMPORT, CONNECTORS, RULE = "/_import", "/connectors", f"/rule/{RULES[0].id}"
+ODD = {
+    "success alone": (IMPORT, {"success": True}, "successCount is missing"),
+    "success as a text": (IMPORT, {"success": "false", "successCount": 1}, "success isn't true or false"),
+    "no count": (IMPORT, {"success": True, "successCount": None}, "successCount isn't a whole number"),
+    "a count that is none": (IMPORT, {"success": True, "successCount": True}, "successCount isn't a whole number"),
+    "no errors": (IMPORT, {"success": False, "successCount": 0, "errors": None}, "errors isn't a list"),
+    "errors by name": (IMPORT, {"success": False, "successCount": 0, "errors": {}}, "errors isn't a list"),
+    "an error without one": (IMPORT, {"success": False, "successCount": 0, "errors": [ABOUT]}, "errors[0].error is missing"),
+    "an error of words": (IMPORT, {"success": False, "successCount": 0, "errors": [{**ABOUT, "error": "no"}]}, "errors[0].error isn't an object"),
+    "references of words": (
+        IMPORT, {"success": False, "successCount": 0, "errors": [{**ABOUT, "error": {"type": "missing_references", "references": ["a"]}}]},
+        "errors[0].error.references[0] isn't an object",
+    ),
+    "a result without an id": (IMPORT, {"success": True, "successCount": 1, "successResults": [{"type": "tag"}]}, "successResults[0].id is missing"),
+    "a list": (IMPORT, [1], "it isn't an object"),
+    "nothing": (IMPORT, None, "it isn't an object"),
+    "a page": (IMPORT, b"<html>\n<h1>Sign in</h1>", "it isn't an object"),
+    "deep": (IMPORT, b"[" * 100_000, "it isn't an object"),
+    "connectors by name": (CONNECTORS, {"success": True}, "it isn't a list"),
+    "connectors of words": (CONNECTORS, ["mllog-log"], "[0] isn't an object"),
+    "a connector without an id": (CONNECTORS, [{"name": "a"}], "[0].id is missing"),
+    "a rule of nothing": (RULE, {"success": True}, "enabled is missing"),
+    "rules as a list": (RULE, [], "it isn't an object"),
+    "a rule without a status": (RULE, {"enabled": True}, "execution_status is missing"),
+    "a status as a text": (RULE, {"enabled": True, "execution_status": "ok"}, "execution_status isn't an object"),
+    "a status of nothing": (RULE, {"enabled": True, "execution_status": {"status": None}}, "execution_status.status isn't a text"),
+    "an error that is a text": (
+        RULE, {"enabled": True, "execution_status": {"status": "error", "error": "no"}}, "execution_status.error isn't an object",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_answers_that_are_not_kibanas(kibana, capsys, name):
+    """A proxy's: what was asked, what is wrong with the answer, and a piece of it, in one line."""
+    end, body, why = ODD[name]
+    kibana.odd[end] = 200, body
+    code, said, err = call(capsys, kibana)
+    assert code == 3
+    assert f"{end.rpartition('/')[2]}" in said["error"]
+    assert f"isn't Kibana's ({why}), look for a proxy in between: " in said["error"]
+    assert len(said["error"]) < 500
+    assert "\n" not in said["error"]
+    assert "Traceback" not in err
+
+
+def test_a_proxy_that_answers_everything_alike(kibana, capsys):
+    """It is no Kibana, and nothing is sent to it."""
+    for body in ({"success": True}, {"version": "9.5.2"}, {"version": ["9.5.2"]}, {"version": {"number": 9}}, [], None, b"<html>"):
+        kibana.odd[""] = 200, body
+        kibana.requests.clear()
+        assert main(["import", "--kibana", kibana.url]) == 3
+        assert "isn't a Kibana that is ready (200" in capsys.readouterr().err
+        assert kibana.requests == [("GET", "/api/status")]
+
+
+@pytest.mark.parametrize("wait", ["nan", "inf", "-5", "86401", "soon", ""])
+def test_a_wait_that_is_none(kibana, capsys, wait):
+    """It would never end, or isn't one: nothing is asked."""
+    code, said, _ = call(capsys, kibana, "--wait", wait)
+    assert (code, said["field"], said["value"]) == (2, "wait", wait)
+    assert said["error"] == f"--wait {wait!r} is no number of seconds up to a day (86400); write it as 90"
+    assert kibana.requests == []
+
+
 def test_one_that_is_not_ready(kibana, capsys):
     """As just after its start."""
     kibana.ready = False
@@ -178,8 +245,23 @@ def test_credentials(kibana, capsys, monkeypatch):
     monkeypatch.setenv("MLLOG_PASSWORD", "wr0ng-of-kibana")
     assert main(["import", "--kibana", kibana.url]) == 3
     said = "".join(capsys.readouterr())
-    assert "401" in said
+    assert "doesn't accept the credentials: look at MLLOG_API_KEY, or MLLOG_USERNAME and MLLOG_PASSWORD (401: " in said
     assert "wr0ng-of-kibana" not in said
+    assert main(["import", "--kibana", kibana.url.replace("//", "//me:wr0ng-of-kibana@")]) == 3
+    said = "".join(capsys.readouterr())
+    assert "doesn't accept the user and password of --kibana" in said
+    assert "wr0ng-of-kibana" not in said
+    monkeypatch.delenv("MLLOG_USERNAME")
+    assert main(["import", "--kibana", kibana.url]) == 3
+    assert "wants credentials: set MLLOG_API_KEY" in capsys.readouterr().err
+
+
+def test_a_user_who_may_do_nothing(kibana, capsys, monkeypatch):
+    """403 at the first request is about the credentials too."""
+    monkeypatch.setenv("MLLOG_USERNAME", "me")
+    kibana.odd["/api/status"] = 403, {"statusCode": 403, "error": "Forbidden", "message": "Forbidden"}
+    assert main(["import", "--kibana", kibana.url]) == 3
+    assert "doesn't accept the credentials: look at MLLOG_API_KEY" in capsys.readouterr().err
 
 
 def test_the_protocol_is_held_to(kibana):

@@ -173,6 +173,36 @@ def test_rules_that_never_run(kibana, capsys):
     assert call(capsys, kibana, "--check")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("end", "body", "why"),
+    [
+        ("/_export", {"success": True}, "[0].type is missing"),
+        ("/_export", b"<html>", "[0] isn't an object"),
+        ("/_export", {"type": "tag", "id": "mllog"}, "[0].attributes is missing"),
+        ("/_export", {"type": "tag", "id": "mllog", "attributes": {}, "references": [1]}, "[0].references[0] isn't an object"),
+        ("/_export", {"type": "search", "id": "a", "attributes": {"tabs": {}}}, "[0].attributes.tabs isn't a list"),
+        ("/_import", {"success": "false", "successCount": 0}, "success isn't true or false"),
+        (f"/rule/{RULE}", {"id": RULE}, "enabled is missing"),
+        ("/connectors", {"success": True}, "it isn't a list"),
+    ],
+)
+def test_answers_that_are_not_kibanas(kibana, capsys, end, body, why):
+    """A proxy's: 3, with what was asked, what is wrong with the answer, and a piece of it."""
+    kibana.odd[end] = 200, body
+    code, said = call(capsys, kibana)
+    assert code == 3
+    assert f"isn't Kibana's ({why}), look for a proxy in between: " in said["error"]
+
+
+@pytest.mark.parametrize("told", [None, [], {"objects": None}, {"objects": [None]}, {"objects": [{"id": "a", "error": []}]}])
+def test_an_export_that_is_refused_oddly(kibana, capsys, told):
+    """What it was refused for can't be read, so it is told as it is."""
+    kibana.odd["/_export"] = 400, {"message": "Error fetching objects to export", "attributes": told}
+    code, said = call(capsys, kibana)
+    assert code == 3
+    assert "answered 400 to POST /api/saved_objects/_export: Error fetching" in said["error"]
+
+
 def test_connectors(kibana, capsys):
     """One that isn't there, or has lost its secrets, lets rules run and tell nobody: it is said, and nothing put there."""
     kibana.connectors[0]["is_missing_secrets"] = True
@@ -257,6 +287,8 @@ def test_it_is_told_to_people(kibana, capsys):
         (["--kibana", "http://127.0.0.1:1", "--elasticsearch", "http://127.0.0.1:1", "--expire"], 2, "name no other server"),
         (["--elasticsearch", "http://127.0.0.1:1", "--space", "a"], 2, "--space goes with --kibana URL"),
         (["--elasticsearch", "http://127.0.0.1:1", "--no-rules"], 2, "--no-rules goes with --kibana URL"),
+        (["--elasticsearch", "http://127.0.0.1:1", "--wait", "5"], 2, "--wait goes with --kibana URL"),
+        (["--kibana", "http://127.0.0.1:1", "--wait", "nan"], 2, "--wait 'nan' is no number of seconds up to a day"),
         (["--kibana", "http://127.0.0.1:1"], 3, "http://127.0.0.1:1"),
     ],
 )
