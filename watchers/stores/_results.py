@@ -49,7 +49,7 @@ def _document(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        why = f"isn't JSON ({error})"
+        why = f"isn't JSON ({error.msg}, column {error.colno})"
     else:
         if isinstance(document, dict) and isinstance(document.get("id"), str):
             return document
