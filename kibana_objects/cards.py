@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from kibana_objects.dashboards import _parts as parts
-from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Panel, Row, Terms
+from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Heat, Measure, Panel, Row, Terms, Time
 from mllog.card import ModelCard, load_cards
 from mllog.ruler import Feature
 
 MOST_FEATURES: Final = 40
 """A page has at most 100 panels, and each feature two."""
+MOST_BINS: Final = 40
+"""So many of a number are shown, of several versions' together."""
 
 _NAME_LENGTH: Final = 40
 
@@ -63,10 +65,23 @@ def dashboard_of(card: ModelCard) -> Dashboard:
                     Figure(title="Worst missing rate", view=parts.WINDOWS, measure=parts.WORST_MISSING, width=12),
                 ),
             ),
+            Row(12, (_MISSING,)),
             *rows,
             Row(12, (Documents(title="Predictions", search="mllog-search-predictions"),)),
         ),
     )
+
+
+_MISSING: Final = Heat(
+    title="Missing rate by feature",
+    view=parts.WINDOWS,
+    where=parts.FEATURES,
+    x=Time(),
+    y=Terms("feature", "feature.name", MOST_FEATURES),
+    measure=Measure("missing", "average", "missing.rate", format="percent"),
+    drill=("mllog-missing",),
+    width=48,
+)
 
 
 def _panels(feature: Feature) -> tuple[Panel, ...]:
@@ -104,6 +119,7 @@ def _panels(feature: Feature) -> tuple[Panel, ...]:
         return ()
     if feature.kind == "text":
         return (_whole(over),)
+    bins = feature.kind == "number"  # which have an order of their own, by their names
     spread = Chart(
         title=f"{feature.name}: now beside training",
         view=parts.WINDOWS,
@@ -112,7 +128,7 @@ def _panels(feature: Feature) -> tuple[Panel, ...]:
             Measure("now", "average", "bucket.share", format="percent"),
             Measure("in training", "average", "bucket.reference", format="percent"),
         ),
-        x=Terms("value", "bucket.value", 20),
+        x=Terms("bin", "bucket.value", MOST_BINS, by=None) if bins else Terms("value", "bucket.value", 20),
         series="bar",
         drill=("mllog-categories",),
     )

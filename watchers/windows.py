@@ -1,8 +1,8 @@
 """Window documents: a profile as small typed documents, so that saved dashboards work for any model.
 
-Of each hour: one document a metric and one a feature. Of each hour that has :data:`BUSY` events, and of each day: the
-share of each bucket of a feature beside its share in training, and the most frequent tokens that training never had. An
-hour of a few dozen events has no shares worth drawing.
+Of each hour: one document a metric and one a feature, and one for each of the most frequent values and tokens that
+training never had. Of each hour that has :data:`BUSY` events, and of each day: the share of each bucket of a feature
+beside its share in training. An hour of a few dozen events has no shares worth drawing. A day has its tokens once more.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ DAY: Final = dt.timedelta(days=1)
 BUSY: Final = 200
 MOST_BUCKETS: Final = 20
 MOST_TOKENS: Final = 20
+MOST_UNSEEN: Final = 20
+"""Of a feature."""
+
 _QUANTILES: Final = {0.5: "p50", 0.95: "p95"}
 _OUTPUTS: Final = {SCORE: "score", VALUE: "value", LATENCY: "latency"}
 
@@ -53,11 +56,13 @@ def documents(
     for end in sorted(end for end in ends if end.hour == 0):
         hours = day(end - DAY)
         if hours:
-            yield from bucket_documents(merge(hours), ruler, training)
+            merged = merge(hours)
+            yield from bucket_documents(merged, ruler, training)
+            yield from token_documents(merged)
 
 
 def hour_documents(profile: WindowProfile, ruler: Ruler) -> Iterator[Document]:
-    """The metrics and features of an hour; nothing of one without events or that couldn't be counted."""
+    """The metrics, features and new values of an hour; nothing of one without events or that couldn't be counted."""
     counts = _counts(profile)
     if counts is None:
         return
@@ -66,12 +71,14 @@ def hour_documents(profile: WindowProfile, ruler: Ruler) -> Iterator[Document]:
         yield _document(profile, "metric", n, metric={"name": name, "value": value})
     for feature in ruler.inputs:
         yield _feature(profile, ruler, feature, counts)
+    yield from _unseen_values(profile, ruler, n)
+    yield from token_documents(profile)
 
 
 def bucket_documents(
     profile: WindowProfile, ruler: Ruler, training: Mapping[CellKey, int] | None = None
 ) -> Iterator[Document]:
-    """The buckets and tokens of an hour or a day.
+    """The buckets of an hour or a day.
 
     Args:
         profile: Counts.
@@ -88,8 +95,15 @@ def bucket_documents(
             for value, share, reference in _buckets(ruler, feature, counts, training or {}):
                 bucket = {"value": value, "share": share, "reference": reference}
                 yield _document(profile, "bucket", n, feature=about, bucket=bucket)
+
+
+def token_documents(profile: WindowProfile) -> Iterator[Document]:
+    """The most frequent tokens of an hour or a day that training never had."""
+    counts = _counts(profile)
+    if counts is None:
+        return
     for token, count in profile.names.get("token", Counter()).most_common(MOST_TOKENS):
-        yield _document(profile, "token", n, token={"value": token, "count": count})
+        yield _document(profile, "token", int(counts[0]), token={"value": token, "count": count})
 
 
 def key(document: Document) -> str:
@@ -99,7 +113,7 @@ def key(document: Document) -> str:
         document["window"]["seconds"],
         document["kind"],
         *(document.get(name, {}).get(part) for name, part in
-          (("feature", "name"), ("bucket", "value"), ("token", "value"), ("metric", "name"))),
+          (("feature", "name"), ("bucket", "value"), ("unseen", "value"), ("token", "value"), ("metric", "name"))),
     )  # fmt: skip
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
@@ -169,27 +183,47 @@ def _unseen(ruler: Ruler, feature: Feature, counts: Counts) -> tuple[int, int]:
     return 0, 0
 
 
+def _unseen_values(profile: WindowProfile, ruler: Ruler, n: int) -> Iterator[Document]:
+    """The most frequent values of each category that training never had, and of the answers'."""
+    for feature in ruler.features:
+        about = {"name": feature.name, "kind": feature.kind}
+        for value, count in profile.names.get(f"unseen:{feature.name}", Counter()).most_common(MOST_UNSEEN):
+            yield _document(profile, "unseen", n, feature=about, unseen={"value": value, "count": count})
+
+
 def _buckets(
     ruler: Ruler, feature: Feature, counts: Counts, training: Mapping[CellKey, int]
 ) -> Iterator[tuple[str, float, float | None]]:
-    """The greatest buckets of a feature: what it is called, its share, its share in training."""
+    """The buckets of a feature: what each is called, its share, its share in training.
+
+    Of categories the greatest ones; of a number each bin that it or training had, since a shift is read from one bin to
+    the next.
+    """
     what = {"number": "bin", "category": "category", "boolean": "category"}.get(feature.kind)
     keys = [key for key in feature.cells() if key[1] in {what, "other"}]
     if what is None or not keys:
         return
     held = counts[[ruler.index[key] for key in keys]]
     before = np.array([training.get(key, 0) for key in keys], dtype=np.float64)
-    for position in np.argsort(-held, kind="stable")[:MOST_BUCKETS]:
-        if held[position]:
-            reference = float(before[position] / before.sum()) if before.sum() else None
-            yield _called(feature, keys[position]), float(held[position] / held.sum()), reference
+    if not held.any():
+        return
+    if what == "bin":
+        positions = np.flatnonzero(held + before)
+    else:
+        greatest = np.argsort(-held, kind="stable")[:MOST_BUCKETS]
+        positions = greatest[held[greatest] > 0]
+    for position in positions:
+        reference = float(before[position] / before.sum()) if before.sum() else None
+        yield _called(feature, keys[position]), float(held[position] / held.sum()), reference
 
 
 def _called(feature: Feature, key: CellKey) -> str:
+    """What a bucket is called; bins by their numbers first, so that their names' order is theirs."""
     _, what, which = key
     if what != "bin":
         return which or "(other)"
     k = int(which)
     low = f"{feature.edges[k - 1]:g}" if k else "-∞"
     high = f"{feature.edges[k]:g}" if k < len(feature.edges) else "∞"
-    return f"[{low}, {high})"
+    digits = len(str(len(feature.edges)))
+    return f"{k:0{digits}d} [{low}, {high})"

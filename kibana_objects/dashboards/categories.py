@@ -9,8 +9,15 @@ from kibana_objects.model import Chart, Dashboard, Documents, Figure, Heat, Meas
 
 _CATEGORIES = f"{parts.UNSEEN} and (feature.kind : category or feature.kind : boolean)"
 
-_DAYS = f"{parts.DAYS_BUCKETS} and (feature.kind : category or feature.kind : boolean)"
+_NEW = f"kind : unseen and {parts.HOURS}"
+_DAYS = (
+    f"{parts.DAYS_BUCKETS} and (feature.kind : category or feature.kind : boolean) "
+    'and not feature.name : "@label"'  # an answer, which the predictions' page shows
+)
+_NAMED = f'{_DAYS} and not bucket.value : "(other)"'
 _UNSEEN = Measure("unseen", "average", "unseen.rate", format="percent")
+_SHARE = Measure("share", "average", "bucket.share", format="percent")
+_TRAINED = Measure("in training", "average", "bucket.reference", format="percent")
 
 dashboard: Final = Dashboard(
     id="mllog-categories",
@@ -31,7 +38,7 @@ dashboard: Final = Dashboard(
                     width=16,
                 ),
                 Figure(
-                    title="Values that training never had",
+                    title="Values sent that training never had",
                     view=parts.WINDOWS,
                     where=_CATEGORIES,
                     measure=Measure("values", "sum", "unseen.count", format="whole"),
@@ -58,40 +65,14 @@ dashboard: Final = Dashboard(
                     measure=_UNSEEN,
                     drill=("mllog-model",),
                 ),
-                Chart(
-                    title="Shares of values: choose a feature above",
+                # Of all features the shares add up to nothing, so each value has a row of its own.
+                Heat(
+                    title="Share of each value in its feature, by day: the 15 greatest",
                     view=parts.WINDOWS,
-                    where=_DAYS,
-                    measures=(Measure("share", "average", "bucket.share", format="percent"),),
-                    split=Terms("value", "bucket.value", 12),
-                    series="bar_percentage_stacked",
-                ),
-            ),
-        ),
-        Row(
-            14,
-            (
-                Table(
-                    title="Shares of days beside training's",
-                    view=parts.WINDOWS,
-                    where=_DAYS,
-                    rows=(Terms("feature", "feature.name", 30), Terms("value", "bucket.value", 12)),
-                    measures=(
-                        Measure("share", "average", "bucket.share", format="percent"),
-                        Measure("in training", "average", "bucket.reference", format="percent"),
-                        Measure("a week ago", "average", "bucket.share", format="percent", shift="1w"),
-                    ),
-                ),
-                Table(
-                    title="Requests with a value that training never had",
-                    view=parts.PREDICTIONS,
-                    rows=(Terms("feature", "ml.violations.category", 20), Terms("version", "ml.model.version", 5)),
-                    measures=(
-                        Measure("predictions", format="whole"),
-                        Measure("first", "min", "@timestamp", format="date"),
-                        Measure("last", "max", "@timestamp", format="date"),
-                    ),
-                    drill=("documents",),
+                    where=_NAMED,
+                    x=Time(),
+                    y=Terms("value", "bucket.value", 15),
+                    measure=_SHARE,
                 ),
             ),
         ),
@@ -99,16 +80,68 @@ dashboard: Final = Dashboard(
             10,
             (
                 Chart(
-                    title="Such requests over time, by feature",
-                    view=parts.PREDICTIONS,
+                    title="The 40 greatest shares of days beside training's",
+                    view=parts.WINDOWS,
+                    where=_NAMED,
                     width=48,
+                    measures=(_SHARE, _TRAINED),
+                    x=Terms("value", "bucket.value", 40),
+                    series="bar",
+                ),
+            ),
+        ),
+        Row(
+            14,
+            (
+                Table(
+                    title="New values, and since when",
+                    view=parts.WINDOWS,
+                    where=_NEW,
+                    rows=(Terms("feature", "feature.name", 20), Terms("value", "unseen.value", 20)),
+                    measures=(
+                        Measure("events", "sum", "unseen.count", format="whole"),
+                        Measure("first", "min", "@timestamp", format="date"),
+                        Measure("last", "max", "@timestamp", format="date"),
+                    ),
+                    drill=("documents",),
+                ),
+                Table(
+                    title="Shares of days beside training's",
+                    view=parts.WINDOWS,
+                    where=_DAYS,
+                    rows=(Terms("feature", "feature.name", 30), Terms("value", "bucket.value", 12)),
+                    measures=(
+                        _SHARE,
+                        _TRAINED,
+                        Measure("a week ago", "average", "bucket.share", format="percent", shift="1w"),
+                    ),
+                ),
+            ),
+        ),
+        Row(
+            10,
+            (
+                Chart(
+                    title="Requests with a new value, by feature",
+                    view=parts.PREDICTIONS,
+                    where="ml.violations.category : *",
+                    width=32,
                     measures=(Measure("predictions", format="whole"),),
                     split=Terms("feature", "ml.violations.category", 10),
                     series="bar_stacked",
                     drill=("documents",),
                 ),
+                Table(
+                    title="They came to",
+                    view=parts.PREDICTIONS,
+                    where="ml.violations.category : *",
+                    width=16,
+                    rows=(Terms("feature", "ml.violations.category", 20), Terms("version", "ml.model.version", 5)),
+                    measures=(Measure("predictions", format="whole"),),
+                    drill=("documents",),
+                ),
             ),
         ),
-        Row(12, (Documents(title="Predictions", search="mllog-search-predictions"),)),
+        Row(12, (Documents(title="All predictions, the newest first", search="mllog-search-predictions"),)),
     ),
 )

@@ -8,11 +8,12 @@ from kibana_objects.dashboards import _parts as parts
 from kibana_objects.model import Chart, Cloud, Dashboard, Documents, Figure, Measure, Row, Table, Terms
 
 _TEXTS = f"{parts.UNSEEN} and feature.kind : text"
+_WORDS = f"kind : token and {parts.HOURS}"
 
 dashboard: Final = Dashboard(
     id="mllog-text",
     title="[mllog] Text",
-    story="When a vocabulary changes, the rate of unseen words leaves its line and the new words are there to read.",
+    story="When a vocabulary changes, the rate of unseen words rises, and the new words are listed with their hour.",
     place=4,
     controls=parts.controls(parts.WINDOWS, ("Feature", "feature.name")),
     rows=(
@@ -61,16 +62,16 @@ dashboard: Final = Dashboard(
             14,
             (
                 Cloud(
-                    title="The new words, of hours with 200 predictions and of days",
+                    title="The new words: the 20 most frequent of each hour",
                     view=parts.WINDOWS,
-                    where="kind : token",
+                    where=_WORDS,
                     tags=Terms("word", "token.value", 40),
                     measure=Measure("events", "sum", "token.count", format="whole"),
                 ),
                 Table(
                     title="Since when",
                     view=parts.WINDOWS,
-                    where="kind : token",
+                    where=_WORDS,
                     rows=(Terms("word", "token.value", 50),),
                     measures=(
                         Measure("events", "sum", "token.count", format="whole"),

@@ -14,11 +14,11 @@ import pytest
 from referencing import Registry, Resource
 
 from kibana_objects.bundles import BUILT, bundles, spelt
-from kibana_objects.cards import MOST_FEATURES, dashboard_of
+from kibana_objects.cards import MOST_BINS, MOST_FEATURES, dashboard_of
 from kibana_objects.cli import main
 from kibana_objects.dashboards import all_dashboards
 from kibana_objects.lint import lint
-from kibana_objects.model import Chart, Documents
+from kibana_objects.model import Chart, Documents, Heat, Ratio, Table
 from mllog.card import ModelCard
 
 SCHEMAS = {path.name: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "kibana_schemas").glob("*.json")}
@@ -123,6 +123,47 @@ def test_a_card_makes_a_page(tmp_path, capsys):
     amount = made.ruler.by_name["amount 0"]
     assert [value for _, value, _ in numbers[0].lines] == [amount.low, amount.high]
     assert page.where == 'ml.model.name : "Fraud Model/2"'
+
+
+def test_shares_of_numbers_stand_in_their_order():
+    """Bins are ordered by their names, so that a shift can be read, and categories by their shares."""
+    page = dashboard_of(card())
+    spreads = {panel.title.split(":")[0]: panel.x for panel in page.panels if panel.title.endswith("beside training")}
+    assert {name: (spread.by, spread.size) for name, spread in spreads.items()} == {
+        name: (None, MOST_BINS) if name.startswith("amount") else (0, 20) for name in spreads
+    }
+    assert {spread.by for spread in spreads.values()} == {None, 0}
+
+
+def test_a_page_has_the_missing_rates_of_all_its_features():
+    """Numbers too, whose own panels have none."""
+    (heat,) = (panel for panel in dashboard_of(card()).panels if isinstance(panel, Heat))
+    assert (heat.y.of, heat.y.size, heat.measure.of) == ("feature.name", MOST_FEATURES, "missing.rate")
+
+
+def test_categories_name_the_new_values():
+    """As the page promises: which value of which feature, and since when. Answers are left to the page of predictions."""
+    page = next(page for page in all_dashboards() if page.id == "mllog-categories")
+    (table,) = (panel for panel in page.panels if isinstance(panel, Table) and "kind : unseen" in panel.where)
+    assert [row.of for row in table.rows] == ["feature.name", "unseen.value"]
+    assert [(number.operation, number.of) for number in table.measures] == [
+        ("sum", "unseen.count"), ("min", "@timestamp"), ("max", "@timestamp"),
+    ]  # fmt: skip
+    shares = [panel for panel in page.panels if "kind : bucket" in panel.where]
+    assert len(shares) == 3
+    assert all('not feature.name : "@label"' in panel.where for panel in shares)
+
+
+def test_panels_of_windows_count_nothing_twice():
+    """Each takes windows of one length: a day's hold its hours' events once more."""
+    for page in all_dashboards():
+        for panel in page.panels:
+            if panel.view != "mllog-windows":
+                continue
+            numbers = [getattr(panel, "measure", None), *getattr(panel, "measures", ())]
+            parts = [part for n in numbers if n for part in ((n.top, n.bottom) if isinstance(n, Ratio) else (n,))]
+            added = [part.where for part in parts if part.operation in {"count", "sum", "average", "median", "percentile"}]
+            assert all("window.seconds" in f"{panel.where} {where}" for where in added), (page.id, panel.title)
 
 
 def test_pages_of_models_are_told_apart():
