@@ -13,4 +13,5 @@ def told(elasticsearch_node, tmp_path_factory):
     folder = tmp_path_factory.mktemp("story") / "events"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLLOG_NAMESPACE", "story")
-        yield place, story.tell(folder, place), folder
+        cards = story.tell(folder, place)
+    return place, cards, folder
