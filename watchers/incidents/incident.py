@@ -132,6 +132,11 @@ class Incident:
         return self.state != "recovered"
 
     @property
+    def about(self) -> str:
+        """The leading feature; ``@model`` where the whole model is meant: a value that is none is in no table."""
+        return self.feature or "@model"
+
+    @property
     def lasting(self) -> bool:
         """Whether it is about training against serving, and not about what broke."""
         return bool(self.checks) and LASTING.issuperset(self.checks)

@@ -129,7 +129,8 @@ def test_psutil_says_the_same_as_proc(tmp_path: Path) -> None:
 def test_without_either_python_answers() -> None:
     """Processor time, peak memory and context switches are known everywhere."""
     counted = usage.FromPython().read()
-    assert counted.peak == pytest.approx(usage.FromProc("/proc/self").read().peak, rel=0.2)
+    # Of the process's whole life, while /proc's begins anew where somebody resets it, as a benchmark does.
+    assert 0.8 < counted.peak / usage.FromProc("/proc/self").read().peak < 100
     assert counted.switches is not None
     assert counted.memory is None
 

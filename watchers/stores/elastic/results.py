@@ -29,9 +29,6 @@ TOLD: Final = "mllog-told"
 RUNS: Final = "mllog-run"
 STATE: Final = "mllog-state"
 
-WHOLE_MODEL: Final = "@model"
-"""Stands for a feature where the whole model is meant: values without one would be in no table."""
-
 _INCIDENT: Final = (
     "id", "state", "severity", "opened", "updated", "recovered", "acknowledged_by", "snoozed_until", "title", "message",
 )  # fmt: skip
@@ -126,7 +123,7 @@ class Results:
         """An incident as its changes left it, by names that Kibana shows."""
         held = incident.to_dict()
         segment = incident.segment or {}
-        leading = {"check": incident.checks[0] if incident.checks else None, "feature": incident.feature or WHOLE_MODEL}
+        leading = {"check": incident.checks[0] if incident.checks else None, "feature": incident.about}
         body = self._body(
             incident={**{name: held[name] for name in _INCIDENT}, **leading},
             ml={"model": {"name": incident.model, "version": incident.versions}},
