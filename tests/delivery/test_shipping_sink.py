@@ -211,7 +211,8 @@ def test_forked_workers_ship_their_own(tmp_path: pathlib.Path, fault_row: Callab
         expected = [*range(200), *(1000 * child + k for child in range(1, 5) for k in range(200))]
         check(receiver, expected)
         assert len(receiver.ids()) == len(set(receiver.ids()))
-    assert folders(tmp_path / "spool") == []
+        # A folder without events may outlive its process, where two looked at it at once: the next one clears it away.
+        assert status(tmp_path / "spool").pending_lines == 0
     assert status(tmp_path / "spool").delivered == len(receiver.lines)
     fault_row(
         f"fork of a process that ships{' over TLS' if tls else ''}",
