@@ -15,6 +15,8 @@ shipper=$!
 wait "$shipper"
 code=$?
 [ -n "$ending" ] || exit "$code"
+# A signal that came between fork and exec was lost with the shell that became the shipper.
+{ sleep 2; kill -TERM "$shipper" 2>/dev/null; } >/dev/null 2>&1 &
 # The first wait ended with the signal, this one with the shipper.
 wait "$shipper"
 trap - TERM INT
