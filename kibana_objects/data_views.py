@@ -7,6 +7,7 @@ Shape: a saved object of type ``index-pattern`` (https://www.elastic.co/docs/api
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 from kibana_objects.objects import packed, saved
@@ -73,6 +74,7 @@ class Types(dict[str, str]):
         return True
 
 
+@cache
 def types_of(view: str) -> Types:
     """The types of a data view's fields."""
     return Types(fields_of(view))

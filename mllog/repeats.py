@@ -63,8 +63,9 @@ def repeated_rows(ruler: Ruler, data: Mapping[str, Sequence[Any]], hours: Sequen
 
 def is_plain(value: object) -> bool:
     """Whether a value is a number that is written as the double it is: no truth, nothing infinite, nothing too wide."""
-    kind = type(value)
-    return (kind is float and math.isfinite(value)) or (kind is int and value in values.INT64)  # type: ignore[arg-type]
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and value in values.INT64
 
 
 def _codes(column: Sequence[Any], written: Callable[[Any], Any], *, number: bool) -> Sequence[int]:

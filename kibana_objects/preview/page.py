@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,10 +115,7 @@ def _page(one: Json, answered: Sequence[Answered], links: Sequence[tuple[str, st
     top = max((_end(each) for each in answered if each.panel["type"] == "links"), default=0)
     panels = [_panel(each, top) for each in answered if each.panel["type"] != "links"]
     height = max(map(_end, answered), default=0) - top
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kibana_objects", "preview"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         title=held["title"],
         story=held["description"],
         links=links,
@@ -129,6 +127,13 @@ def _page(one: Json, answered: Sequence[Answered], links: Sequence[tuple[str, st
         span=" to ".join(f"{at.astimezone(dt.UTC):%d %b %Y %H:%M}" for at in (span.start, span.end)) + " UTC",
         where=where,
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("kibana_objects", "preview")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("page.html.j2")
 
 
 def _end(answered: Answered) -> int:

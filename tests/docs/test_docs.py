@@ -1,5 +1,6 @@
 """The documentation runs."""
 
+import datetime as dt
 import importlib.util
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 
 import mllog
+from kibana_objects.cli import _parser
+from watchers.demo.drive import SERVING
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -86,6 +89,18 @@ def test_readme_names_the_test_command_that_ci_calls():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
     assert "\nmake test\n" in (ROOT / "README.md").read_text()
     assert "\nmake demo\n" in (ROOT / "README.md").read_text()
+
+
+def test_what_the_readme_makes():
+    """Each target is one of the Makefile's; the pages' command is understood, and of the demo's own times."""
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make ([a-z-]+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {"demo", "demo-dashboards", "demo-elastic", "test"} <= set(targets)
+    assert [target for target in targets if f"\n{target}: " not in makefile] == []
+    (line,) = re.findall(r"kibana-objects (preview .+)$", makefile, re.MULTILINE)
+    args = _parser().parse_args(line.replace("$(OUT)", "demo-out").split())
+    start, end = (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) for text in (args.start, args.end))
+    assert SERVING[0] <= start < end <= SERVING[1]
 
 
 def test_tutorial(tmp_path, monkeypatch):

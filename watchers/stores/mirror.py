@@ -7,7 +7,6 @@ by the functions that make a cluster's.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from operator import attrgetter
@@ -86,23 +85,18 @@ def _stream(event: dict[str, Any]) -> str:
 
 def _windows(store: FilesStore, start: dt.datetime, end: dt.datetime) -> Iterator[windows.Document]:
     """Those of the newest card of each ruler, as a cluster's."""
-    cards: dict[tuple[str, str], ModelCard] = {}
-    for card in store.cards():
-        cards[card.model, card.ruler.hash] = card
-    for (model, _), card in cards.items():
-
-        def hours(low: dt.datetime, high: dt.datetime, of: ModelCard = card) -> list[WindowProfile]:
-            return store.stored_profiles(of.model, of.ruler, low, high)
+    models = set(store.models())
+    cards = {(card.model, card.ruler.hash): card for card in store.cards() if card.model in models}
+    for card in cards.values():
 
         def day(low: dt.datetime, of: ModelCard = card) -> list[WindowProfile]:
             return store.stored_profiles(of.model, of.ruler, low, low + windows.DAY)
 
         # A day's documents stand at its beginning and are there when its last hour is.
-        held = hours(start, end + windows.DAY)
-        if model in store.models():
-            for document in windows.documents(held, card.ruler, card.totals or Counter(), day):
-                if start <= dt.datetime.fromisoformat(document["@timestamp"]) < end:
-                    yield document
+        held = store.stored_profiles(card.model, card.ruler, start, end + windows.DAY)
+        for document in windows.documents(held, card.ruler, card.totals, day):
+            if start <= dt.datetime.fromisoformat(document["@timestamp"]) < end:
+                yield document
 
 
 def _refused(store: FilesStore) -> Iterator[Document]:
