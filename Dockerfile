@@ -27,7 +27,7 @@ RUN groupadd --gid 1000 mllog && \
         install -d -o mllog -g mllog -m 700 "/certificates/$folder"; done && \
     install -d -o mllog -g mllog -m 750 /var/lib/mllog
 COPY --from=build /opt/mllog /opt/mllog
-COPY deploy/certificates.sh deploy/ship-to-the-end.sh /opt/mllog/bin/
+COPY deploy/certificates.sh /opt/mllog/bin/
 ENV PATH=/opt/mllog/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/mllog
 USER 1000:1000

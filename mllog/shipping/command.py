@@ -18,7 +18,7 @@ from mllog.places import parse
 from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mllog.shipping.destinations.base import Destination
     from mllog.shipping.shipper import Shipper
@@ -61,6 +61,11 @@ class Ship:
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--once", action="store_true", help="ship what is there now, and end (the default)")
         how.add_argument("--follow", action="store_true", help="go on with what is written later, until SIGTERM")
+        how.add_argument(
+            "--drain",
+            action="store_true",
+            help="as --follow, and at SIGTERM ship what is left as --once does: a spool may go with its host",
+        )
         how.add_argument("--replay-dead", action="store_true", help="send this place's dead letters again, and end")
         how.add_argument(
             "--forget", action="store_true", help="this place needs the spool no more: keep nothing for it"
@@ -78,7 +83,7 @@ class Ship:
             metavar="SECONDS",
             type=_seconds,
             default=GIVE_UP_SECONDS,
-            help="without --follow: end after so long without success (default %(default)g)",
+            help="but while following: end after so long without success (default %(default)g)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -87,26 +92,29 @@ class Ship:
         place = parse(args.to)
         hide_passwords({"--to": {args.to: place}})
         folder = Path(args.folder)
-        _check_folder(folder, follow=args.follow)
+        follow = args.follow or args.drain
+        _check_folder(folder, follow=follow)
         from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - after the password is hidden
         from mllog.shipping.shipper import Shipper  # noqa: PLC0415 - the same
 
-        destination = open_destination(place, parallel=True)
-        stop = threading.Event()
+        def shipper(give_up: float | None) -> Shipper:
+            return Shipper(
+                folder,
+                open_destination(place, parallel=True),
+                delete=args.delete and not args.replay_dead,
+                copy=args.copy or args.replay_dead,
+                stop=threading.Event(),
+                give_up=give_up,
+            )
+
         if args.forget:
-            return _forget(folder, destination, as_json=args.json)
-        shipper = Shipper(
-            folder,
-            destination,
-            delete=args.delete and not args.replay_dead,
-            copy=args.copy or args.replay_dead,
-            stop=stop,
-            give_up=None if args.follow else args.give_up,
-        )
-        with _stopped_by_signals(stop, destination):
+            return _forget(folder, open_destination(place, parallel=True), as_json=args.json)
+        first = shipper(None if follow else args.give_up)
+        with _stopped_by_signals(first):
             if args.replay_dead:
-                return _replay(shipper, as_json=args.json)
-            return _ship(shipper, follow=args.follow, delete=args.delete, as_json=args.json)
+                return _replay(first, as_json=args.json)
+            then = (lambda: shipper(args.give_up)) if args.drain else None
+            return _ship(first, follow=follow, then=then, delete=args.delete, as_json=args.json)
 
 
 command = Ship()
@@ -140,12 +148,12 @@ def _check_folder(folder: Path, *, follow: bool) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: threading.Event, destination: Destination) -> Iterator[None]:
+def _stopped_by_signals(shipper: Shipper) -> Iterator[None]:
     """The first signal gives the batch in hand a few seconds; the second ends it at once. It stays in the spool."""
 
     def end(*_: object) -> None:
-        destination.hurry(0.0 if stop.is_set() else STOP_SECONDS, altogether=True)
-        stop.set()
+        shipper.destination.hurry(0.0 if shipper.stop.is_set() else STOP_SECONDS, altogether=True)
+        shipper.stop.set()
 
     numbers = (signal.SIGTERM, signal.SIGINT)
     previous = [signal.signal(number, end) for number in numbers]
@@ -156,13 +164,19 @@ def _stopped_by_signals(stop: threading.Event, destination: Destination) -> Iter
             signal.signal(number, handler)
 
 
-def _ship(shipper: Shipper, *, follow: bool, delete: bool, as_json: bool) -> int:
+def _ship(
+    shipper: Shipper, *, follow: bool, then: Callable[[], Shipper] | None, delete: bool, as_json: bool
+) -> int:
+    """Ship, and where a signal ended that ``then`` what is left."""
     from mllog.shipping import clearing  # noqa: PLC0415 - after the password is hidden
-    from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
 
     began = time.monotonic()
-    with Progress(shipper, silent=as_json) as progress:
-        shipper.run(follow=follow, progress=progress)
+    _run(shipper, follow=follow, silent=as_json)
+    if then is not None and shipper.stop.is_set():
+        ended, shipper, follow = shipper, then(), False
+        shipper.take_over(ended)
+        with _stopped_by_signals(shipper):
+            _run(shipper, follow=follow, silent=as_json)
     counts, problem = shipper.counts, shipper.reason
     status = shipper.status()
     if problem is None and status.pending_lines and not follow:
@@ -196,6 +210,13 @@ def _ship(shipper: Shipper, *, follow: bool, delete: bool, as_json: bool) -> int
         return UNDELIVERED
     aside = counts.dead or counts.corrupt or counts.corrupt_segments or counts.restarts or shipper.warnings
     return REFUSED if aside else DELIVERED
+
+
+def _run(shipper: Shipper, *, follow: bool, silent: bool) -> None:
+    from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
+
+    with Progress(shipper, silent=silent) as progress:
+        shipper.run(follow=follow, progress=progress)
 
 
 def _report(summary: dict[str, Any], deletion: str | None) -> None:

@@ -48,6 +48,10 @@ class Couriers:
         """How far they have got, by process."""
         return {process: courier.checkpoint for process, courier in self._open.items()}
 
+    def count(self, counts: Counts) -> None:
+        """Count what others before these counted too."""
+        self._counts.add(counts)
+
     def get(self, process: str) -> Courier | None:
         """The one for a process, if it is open."""
         return self._open.get(process)

@@ -181,6 +181,12 @@ class Shipper:
             self._once(told)
         self.close()
 
+    def take_over(self, other: Shipper) -> None:
+        """Go on from one that has ended: what it counted is counted here too."""
+        self._couriers.count(other.counts)
+        self.deleted += other.deleted
+        self._registration.warnings.extend(other.warnings)
+
     def status(self) -> ShipStatus:
         """How far this destination has got with the whole spool, whoever ships it."""
         return inspect_one(self.folder, self.destination.key, self.destination.name)

@@ -30,11 +30,11 @@ def test_what_a_builder_is_sent() -> None:
         "mllog/.env", "mllog/__pycache__/cli.cpython-311.pyc", "mllog/delivery/loops/compiled.cpython-311-x86_64-linux-gnu.so",
         "mllog/delivery/loops/compiled.c", "mllog/cli.py", "watchers/checks/base.py", "kibana_objects/data_views.py",
         "pyproject.toml", "hatch_build.py", "constraints.txt", "README.md", "LICENSE", "deploy/certificates.sh",
-        "deploy/ship-to-the-end.sh", "deploy/kibana/kibana.yml", "mllog/delivery/loops/compiled.pyx",
+        "deploy/kibana/kibana.yml", "mllog/delivery/loops/compiled.pyx",
     }  # fmt: skip
     assert sent(names, ignore) == {
         "mllog/cli.py", "watchers/checks/base.py", "kibana_objects/data_views.py", "pyproject.toml", "hatch_build.py",
-        "constraints.txt", "README.md", "LICENSE", "deploy/certificates.sh", "deploy/ship-to-the-end.sh",
+        "constraints.txt", "README.md", "LICENSE", "deploy/certificates.sh",
         "mllog/delivery/loops/compiled.pyx",
     }  # fmt: skip
 
@@ -126,7 +126,7 @@ def test_the_wheel_has_every_command(tmp_path: pathlib.Path) -> None:
     (packages,) = own.glob("lib/python*/site-packages")
     here = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "here.pth").write_text("\n".join(here))
-    for name in {command[0] for _, command in COMMANDS} - {"sh", "certificates.sh", "ship-to-the-end.sh"}:
+    for name in {command[0] for _, command in COMMANDS} - {"sh", "certificates.sh"}:
         assert (own / "bin" / name).is_file(), name
     for arguments in (
         ["mllog", "--version"],

@@ -149,13 +149,13 @@ def test_the_sidecar_outlives_the_model_and_empties_the_spool(file: str) -> None
     whole = PODS[file]
     (sidecar,), (server,) = whole["initContainers"], whole["containers"]
     assert sidecar["restartPolicy"] == "Always"
-    assert sidecar["command"] == ["ship-to-the-end.sh"]
+    assert [*sidecar["command"], sidecar["args"][3]] == ["mllog", "ship", "--delete"]
+    assert sidecar["args"][4:-1] == ["--drain", "--give-up"]
     assert not {"readinessProbe", "livenessProbe", "startupProbe"} & set(sidecar)
     (spool,) = (mount for mount in sidecar["volumeMounts"] if mount["name"] == "spool")
     assert spool in server["volumeMounts"]
     assert sidecar["args"][0] == server["env"][0]["value"] == f"{spool['mountPath']}/events"
-    script = (ROOT / "deploy" / "ship-to-the-end.sh").read_text()
-    give_up = float(re.search(r"--give-up (\d+)", script)[1])
+    give_up = float(sidecar["args"][-1])
     before_it = float(server["lifecycle"]["preStop"]["exec"]["command"][1]) + CLOSE_SECONDS
     assert (
         before_it + STOP_SECONDS + CONNECT_SECONDS + give_up + ANSWER_SECONDS < whole["terminationGracePeriodSeconds"]

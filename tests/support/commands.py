@@ -80,9 +80,7 @@ def _started() -> Iterator[tuple[str, list[str]]]:
 
 def _inner(given: list[str]) -> Iterator[list[str]]:
     """Our commands within what is started."""
-    if given[0] == "ship-to-the-end.sh":
-        yield from (["mllog", "ship", *given[1:], *end] for end in (["--follow"], ["--once", "--give-up", "20"]))
-    elif given[0] == "sh":
+    if given[0] == "sh":
         line = given[2].replace("2>&1", "").replace('"$1"', shlex.quote((given[4:] or [""])[0]))
         yield from map(shlex.split, _OURS.findall(line))
     elif given[0] != "certificates.sh":
