@@ -32,12 +32,12 @@ def search(asked: Asked, by: str = "") -> Json:
 
 
 def listing(wanted: Documents) -> Json:
-    """The search for the newest documents of a view; raises as :func:`search` does."""
+    """The search for the first documents of a view; raises as :func:`search` does."""
     return {
         "size": wanted.size,
         "track_total_hits": False,
         "query": _query(wanted.scope, wanted.scope.span),
-        "sort": [{wanted.sort: {"order": "desc", "unmapped_type": "date"}}],
+        "sort": [{name: {"order": way, "unmapped_type": wanted.scope.types[name]}} for name, way in wanted.sort],
     }
 
 

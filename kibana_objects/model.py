@@ -13,6 +13,7 @@ Format = Literal["number", "whole", "percent", "seconds", "date", "nanoseconds"]
 Colour = Literal["good", "warning", "bad", "neutral"]
 Operation = Literal["count", "unique_count", "sum", "average", "min", "max", "median", "percentile", "last_value"]
 SeriesType = Literal["line", "area", "area_stacked", "bar", "bar_stacked", "bar_percentage_stacked", "bar_horizontal"]
+Sort = tuple[tuple[str, Literal["asc", "desc"]], ...]
 Drill = str
 """``documents``: the very documents, in Discover; else the id of a dashboard."""
 
@@ -240,7 +241,7 @@ class Search:
         view: Id of the data view.
         columns: Fields that are shown.
         where: KQL.
-        sort: Field, newest first.
+        sort: Fields and which way each goes.
     """
 
     id: str
@@ -249,7 +250,7 @@ class Search:
     view: str
     columns: tuple[str, ...]
     where: str = ""
-    sort: str = "@timestamp"
+    sort: Sort = (("@timestamp", "desc"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def search(described: Search) -> Json:
         "title": described.title,
         "description": described.story,
         "columns": list(described.columns),
-        "sort": [[described.sort, "desc"]],
+        "sort": [list(one) for one in described.sort],
         "grid": {},
         "hideChart": False,
         "isTextBasedQuery": False,

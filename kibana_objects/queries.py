@@ -107,18 +107,18 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The newest documents of a scope.
+    """The first documents of a scope.
 
     Attributes:
         scope: Of which.
         columns: Fields that are shown.
-        sort: A time, newest first.
+        sort: Fields by which they are first, and which way each goes: ``asc`` or ``desc``.
         size: So many of them.
     """
 
     scope: Scope
     columns: tuple[str, ...]
-    sort: str
+    sort: tuple[tuple[str, str], ...]
     size: int
 
 

@@ -20,7 +20,8 @@ SEARCHES: Final[tuple[Search, ...]] = (
             "incident.severity", "incident.state", *_WHO, "incident.title", "features", "segment.field",
             "segment.value", "onset", "incident.id",
         ),
-        sort="incident.updated",
+        # What is open or taken stands before what is over.
+        sort=(("incident.state", "asc"), ("incident.updated", "desc")),
     ),
     Search(
         "mllog-search-prediction",
@@ -50,6 +51,22 @@ SEARCHES: Final[tuple[Search, ...]] = (
         "mllog-predictions",
         (*_WHO, "ml.prediction_id", *_MISSING, "ml.violations.renamed", "host.name"),
         where=" or ".join(f"{name} : *" for name in _MISSING),
+    ),
+    Search(
+        "mllog-search-categories",
+        "[mllog] Predictions with unseen categories",
+        "Requests with a value that training never had, by the features that had it.",
+        "mllog-predictions",
+        (*_WHO, "ml.prediction_id", "ml.violations.category", "ml.outputs.label", "ml.outputs.score", "host.name"),
+        where="ml.violations.category : *",
+    ),
+    Search(
+        "mllog-search-words",
+        "[mllog] Predictions with unseen words",
+        "Requests with words that training never had, and the words.",
+        "mllog-predictions",
+        (*_WHO, "ml.prediction_id", "ml.unseen_tokens", "ml.outputs.label", "ml.outputs.score", "host.name"),
+        where="ml.unseen_tokens : *",
     ),
     Search(
         "mllog-search-failures",

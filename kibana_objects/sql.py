@@ -75,9 +75,18 @@ def select(asked: Asked, table: str, by: str = "") -> str:
 
 
 def listing(wanted: Documents, table: str, columns: Sequence[str]) -> str:
-    """The newest documents of a scope."""
-    newest = f"ORDER BY {quoted(wanted.sort)} DESC LIMIT {int(wanted.size)}"
-    return f"SELECT {', '.join(columns)} FROM {_chosen(wanted.scope, table, wanted.scope.span)} {newest}"
+    """The first documents of a scope."""
+    order = ", ".join(_order(name, way, wanted.scope.types[name]) for name, way in wanted.sort)
+    first = f"ORDER BY {order} LIMIT {int(wanted.size)}"
+    return f"SELECT {', '.join(columns)} FROM {_chosen(wanted.scope, table, wanted.scope.span)} {first}"
+
+
+def _order(name: str, way: str, field_type: str) -> str:
+    """As a node has it: of several values the first one counts, none is the last."""
+    value = quoted(name)
+    if kind(field_type) == "VARCHAR[]":
+        value = f"list_{'min' if way == 'asc' else 'max'}({value})"
+    return f"{value} {'ASC' if way == 'asc' else 'DESC'} NULLS LAST"
 
 
 def rows(asked: Asked, by: str, answer: Sequence[Sequence[Any]]) -> list[Row]:

@@ -142,6 +142,6 @@ dashboard: Final = Dashboard(
                 ),
             ),
         ),
-        Row(12, (Documents(title="All predictions, the newest first", search="mllog-search-predictions"),)),
+        Row(12, (Documents(title="Predictions with unseen categories", search="mllog-search-categories"),)),
     ),
 )

@@ -95,6 +95,6 @@ dashboard: Final = Dashboard(
                 ),
             ),
         ),
-        Row(12, (Documents(title="Predictions", search="mllog-search-predictions"),)),
+        Row(12, (Documents(title="Predictions with unseen words", search="mllog-search-words"),)),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kibana_objects.dashboards import _parts as parts
-from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Row, Table, Terms
+from kibana_objects.model import Chart, Control, Dashboard, Documents, Figure, Measure, Ratio, Row, Table, Terms
 
 dashboard: Final = Dashboard(
     id="mllog-watchers",
@@ -34,8 +34,9 @@ dashboard: Final = Dashboard(
                 Figure(
                     title="Runs that couldn't judge everything",
                     view=parts.RUNS,
-                    measure=Measure("runs", where="run.unjudged : *", format="whole"),
-                    steps=((0, "good"), (1, "bad")),
+                    # Of no runs it is nothing, and not good.
+                    measure=Ratio("of all runs", Measure("runs", where="run.unjudged : *"), Measure("all")),
+                    steps=((0, "good"), (0.0001, "bad")),
                     width=12,
                 ),
                 Figure(

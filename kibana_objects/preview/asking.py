@@ -40,7 +40,7 @@ class Source(Protocol):
         """
 
     def documents(self, wanted: Documents) -> list[dict[str, Any]]:
-        """Documents, the newest first; raises as :meth:`rows` does."""
+        """The first documents; raises as :meth:`rows` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _of_layers(panel: Json, span: Span, page: tuple[str, ...]) -> Question:
         Documents(
             _scope(views[part["layerId"]], (one["filter"]["query"], *page), span, one["timeField"]),
             shown,
-            one["timeField"],
+            ((one["timeField"], "desc"),),
             MARKS,
         )
         for part in state["visualization"].get("layers", ())
@@ -207,8 +207,8 @@ def _of_search(search: Json, span: Span, page: tuple[str, ...]) -> Documents:
     held = search["attributes"]
     view = next(one["id"] for one in search["references"] if one["type"] == "index-pattern")
     own = json.loads(held["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"]
-    ((time, _),) = held["sort"]
-    return Documents(_scope(view, (own, *page), span, VIEWS[view][2]), tuple(held["columns"]), time, HITS)
+    sort = tuple((str(name), str(way)) for name, way in held["sort"])
+    return Documents(_scope(view, (own, *page), span, VIEWS[view][2]), tuple(held["columns"]), sort, HITS)
 
 
 def _scope(view: str, texts: tuple[str, ...], span: Span, time: str) -> Scope:

@@ -47,7 +47,7 @@ class Elasticsearch:
         )
 
     def documents(self, wanted: Documents) -> list[dict[str, Any]]:
-        """Documents, the newest first."""
+        """The first documents."""
         (answer,) = self._search([(wanted.scope.pattern, aggregations.listing(wanted))])
         return [hit["_source"] for hit in answer["hits"]["hits"]]
 

@@ -66,7 +66,7 @@ class Folder:
         )
 
     def documents(self, wanted: Documents) -> list[dict[str, Any]]:
-        """Documents, the newest first: by the dotted names of what is shown of them."""
+        """The first documents: by the dotted names of what is shown of them."""
         names = _shown(wanted)
         columns = [sql.quoted(f"{_SHOWN}{name}") for name in names]
         found = self._execute(sql.listing(wanted, _kind(wanted.scope.view), columns))
@@ -118,7 +118,7 @@ class _Need:
             self.fields |= asked.fields
             back = [shift(by) for by in asked.shifts]
         else:
-            self.fields |= {asked.sort, *asked.scope.fields}
+            self.fields |= {*(name for name, _ in asked.sort), *asked.scope.fields}
             self.shown |= set(_shown(asked))
         self.start = min(self.start, span.start - max(back))
         self.end = max(self.end, span.end)
@@ -129,7 +129,7 @@ def _kind(view: str) -> Kind:
 
 
 def _shown(wanted: Documents) -> list[str]:
-    return list(dict.fromkeys((wanted.sort, *wanted.columns)))
+    return list(dict.fromkeys((*(name for name, _ in wanted.sort), *wanted.columns)))
 
 
 def _reader(name: str, field_type: str, length: int) -> Callable[[dict[str, Any]], Any]:

@@ -42,7 +42,7 @@ hits everybody is as large in each segment, and chance makes one of them the lar
 
 _PHRASES: Final = {
     "renamed": "renamed",
-    "vanished": "no longer sent",
+    "vanished": "no longer has a value",
     "wrong_model": "another model answers",
     "unit_change": "unit changed",
     "dependency_change": "dependencies changed",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from mllog.events import dataset
-from watchers.stores._results import locked, write_atomically
+from watchers.stores._results import locked, read_object, write_atomically
 from watchers.stores.base import Lease
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ class FileRecords:
 
     def read(self, name: str) -> Lease | None:
         """The record, or None."""
-        try:
-            held = orjson.loads(self._file(name).read_bytes())
-        except FileNotFoundError:
+        held = read_object(self._file(name), "whoever comes next takes the lease")
+        if held is None:
             return None
         taken = dt.datetime.fromisoformat(held["taken"])
         return Lease(name, held["holder"], held["seconds"], taken, held["version"])

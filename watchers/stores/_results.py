@@ -60,6 +60,32 @@ def _document(path: Path, number: int, line: bytes) -> dict[str, Any]:
     )
 
 
+def read_object(path: Path, otherwise: str) -> dict[str, Any] | None:
+    """The object of a JSON file that is replaced whole; None where it isn't there.
+
+    Args:
+        path: The file.
+        otherwise: What follows from deleting it, where it is broken.
+
+    Raises:
+        StoreError: It is no JSON object.
+    """
+    try:
+        held = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except orjson.JSONDecodeError as error:
+        why = f"isn't JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+    else:
+        if isinstance(held, dict):
+            return held
+        why = "is no object"
+    raise StoreError(
+        f"{path}: it {why}; the watchers write this file whole, so something else has changed it: take it from a "
+        f"backup, or delete it, and {otherwise}"
+    )
+
+
 def upsert(path: Path, documents: Sequence[Mapping[str, Any]], *, key: str = "id", keep: bool = False) -> None:
     """Put documents into an NDJSON file by their ``key``; with ``keep`` those that are there stay as they are.
 

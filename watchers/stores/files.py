@@ -28,6 +28,7 @@ from watchers.stores._results import (
     locked,
     read_appended,
     read_lines,
+    read_object,
     rewrite_without,
     upsert,
     write_atomically,
@@ -290,8 +291,8 @@ class FilesStore:
 
     def state(self, model: str) -> dict[str, Any]:
         """What the last run left for the next."""
-        path = self._state_file(model)
-        return dict(orjson.loads(path.read_bytes())) if path.exists() else {}
+        otherwise = "the next run begins anew, with the incidents that are open; messages that nobody got yet are lost"
+        return read_object(self._state_file(model), otherwise) or {}
 
     def write_state(self, model: str, state: Mapping[str, Any], *, after: int | None = None) -> None:
         """Keep that, all or nothing; with ``after`` only where nobody wrote since."""

@@ -269,6 +269,33 @@ def test_a_broken_line_of_a_result(tmp_path: Path, name: str, broken: bytes) -> 
     assert [one["id"] for one in read_lines(path)] == ["a", "c"]
 
 
+@pytest.mark.parametrize("broken", [b'{"number": 1, "jud', b"", b"\0" * 40, b"\xff", b"[1]", b"null"])
+@pytest.mark.parametrize("name", ["state/mllog.prediction.m.json", "leases/mllog.prediction.m.json"])
+def test_a_broken_object(tmp_path: Path, name: str, broken: bytes) -> None:
+    """The file is named, by what reads and by what writes, and stays as it is; without it there is a new beginning."""
+    store = FilesStore(tmp_path)
+    is_state = name.startswith("state")
+    leases = store.leases()
+
+    def write() -> object:
+        return store.write_state("m", {"number": 1}, after=0) if is_state else leases.acquire("m", 60.0)
+
+    assert is_state or write()
+    path = tmp_path / "_watchers" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(broken)
+    said = re.escape(str(path)) + ".* take it from a backup, or delete it, and "
+    with pytest.raises(StoreError, match=said):
+        write()
+    if is_state:
+        with pytest.raises(StoreError, match=said):
+            store.state("m")
+    assert path.read_bytes() == broken
+    path.unlink()
+    write()
+    assert path.exists()
+
+
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a write fails, what was there stays, and nothing half stands beside it."""
     store = FilesStore(tmp_path)
