@@ -175,7 +175,8 @@ def _layers(panel: Chart) -> list[Json]:
 def _dimension(what: Dimension, view: str = "") -> Json:
     if isinstance(what, Time):
         time: Json = {"operation": "date_histogram", "field": what.of, "label": what.label, "include_empty_rows": True}
-        return {**time, "suggested_interval": LEAST_STEPS[view]} if view in LEAST_STEPS else time
+        least = what.every or LEAST_STEPS.get(view)
+        return {**time, "suggested_interval": least} if least else time
     rank: Json = {"type": "alphabetical", "direction": "asc"}
     if what.by is not None:
         rank = {"type": "metric", "metric_index": what.by, "direction": "asc" if what.ascending else "desc"}

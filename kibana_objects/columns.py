@@ -50,7 +50,7 @@ def dimension(what: Dimension, measures: Sequence[str], least_step: str = "auto"
             "sourceField": what.of,
             "isBucketed": True,
             "scale": "interval",
-            "params": {"interval": least_step, "includeEmptyRows": True, "dropPartials": False},
+            "params": {"interval": what.every or least_step, "includeEmptyRows": True, "dropPartials": False},
         }
     order: Column = {"type": "alphabetical", "fallback": True}
     if what.by is not None:

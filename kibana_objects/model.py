@@ -74,10 +74,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Steps of the view's time field."""
+    """Steps of a time field.
+
+    Attributes:
+        label: What they are called.
+        of: The field.
+        every: The least step, such as ``1d``; empty: as often as the view's documents come.
+    """
 
     label: str = "time"
     of: str = "@timestamp"
+    every: str = ""
 
 
 Dimension = Terms | Time

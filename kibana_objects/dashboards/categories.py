@@ -70,7 +70,7 @@ dashboard: Final = Dashboard(
                     title="Share of each value in its feature, by day: the 15 greatest",
                     view=parts.WINDOWS,
                     where=_NAMED,
-                    x=Time(),
+                    x=Time(every="1d"),
                     y=Terms("value", "bucket.value", 15),
                     measure=_SHARE,
                 ),
