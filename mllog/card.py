@@ -64,7 +64,9 @@ class ModelCard:
         """Make a card from training data.
 
         Args:
-            train: pandas, polars or pyarrow frame; one row a training example, one column a feature.
+            train: pandas, polars or pyarrow frame; one row a training example, one column a feature. Columns ``@score``
+                or ``@value``, ``@label``, ``@scores`` (a list or a mapping in each row) and ``@latency`` (seconds) are
+                no features but the model's answers on it, beside which those of production stand.
             model: Model's name.
             version: Its version.
             target: Name of the target column.

@@ -312,3 +312,14 @@ def test_a_failed_save_leaves_the_old_card(tmp_path: Path) -> None:
         card.save(path)
     assert ModelCard.load(path) == make()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_answers_on_the_training_data_are_counted_beside_it() -> None:
+    """Columns of the model's answers are no features; a class that it answered is known though no truth has it."""
+    answers = ["late"] * 70 + ["on time"] * 49 + ["diverted"]
+    card = make({**ROWS, "late": ["late", "on time"] * 60, "@label": answers, "@latency": [0.02] * 120})
+    assert {cell: count for cell, count in card.totals.items() if cell[0] == LABEL} == {
+        (LABEL, "category", "late"): 70, (LABEL, "category", "on time"): 49, (LABEL, "category", "diverted"): 1,
+    }  # fmt: skip
+    assert sum(count for cell, count in card.totals.items() if cell[0] == LATENCY) == 120
+    assert not {LABEL, LATENCY} & {feature.name for feature in card.ruler.inputs}
