@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -14,6 +14,9 @@ from watchers.stores.base import Lease
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_NEEDED: Final = ("holder", "seconds", "taken", "version")
 
 
 class FileRecords:
@@ -31,7 +34,7 @@ class FileRecords:
 
     def read(self, name: str) -> Lease | None:
         """The record, or None."""
-        held = read_object(self._file(name), "whoever comes next takes the lease")
+        held = read_object(self._file(name), "whoever comes next takes the lease", _NEEDED)
         if held is None:
             return None
         taken = dt.datetime.fromisoformat(held["taken"])

@@ -60,15 +60,16 @@ def _document(path: Path, number: int, line: bytes) -> dict[str, Any]:
     )
 
 
-def read_object(path: Path, otherwise: str) -> dict[str, Any] | None:
+def read_object(path: Path, otherwise: str, needs: Collection[str] = ()) -> dict[str, Any] | None:
     """The object of a JSON file that is replaced whole; None where it isn't there.
 
     Args:
         path: The file.
         otherwise: What follows from deleting it, where it is broken.
+        needs: Fields that it can't be without.
 
     Raises:
-        StoreError: It is no JSON object.
+        StoreError: It is no JSON object, or has no such field.
     """
     try:
         held = orjson.loads(path.read_bytes())
@@ -77,9 +78,9 @@ def read_object(path: Path, otherwise: str) -> dict[str, Any] | None:
     except orjson.JSONDecodeError as error:
         why = f"isn't JSON ({error.msg}, line {error.lineno}, column {error.colno})"
     else:
-        if isinstance(held, dict):
+        if isinstance(held, dict) and held.keys() >= set(needs):
             return held
-        why = "is no object"
+        why = f"has no field {sorted(set(needs) - held.keys())[0]!r}" if isinstance(held, dict) else "is no object"
     raise StoreError(
         f"{path}: it {why}; the watchers write this file whole, so something else has changed it: take it from a "
         f"backup, or delete it, and {otherwise}"

@@ -296,6 +296,16 @@ def test_a_broken_object(tmp_path: Path, name: str, broken: bytes) -> None:
     assert path.exists()
 
 
+def test_a_lease_without_a_holder(tmp_path: Path) -> None:
+    """What it lacks is named."""
+    leases = FilesStore(tmp_path).leases()
+    assert leases.acquire("m", 60.0)
+    path = tmp_path / "_watchers" / "leases" / "mllog.prediction.m.json"
+    path.write_text('{"version": "1", "taken": "2026-03-06T10:00:00+00:00", "seconds": 60.0}')
+    with pytest.raises(StoreError, match="it has no field 'holder'; .* or delete it, and whoever comes next takes the lease"):
+        leases.acquire("m", 60.0)
+
+
 def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a write fails, what was there stays, and nothing half stands beside it."""
     store = FilesStore(tmp_path)
