@@ -79,7 +79,7 @@ class Time:
     Attributes:
         label: What they are called.
         of: The field.
-        every: The least step, such as ``1d``; empty: as often as the view's documents come.
+        every: The least step, such as ``1d``; empty: an hour of windows, else what fits the time that is shown.
     """
 
     label: str = "time"

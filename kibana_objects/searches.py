@@ -20,7 +20,7 @@ SEARCHES: Final[tuple[Search, ...]] = (
             "incident.severity", "incident.state", *_WHO, "incident.title", "features", "segment.field",
             "segment.value", "onset", "incident.id",
         ),
-        # What is open or taken stands before what is over.
+        # What is taken or open stands before what is over; what is snoozed is last, since it is to be silent.
         sort=(("incident.state", "asc"), ("incident.updated", "desc")),
     ),
     Search(
@@ -63,7 +63,7 @@ SEARCHES: Final[tuple[Search, ...]] = (
     Search(
         "mllog-search-words",
         "[mllog] Predictions with unseen words",
-        "Requests with words that training never had, and the words.",
+        "Requests with words that training never had, and some of the words.",
         "mllog-predictions",
         (*_WHO, "ml.prediction_id", "ml.unseen_tokens", "ml.outputs.label", "ml.outputs.score", "host.name"),
         where="ml.unseen_tokens : *",

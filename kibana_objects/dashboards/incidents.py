@@ -77,7 +77,7 @@ dashboard: Final = Dashboard(
                 ),
             ),
         ),
-        Row(12, (Documents(title="Incidents, those that aren't over first", search="mllog-search-incidents"),)),
+        Row(12, (Documents(title="Incidents, taken and open ones first", search="mllog-search-incidents"),)),
         Row(
             12,
             (

@@ -36,7 +36,7 @@ dashboard: Final = Dashboard(
                     view=parts.RUNS,
                     # Of no runs it is nothing, and not good.
                     measure=Ratio("of all runs", Measure("runs", where="run.unjudged : *"), Measure("all")),
-                    steps=((0, "good"), (0.0001, "bad")),
+                    steps=((0, "good"), (1e-9, "bad")),
                     width=12,
                 ),
                 Figure(

@@ -137,6 +137,8 @@ def listed(bundle: Bundle) -> Iterator[Problem]:
         for name in held["columns"]:
             if name not in types:
                 yield Problem(called(one), "columns", f"field {name!r} isn't in the data view")
+        if not held["sort"]:
+            yield Problem(called(one), "sort", "names no field")
         for name, _ in held["sort"]:
             if types.get(name) not in {"date", *_NUMBERS, *_KEYS}:
                 yield Problem(called(one), "sort", f"field {name!r} has no order")

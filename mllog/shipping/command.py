@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import signal
@@ -11,14 +10,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from mllog.errors import PlaceError
+from mllog.errors import MllogError, PlaceError
 from mllog.places import parse
 from mllog.shipping.hiding import hide_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mllog.shipping.destinations.base import Destination
     from mllog.shipping.shipper import Shipper
@@ -94,26 +93,28 @@ class Ship:
         folder = Path(args.folder)
         follow = args.follow or args.drain
         _check_folder(folder, follow=follow)
-        from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - after the password is hidden
-        from mllog.shipping.shipper import Shipper  # noqa: PLC0415 - the same
+        with _Signals() as signals:
+            from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - after the password is hidden
+            from mllog.shipping.shipper import Shipper  # noqa: PLC0415 - the same
 
-        def shipper(give_up: float | None) -> Shipper:
-            return Shipper(
-                folder,
-                open_destination(place, parallel=True),
-                delete=args.delete and not args.replay_dead,
-                copy=args.copy or args.replay_dead,
-                stop=threading.Event(),
-                give_up=give_up,
-            )
+            def shipper(give_up: float | None) -> Shipper:
+                made = Shipper(
+                    folder,
+                    open_destination(place, parallel=True),
+                    delete=args.delete and not args.replay_dead,
+                    copy=args.copy or args.replay_dead,
+                    stop=threading.Event(),
+                    give_up=give_up,
+                )
+                signals.end(made)
+                return made
 
-        if args.forget:
-            return _forget(folder, open_destination(place, parallel=True), as_json=args.json)
-        first = shipper(None if follow else args.give_up)
-        with _stopped_by_signals(first):
+            if args.forget:
+                return _forget(folder, open_destination(place, parallel=True), as_json=args.json)
+            first = shipper(None if follow else args.give_up)
             if args.replay_dead:
                 return _replay(first, as_json=args.json)
-            then = (lambda: shipper(args.give_up)) if args.drain else None
+            then = (lambda: shipper(args.give_up) if signals.count == 1 else None) if args.drain else lambda: None
             return _ship(first, follow=follow, then=then, delete=args.delete, as_json=args.json)
 
 
@@ -147,37 +148,64 @@ def _check_folder(folder: Path, *, follow: bool) -> None:
         raise PlaceError(f"{folder}: {reason}", field="folder", value=str(folder))
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(shipper: Shipper) -> Iterator[None]:
-    """The first signal gives the batch in hand a few seconds; the second ends it at once. It stays in the spool."""
+class _Signals:
+    """SIGTERM and SIGINT: the first gives the batch in hand a few seconds, any other ends all; it stays in the spool.
 
-    def end(*_: object) -> None:
-        shipper.destination.hurry(0.0 if shipper.stop.is_set() else STOP_SECONDS, altogether=True)
-        shipper.stop.set()
+    Attributes:
+        count: How many came.
+    """
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, end) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
+    def __init__(self) -> None:
+        self.count = 0
+        self._shipper: Shipper | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._came) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+    def end(self, shipper: Shipper) -> None:
+        """End this one from now on: at the next signal, or at once where the only one that could be came before."""
+        drains = self._shipper is not None
+        self._shipper = shipper
+        if self.count > drains:
+            self._end(shipper)
+
+    def _came(self, *_: object) -> None:
+        self.count += 1
+        if self._shipper is not None:
+            self._end(self._shipper)
+
+    def _end(self, shipper: Shipper) -> None:
+        shipper.destination.hurry(STOP_SECONDS if self.count == 1 else 0.0, altogether=True)
+        shipper.stop.set()
 
 
 def _ship(
-    shipper: Shipper, *, follow: bool, then: Callable[[], Shipper] | None, delete: bool, as_json: bool
+    shipper: Shipper, *, follow: bool, then: Callable[[], Shipper | None], delete: bool, as_json: bool
 ) -> int:
-    """Ship, and where a signal ended that ``then`` what is left."""
+    """Ship, and where a signal ended that go on with what ``then`` makes, for what is left."""
     from mllog.shipping import clearing  # noqa: PLC0415 - after the password is hidden
+    from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
 
     began = time.monotonic()
-    _run(shipper, follow=follow, silent=as_json)
-    if then is not None and shipper.stop.is_set():
-        ended, shipper, follow = shipper, then(), False
-        shipper.take_over(ended)
-        with _stopped_by_signals(shipper):
-            _run(shipper, follow=follow, silent=as_json)
-    counts, problem = shipper.counts, shipper.reason
+    refused = None
+    with Progress(shipper, silent=as_json) as progress:
+        shipper.run(follow=follow, progress=progress)
+        try:
+            rest = then() if shipper.stop.is_set() and not shipper.forgotten else None
+        except MllogError as error:
+            rest, refused = None, str(error)
+        if rest is not None:
+            rest.take_over(shipper)
+            progress.go_on(rest)
+            shipper, follow = rest, False
+            shipper.run(progress=progress)
+    counts, problem = shipper.counts, refused or shipper.reason
     status = shipper.status()
     if problem is None and status.pending_lines and not follow:
         problem = shipper.others
@@ -210,13 +238,6 @@ def _ship(
         return UNDELIVERED
     aside = counts.dead or counts.corrupt or counts.corrupt_segments or counts.restarts or shipper.warnings
     return REFUSED if aside else DELIVERED
-
-
-def _run(shipper: Shipper, *, follow: bool, silent: bool) -> None:
-    from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
-
-    with Progress(shipper, silent=silent) as progress:
-        shipper.run(follow=follow, progress=progress)
 
 
 def _report(summary: dict[str, Any], deletion: str | None) -> None:

@@ -82,6 +82,10 @@ class Pace:
         self._since = time.monotonic()
         self.spent = False
 
+    def take_over(self, other: Pace) -> None:
+        """Go on from one that has ended: an outage that it told of is told to be over here."""
+        self._troubled |= other._troubled
+
     def reset(self) -> None:
         """Forget former failures: the next attempt is the first."""
         self._failures = 0

@@ -48,6 +48,11 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def go_on(self, shipper: Shipper) -> None:
+        """Tell of another shipper from now on, which took over from the one before."""
+        self._shipper = shipper
+        shipper.pace.told = self.tell
+
     def tell(self, problem: OSError | None) -> None:
         """An outage has begun, or is over."""
         if self._silent:

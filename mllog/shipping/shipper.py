@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -105,6 +106,7 @@ class Shipper:
         self._cards = Cards(self.folder, destination)
         self._done: dict[str, tuple[object, ...]] = {}
         self._forgotten = False
+        self._warnings: list[str] = []
         # To be cleared, and where nothing moves any more to be released: what was to be seen of it then.
         self._due: dict[str, tuple[object, ...] | None] = {}
         self._busy: set[str] = set()
@@ -123,7 +125,12 @@ class Shipper:
     @property
     def warnings(self) -> list[str]:
         """What was found to be wrong with the spool's own files, in words."""
-        return self._registration.warnings
+        return list(dict.fromkeys([*self._warnings, *self._registration.warnings]))
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether somebody took the destination off the spool's list while this shipped to it."""
+        return self._forgotten
 
     @property
     def reason(self) -> str | None:
@@ -184,8 +191,9 @@ class Shipper:
     def take_over(self, other: Shipper) -> None:
         """Go on from one that has ended: what it counted is counted here too."""
         self._couriers.count(other.counts)
+        self.pace.take_over(other.pace)
         self.deleted += other.deleted
-        self._registration.warnings.extend(other.warnings)
+        self._warnings = other.warnings
 
     def status(self) -> ShipStatus:
         """How far this destination has got with the whole spool, whoever ships it."""
@@ -208,6 +216,9 @@ class Shipper:
             # Attempts that failed have waited already.
             if not moved and not isinstance(self.problem, UnavailableError):
                 self.stop.wait(POLL_SECONDS)
+        with contextlib.suppress(OSError):
+            if not self._forgotten and self._registration.is_lost():
+                self._end()
 
     def _once(self, told: Callable[[], object]) -> None:
         """Ship what is there now: a writer that goes on and on must not keep us."""

@@ -40,6 +40,21 @@ def test_each_panel_shows_something(told, identity):
         assert marked
 
 
+@pytest.mark.parametrize("page", ["mllog-overview", "mllog-incidents"])
+def test_what_is_open_stands_first(told, page):
+    """Though something else changed since; what is over follows, the last changed first."""
+    place, *_ = told
+    (answered,) = [
+        one for one in ask(PAGES[page], OBJECTS, Elasticsearch(place), SHOWN, where=WHERE)
+        if one.panel["embeddableConfig"].get("title") == "Incidents, taken and open ones first"
+    ]  # fmt: skip
+    found = [(hit["incident"]["state"], hit["incident"]["updated"]) for hit in answered.hits]
+    assert [state for state, _ in found] == ["open", *["recovered"] * (len(found) - 1)]
+    over = [updated for _, updated in found[1:]]
+    assert over == sorted(over, reverse=True)
+    assert over[0] > found[0][1]
+
+
 def test_the_page_of_a_card_shows_each_feature(told):
     """Shares beside training's for numbers and categories alike."""
     place, cards, _ = told

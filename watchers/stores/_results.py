@@ -80,10 +80,10 @@ def read_object(path: Path, otherwise: str, needs: Collection[str] = ()) -> dict
     else:
         if isinstance(held, dict) and held.keys() >= set(needs):
             return held
-        why = f"has no field {sorted(set(needs) - held.keys())[0]!r}" if isinstance(held, dict) else "is no object"
+        why = f"has no field {min(set(needs) - held.keys())!r}" if isinstance(held, dict) else "is no object"
     raise StoreError(
         f"{path}: it {why}; the watchers write this file whole, so something else has changed it: take it from a "
-        f"backup, or delete it, and {otherwise}"
+        f"backup. Or delete it: then {otherwise}"
     )
 
 

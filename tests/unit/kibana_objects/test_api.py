@@ -71,3 +71,14 @@ def test_the_command_writes_them(tmp_path, capsys):
     assert first == {path.name: path.read_bytes() for path in (tmp_path / "api").iterdir()}
     for page in all_dashboards():
         assert json.loads(first[f"{page.id}.json"]) == body(page)
+
+
+def test_a_step_of_a_day_is_one():
+    """Documents of days have cells of a day, others those that fit."""
+    intervals = {
+        panel["config"]["title"]: panel["config"]["x"].get("suggested_interval")
+        for page in all_dashboards() for panel in body(page)["panels"]
+        if panel["config"].get("type") == "heatmap"
+    }  # fmt: skip
+    assert intervals["Share of each value in its feature, by day: the 15 greatest"] == "1d"
+    assert intervals["Unseen values by feature and time"] == "1h"

@@ -159,6 +159,7 @@ MUTATIONS = {
             panelsJSON=d["attributes"]["controlGroupInput"]["panelsJSON"].replace('"ml.model.name"', '"missing.rate"'))),
         "no values to choose from"),
     "a search's column that isn't there": (at("search", None, lambda s: s["attributes"]["columns"].append("nix")), "'nix' isn't in"),
+    "a search by no field": (at("search", None, lambda s: s["attributes"].update(sort=[])), "names no field"),
     "a search in no order": (at("search", None, lambda s: s["attributes"].update(sort=[["incident.title", "desc"]])), "has no order"),
     "an annotation by a field that isn't there": (
         change(lambda p: p.state()["visualization"]["layers"][-1]["annotations"][0].update(textField="ml.model.versoin")),

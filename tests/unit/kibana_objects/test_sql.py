@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kibana_objects import kql, sql
+from kibana_objects.queries import Documents, Scope, Span
 from mllog.errors import SettingError
 
 TYPES = {
@@ -105,3 +106,15 @@ def test_what_means_nothing(text):
     """Is said before anything is asked."""
     with pytest.raises(SettingError):
         sql.condition(kql.parse(text), TYPES)
+
+
+@pytest.mark.parametrize(("way", "found"), [("asc", [2, 0, 1, 3]), ("desc", [0, 1, 2, 3])])
+def test_documents_in_the_order_of_a_node(way, found):
+    """Of several values the first one in that order counts, what has none is last, and equals go by the next field."""
+    scope = Scope("mllog-incidents", (), Span(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)), "")
+    states = [["c", "b"], ["b", "c"], ["c", "a"], []]
+    t = pa.table({  # noqa: F841 - DuckDB finds it by its name
+        "i": range(4), "_index": ["mllog-incidents"] * 4, "incident.state": pa.array(states, pa.list_(pa.string())), "incident.updated": pa.array([4, 3, 2, 1], pa.timestamp("us")),
+    })  # fmt: skip
+    wanted = Documents(scope, (), (("incident.state", way), ("incident.updated", "desc")), 10)
+    assert [i for (i,) in duckdb.connect().execute(sql.listing(wanted, "t", ["i"])).fetchall()] == found

@@ -284,7 +284,7 @@ def test_a_broken_object(tmp_path: Path, name: str, broken: bytes) -> None:
     path = tmp_path / "_watchers" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(broken)
-    said = re.escape(str(path)) + ".* take it from a backup, or delete it, and "
+    said = re.escape(str(path)) + ".* take it from a backup. Or delete it: then "
     with pytest.raises(StoreError, match=said):
         write()
     if is_state:
@@ -302,7 +302,7 @@ def test_a_lease_without_a_holder(tmp_path: Path) -> None:
     assert leases.acquire("m", 60.0)
     path = tmp_path / "_watchers" / "leases" / "mllog.prediction.m.json"
     path.write_text('{"version": "1", "taken": "2026-03-06T10:00:00+00:00", "seconds": 60.0}')
-    with pytest.raises(StoreError, match="it has no field 'holder'; .* or delete it, and whoever comes next takes the lease"):
+    with pytest.raises(StoreError, match=r"it has no field 'holder'; .* Or delete it: then whoever comes next takes the lease"):
         leases.acquire("m", 60.0)
 
 
