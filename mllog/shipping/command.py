@@ -227,7 +227,7 @@ def _ship(
         "deleted": shipper.deleted,
         "kept_for": clearing.kept_for(shipper.folder, shipper.destination) if delete else [],
         "problem": problem,
-        "warnings": shipper.warnings,
+        "warnings": list(dict.fromkeys(shipper.warnings)),
         "seconds": round(time.monotonic() - began, 3),
     }
     if as_json:

@@ -106,7 +106,6 @@ class Shipper:
         self._cards = Cards(self.folder, destination)
         self._done: dict[str, tuple[object, ...]] = {}
         self._forgotten = False
-        self._warnings: list[str] = []
         # To be cleared, and where nothing moves any more to be released: what was to be seen of it then.
         self._due: dict[str, tuple[object, ...] | None] = {}
         self._busy: set[str] = set()
@@ -124,8 +123,8 @@ class Shipper:
 
     @property
     def warnings(self) -> list[str]:
-        """What was found to be wrong with the spool's own files, in words."""
-        return list(dict.fromkeys([*self._warnings, *self._registration.warnings]))
+        """What was found to be wrong with the spool's own files, in words; whoever told of one may take it off."""
+        return self._registration.warnings
 
     @property
     def forgotten(self) -> bool:
@@ -193,7 +192,7 @@ class Shipper:
         self._couriers.count(other.counts)
         self.pace.take_over(other.pace)
         self.deleted += other.deleted
-        self._warnings = other.warnings
+        self.warnings.extend(other.warnings)
 
     def status(self) -> ShipStatus:
         """How far this destination has got with the whole spool, whoever ships it."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import spools
+from support.receivers import logstash
 
+import mllog
 from mllog.errors import PlaceError
 from mllog.shipping import Shipper, accounts, inspect, open_destination, registry, segments
 from mllog.shipping.checkpoint import Checkpoint
@@ -503,3 +505,15 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch:
     assert batch is not None
     assert "more than 2097152 bytes" in batch.corrupt[0].reason
     assert peak < 12 * 2**20
+
+
+def test_a_logger_with_a_damaged_list_goes_on(tmp_path: Path) -> None:
+    """Its thread tells of it and delivers what comes."""
+    (tmp_path / "spool" / "_destinations").mkdir(parents=True)
+    (tmp_path / "spool" / "_destinations" / "x.json").write_text("{")
+    with logstash() as receiver:
+        with mllog.ModelLogger("m", version="1", sink=receiver.place(), spool=tmp_path / "spool") as log:
+            for k in range(3):
+                log.prediction({"k": k}, {"score": 0.5})
+                assert log.flush()
+        assert len(receiver.lines) >= 3
