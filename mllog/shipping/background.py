@@ -87,8 +87,8 @@ class Background:
                     self._tell(shipper.problem)
                 elif shipper.unkept is not None:
                     once(f"{shipper.reason}")
-                while shipper.warnings:
-                    once(shipper.warnings.pop())
+                for warning in shipper.warnings:
+                    once(warning)
             except Exception as error:  # noqa: BLE001 - a bug must not end delivery, nor reach the model
                 self._tell(error)
             if moved and shipper.problem is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import signal
@@ -97,7 +98,7 @@ class Ship:
             from mllog.shipping.destinations import open_destination  # noqa: PLC0415 - after the password is hidden
             from mllog.shipping.shipper import Shipper  # noqa: PLC0415 - the same
 
-            def shipper(give_up: float | None) -> Shipper:
+            def shipper(give_up: float | None, *, spared: int = 0) -> Shipper:
                 made = Shipper(
                     folder,
                     open_destination(place, parallel=True),
@@ -106,7 +107,7 @@ class Ship:
                     stop=threading.Event(),
                     give_up=give_up,
                 )
-                signals.end(made)
+                signals.end(made, spared)
                 return made
 
             if args.forget:
@@ -114,8 +115,8 @@ class Ship:
             first = shipper(None if follow else args.give_up)
             if args.replay_dead:
                 return _replay(first, as_json=args.json)
-            then = (lambda: shipper(args.give_up) if signals.count == 1 else None) if args.drain else lambda: None
-            return _ship(first, follow=follow, then=then, delete=args.delete, as_json=args.json)
+            drain = functools.partial(shipper, args.give_up, spared=1) if args.drain else None
+            return _ship(first, signals, follow=follow, drain=drain, delete=args.delete, as_json=args.json)
 
 
 command = Ship()
@@ -168,11 +169,10 @@ class _Signals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def end(self, shipper: Shipper) -> None:
-        """End this one from now on: at the next signal, or at once where the only one that could be came before."""
-        drains = self._shipper is not None
+    def end(self, shipper: Shipper, spared: int) -> None:
+        """End this one at the next signal, and at once where more than ``spared`` came before."""
         self._shipper = shipper
-        if self.count > drains:
+        if self.count > spared:
             self._end(shipper)
 
     def _came(self, *_: object) -> None:
@@ -186,25 +186,40 @@ class _Signals:
 
 
 def _ship(
-    shipper: Shipper, *, follow: bool, then: Callable[[], Shipper | None], delete: bool, as_json: bool
+    shipper: Shipper,
+    signals: _Signals,
+    *,
+    follow: bool,
+    drain: Callable[[], Shipper] | None,
+    delete: bool,
+    as_json: bool,
 ) -> int:
-    """Ship, and where a signal ended that go on with what ``then`` makes, for what is left."""
-    from mllog.shipping import clearing  # noqa: PLC0415 - after the password is hidden
+    """Ship, and where one signal ended that go on with what ``drain`` makes, for what is left."""
     from mllog.shipping.progress import Progress  # noqa: PLC0415 - needs the shipper
 
     began = time.monotonic()
     refused = None
     with Progress(shipper, silent=as_json) as progress:
         shipper.run(follow=follow, progress=progress)
-        try:
-            rest = then() if shipper.stop.is_set() and not shipper.forgotten else None
-        except MllogError as error:
-            rest, refused = None, str(error)
-        if rest is not None:
-            rest.take_over(shipper)
-            progress.go_on(rest)
-            shipper, follow = rest, False
-            shipper.run(progress=progress)
+        if drain is not None and signals.count == 1 and not shipper.forgotten:
+            try:
+                rest = drain()
+            except MllogError as error:
+                refused = str(error)
+            else:
+                rest.take_over(shipper)
+                progress.go_on(rest)
+                shipper, follow = rest, False
+                shipper.run(progress=progress)
+    return _told(shipper, refused, follow=follow, delete=delete, as_json=as_json, began=began)
+
+
+def _told(
+    shipper: Shipper, refused: str | None, *, follow: bool, delete: bool, as_json: bool, began: float
+) -> int:
+    """Say what became of it; the exit code."""
+    from mllog.shipping import clearing  # noqa: PLC0415 - after the password is hidden
+
     counts, problem = shipper.counts, refused or shipper.reason
     status = shipper.status()
     if problem is None and status.pending_lines and not follow:
@@ -227,7 +242,7 @@ def _ship(
         "deleted": shipper.deleted,
         "kept_for": clearing.kept_for(shipper.folder, shipper.destination) if delete else [],
         "problem": problem,
-        "warnings": list(dict.fromkeys(shipper.warnings)),
+        "warnings": shipper.warnings,
         "seconds": round(time.monotonic() - began, 3),
     }
     if as_json:

@@ -123,8 +123,8 @@ class Shipper:
 
     @property
     def warnings(self) -> list[str]:
-        """What was found to be wrong with the spool's own files, in words; whoever told of one may take it off."""
-        return self._registration.warnings
+        """What was found to be wrong with the spool's own files, in words, each once."""
+        return list(dict.fromkeys(self._registration.warnings))
 
     @property
     def forgotten(self) -> bool:
@@ -192,7 +192,7 @@ class Shipper:
         self._couriers.count(other.counts)
         self.pace.take_over(other.pace)
         self.deleted += other.deleted
-        self.warnings.extend(other.warnings)
+        self._registration.warnings += other.warnings
 
     def status(self) -> ShipStatus:
         """How far this destination has got with the whole spool, whoever ships it."""
@@ -215,6 +215,7 @@ class Shipper:
             # Attempts that failed have waited already.
             if not moved and not isinstance(self.problem, UnavailableError):
                 self.stop.wait(POLL_SECONDS)
+        # A list that can't be read forgets nobody.
         with contextlib.suppress(OSError):
             if not self._forgotten and self._registration.is_lost():
                 self._end()
